@@ -1,0 +1,1 @@
+"""Speed against a hand-written loop and against peer libraries, in one run."""

@@ -1,0 +1,67 @@
+"""Files that are whole or absent: write to a temporary name, sync, move into place."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+CHUNK = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A binary stream whose content appears under `path` only when the block ends without error.
+
+    The temporary name begins with a dot, ends in `.part` and lies beside `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` atomically."""
+    with atomic(path) as stream:
+        stream.write(data)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Canonical, readable JSON: sorted keys, two blanks, one newline at the end, UTF-8."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, default=str)
+    return (text + "\n").encode()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `json_bytes(value)` atomically."""
+    write_bytes(path, json_bytes(value))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value stored in `path`."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def clean_parts(folder: Path) -> int:
+    """Remove `.part` files that dead runs left below `folder`; returns how many."""
+    parts = list(folder.rglob(".*.part"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)

@@ -1,0 +1,124 @@
+"""The one place that opens rasters: drivers by content, sizes before reading, no outside access."""
+
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import Fault
+
+if TYPE_CHECKING:
+    import rasterio
+    from rasterio.io import DatasetReader
+
+MAGIC = {
+    b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
+    b"\x00\x00\x00\x0cjP": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG",
+}
+"""First bytes -> the only driver that may open such a file. Anything else is refused."""
+
+EXPANSION = 2000
+"""Largest believable ratio of declared to stored bytes; deflate itself ends at 1,032 (RFC 1951)."""
+
+READ_LIMIT = 1 << 30
+"""Largest single read in bytes."""
+
+ENVIRONMENT = {
+    "GDAL_SKIP": "VRT,WMS,WCS,WMTS,GTI,HTTP,PLMOSAIC,STACIT,STACTA,DAAS,EEDAI,PDF",
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
+    "GDAL_PAM_ENABLED": "YES",
+    "PROJ_NETWORK": "OFF",
+    "CPL_LOG": os.devnull,
+}
+"""Set before GDAL is loaded; some of these have no effect afterwards."""
+
+
+def guard_environment() -> None:
+    """Export `ENVIRONMENT` to this process and its children, keeping what the user has set."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def driver_of(href: str) -> str:
+    """The GDAL driver that the file's first bytes call for.
+
+    Raises:
+        Fault: `blocked_href` for anything that is not a plain file path, `raster_missing`,
+            `driver_not_allowed` for a VRT and other indirections, `not_a_raster` for the rest.
+    """
+    if "://" in href or href.startswith("/vsi") or href.split(":", 1)[0].isupper():
+        raise Fault("driver_not_allowed", f"{href}: only plain raster files are opened")
+    try:
+        with Path(href).open("rb") as stream:
+            head = stream.read(64)
+    except OSError as error:
+        raise Fault("raster_missing", f"{href}: {error.strerror}", retryable=True) from error
+    for magic, driver in MAGIC.items():
+        if head.startswith(magic):
+            return driver
+    if head.lstrip()[:1] == b"<":
+        raise Fault("driver_not_allowed", f"{href}: is XML (a VRT or service description), not pixels")
+    raise Fault("not_a_raster", f"{href}: not a GeoTIFF, JPEG 2000, PNG or JPEG file")
+
+
+def open_raster(href: str) -> "DatasetReader":
+    """Open a raster for reading, with the one driver its content calls for.
+
+    Raises:
+        Fault: as `driver_of`, and `raster_unreadable`, `too_large`.
+    """
+    guard_environment()
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    driver = driver_of(href)
+    try:
+        dataset = rasterio.open(href, driver=driver)
+    except RasterioError as error:
+        raise Fault("raster_unreadable", f"{href}: {error}", retryable=True) from error
+    itemsize = max(_itemsize(t) for t in dataset.dtypes)
+    declared = dataset.width * dataset.height * dataset.count * itemsize
+    stored = max(Path(href).stat().st_size, 1)
+    if declared > READ_LIMIT and declared / stored > EXPANSION:
+        dataset.close()
+        raise Fault(
+            "too_large",
+            f"{href}: declares {declared / 1e9:,.0f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
+        )
+    return dataset
+
+
+def _itemsize(dtype: str) -> int:
+    import numpy as np
+
+    return np.dtype(dtype).itemsize if dtype != "complex_int16" else 4
+
+
+class Shelf(threading.local):
+    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared."""
+
+    def __init__(self, size: int = 32) -> None:
+        self.size = size
+        self.open: OrderedDict[str, rasterio.io.DatasetReader] = OrderedDict()
+
+    def get(self, href: str) -> "DatasetReader":
+        """The dataset of `href`, opened at most once while it stays on the shelf."""
+        dataset = self.open.get(href)
+        if dataset is None:
+            dataset = self.open[href] = open_raster(href)
+            if len(self.open) > self.size:
+                self.open.popitem(last=False)[1].close()
+        self.open.move_to_end(href)
+        return dataset
+
+    def clear(self) -> None:
+        """Close everything this thread holds."""
+        while self.open:
+            self.open.popitem()[1].close()
+
+
+SHELF = Shelf()

@@ -1,0 +1,134 @@
+"""`provenance/`: the run, its configuration, its environment and every source it read."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from catalogs.files import write_bytes, write_json
+from catalogs.releases.tables import WRITE
+from catalogs.releases.times import aware
+from schemas.release import Staging
+
+SOURCES = pa.schema(
+    [
+        ("id", pa.string()),  # `collection/id` of a scene, `role:NAME` of a role's source
+        ("role", pa.string()),
+        ("title", pa.string()),
+        ("collection", pa.string()),
+        ("href", pa.string()),  # without query string
+        ("checksum", pa.string()),
+        ("size", pa.int64()),
+        ("baseline", pa.string()),
+        ("platform", pa.string()),
+        ("cloud", pa.float64()),
+        ("datetime", pa.timestamp("us", tz="UTC")),
+        ("license", pa.string()),
+        ("attribution", pa.string()),
+        ("generated", pa.bool_()),
+    ]
+)
+
+PACKAGES = (
+    "apache-beam", "numpy", "pyarrow", "rasterio", "shapely", "pyproj", "pillow", "scipy",
+    "pyogrio", "osmium", "fsspec", "pyyaml", "pystac",
+)  # fmt: skip
+
+
+def write_provenance(folder: Path, staging: Staging) -> None:
+    """Write run.json, config.yaml, environment.txt and sources.parquet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "run.json", run_record(staging.run))
+    write_bytes(folder / "config.yaml", config(staging.settings))
+    write_bytes(folder / "environment.txt", environment().encode())
+    table = pa.Table.from_pylist(sorted(sources(staging), key=lambda r: r["id"]), SOURCES)
+    pq.write_table(table, folder / "sources.parquet", row_group_size=20_000, **WRITE)
+
+
+def run_record(run: dict[str, Any]) -> dict[str, Any]:
+    """The run as told; its `volatile` part (times, hosts, paths) is left out where bytes must not
+    differ between two runs, which `SOURCE_DATE_EPOCH` asks for."""
+    if os.environ.get("SOURCE_DATE_EPOCH"):
+        return {name: value for name, value in run.items() if name != "volatile"}
+    return run
+
+
+def config(settings: dict[str, Any]) -> bytes:
+    """The resolved configuration as YAML with sorted keys."""
+    text: str = yaml.safe_dump(plain(settings), sort_keys=True, allow_unicode=True)
+    return text.encode()
+
+
+def plain(value: Any) -> Any:
+    """`value` in types that YAML and JSON know."""
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(item) for item in items]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def environment() -> str:
+    """Versions of Python and of the packages that touch the data, one a line."""
+    lines = [f"python=={platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            lines.append(f"{name}=={importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "\n".join(lines) + "\n"
+
+
+def sources(staging: Staging) -> Iterator[dict[str, Any]]:
+    """One row for each scene and for each role's source."""
+    imagery = {c.licence: c.generated for c in staging.credits if "pixels" in c.parts}
+    for key, scene in staging.scenes.items():
+        yield {
+            "id": key,
+            "role": "imagery",
+            "title": scene.provider,
+            "collection": scene.collection,
+            "href": unsigned(scene.bands[0].href) if scene.bands else "",
+            "checksum": scene.checksum,
+            "size": scene.size,
+            "baseline": scene.baseline,
+            "platform": scene.platform,
+            "cloud": scene.cloud,
+            "datetime": scene.datetime,
+            "license": scene.licence,
+            "attribution": scene.attribution,
+            "generated": imagery.get(scene.licence, False),
+        }
+    for credit in staging.credits:
+        yield {
+            "id": f"role:{credit.role}",
+            "role": credit.role,
+            "title": credit.title,
+            "collection": "",
+            "href": unsigned(credit.location),
+            "checksum": credit.checksum,
+            "size": credit.size,
+            "baseline": "",
+            "platform": "",
+            "cloud": None,
+            "datetime": aware(credit.datetime) if credit.datetime else None,
+            "license": credit.licence,
+            "attribution": credit.attribution,
+            "generated": credit.generated,
+        }
+
+
+def unsigned(href: str) -> str:
+    """A location without query, fragment and user; of a local path only the file's name."""
+    parts = urlsplit(href)
+    if parts.scheme in ("", "file") or len(parts.scheme) == 1:
+        return Path(parts.path).name
+    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))

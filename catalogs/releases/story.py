@@ -1,0 +1,119 @@
+"""How a dataset was made, told from its recipe: the steps in order, and what each column means."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from catalogs.releases.words import cell, table
+from schemas.recipes import name_of
+from schemas.release import Staging
+from schemas.tables import member_columns, samples_schema
+
+ACTS = {
+    "plan": "Choose where and when (no pixels yet)",
+    "make": "Read and check pixels",
+    "annotate": "Add what models say",
+    "pack": "Encode the members of a sample",
+}
+SHOWN = 6  # entries of a long argument
+HIDDEN = ("needs", "gives", "media_type", "feature")
+
+ENGINE = {
+    "key": "name of the sample; prefix of its tar members",
+    "split": "train, val or test",
+    "shard": "tar file below `data/`",
+    "index": "position in that tar file",
+    "sha256": "of the sample's member bytes, in order",
+    "crs": "CRS of the pixels",
+    "transform": "affine (a, b, c, d, e, f): x = a col + b row + c, y = d col + e row + f",
+    "width": "pixels",
+    "height": "pixels",
+    "gsd_m": "metres on the ground for a pixel",
+    "lon": "longitude of the anchor that decides the split, degrees",
+    "lat": "latitude of the anchor, degrees",
+    "scene_ids": "scenes of the pixels, `collection/id` (provenance/sources.parquet)",
+    "license": "terms of the pixels",
+    "attribution": "credit line of the pixels",
+    "bbox": "footprint bounds, degrees (-180 to 180 where it crosses the antimeridian)",
+    "geometry": "footprint, WKB, OGC:CRS84",
+}
+
+
+def method(staging: Staging) -> str:
+    """The recipe's steps in order with their arguments."""
+    recipe, lines, act = staging.recipe, ["## How it was made", ""], ""
+    for name, step in recipe.steps():
+        if name == "pack":
+            break
+        if name != act:
+            lines += [*([""] if act else []), f"**{ACTS.get(name, name)}**", ""]
+            act = name
+        lines.append(f"1. `{name_of(step)}`{arguments(step)}")
+    lines += ["", f"**{ACTS['pack']}**", ""]
+    lines += [f"1. `{name_of(rule)}`{arguments(rule)}" for rule in recipe.pack.keep]
+    lines += [
+        f"1. `{ext}`: `{name_of(step)}`{arguments(step)}"
+        for ext, step in recipe.pack.members.items()
+    ]
+    lines += ["", "Sources:", ""]
+    for credit in staging.credits:
+        when = f", as of {credit.datetime}" if credit.datetime else ""
+        lines.append(f"- {credit.role}: {credit.title}{when}")
+    lines += [
+        "",
+        "Every setting: `provenance/config.yaml`. Every scene: `provenance/sources.parquet`.",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def arguments(step: Any) -> str:
+    """` (px = 224, gsd = 0.6)`: the arguments of a step, long ones cut."""
+    if not is_dataclass(step):
+        return ""
+    shown = [item.name for item in fields(step) if item.name not in HIDDEN]
+    said = ", ".join(f"{name} = {short(getattr(step, name))}" for name in shown)
+    return f" ({said})" if said else ""
+
+
+def short(value: Any) -> str:
+    """A value for people; of long collections the first entries."""
+    if isinstance(value, dict):
+        value = [f"{k}={short(v)}" for k, v in value.items()]
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+        said = ", ".join(short(item) for item in items[:SHOWN])
+        more = f", ... {len(items)} in all" if len(items) > SHOWN else ""
+        return f"({said}{more})"
+    text = cell(str(value))
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def columns(staging: Staging) -> str:
+    """Columns of metadata/samples.parquet with type, meaning and, for facts, the step."""
+    recipe = staging.recipe
+    givers = {fact: name_of(step) for _, step in recipe.steps() for fact in step.gives}
+    ranges = {name: ext for ext in recipe.pack.members for name in member_columns(ext)}
+    rows = []
+    for field in samples_schema(recipe):
+        if field.name in ranges:
+            end = "first byte" if field.name.endswith("_offset") else "length in bytes"
+            about = f"{end} of the sample's `.{ranges[field.name]}` in the tar file"
+        elif field.name in ENGINE:
+            about = ENGINE[field.name]
+        else:
+            about = f"given by `{givers.get(field.name, '')}`"
+        rows.append((f"`{field.name}`", kind(field.type), about))
+    head = ("column", "type", "meaning")
+    return "\n".join(["## Columns of `metadata/samples.parquet`", "", *table(head, rows), ""])
+
+
+def kind(dtype: pa.DataType) -> str:
+    """A column type in few words."""
+    if pa.types.is_struct(dtype):
+        return "struct"
+    if pa.types.is_fixed_size_list(dtype):
+        return f"{dtype.list_size} x {dtype.value_type}"
+    if pa.types.is_list(dtype):
+        return f"list of {dtype.value_type}"
+    return "timestamp, UTC" if pa.types.is_timestamp(dtype) else str(dtype)

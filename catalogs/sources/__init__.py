@@ -1,0 +1,1 @@
+"""Places that things come from: imagery catalogues and files, OSM extracts, feature tables."""

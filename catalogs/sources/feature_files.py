@@ -1,0 +1,153 @@
+"""Files of feature tables: their kind by content, their layers, CRS and batches."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from catalogs.sources.osm_files import Expect, Extract, verify
+from schemas.errors import SourceError
+from schemas.windows import Bounds
+
+DRIVERS = ("GPKG", "Parquet", "FlatGeobuf", "GeoJSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a file.
+
+    Attributes:
+        crs: "EPSG:n" or WKT, as the file declares it.
+        geometry: name of the WKB column in the batches.
+        names: the other columns.
+        bounds: in the layer's CRS, None when unknown.
+    """
+
+    path: Path
+    driver: str
+    name: str
+    crs: str
+    geometry: str
+    names: tuple[str, ...]
+    bounds: Bounds | None = None
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """The layer's rows in file order.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        try:
+            if self.driver == "Parquet":
+                import pyarrow.parquet as pq
+
+                with pq.ParquetFile(self.path) as file:
+                    yield from file.iter_batches(batch_size=rows)
+                return
+            from pyogrio.raw import open_arrow
+
+            with open_arrow(
+                self.path, layer=self.name, batch_size=rows, use_pyarrow=True
+            ) as (_, reader):
+                yield from reader
+        except (OSError, pa.ArrowException, RuntimeError, ValueError) as error:
+            raise SourceError(f"{self.path} is damaged ({error}): make it anew") from error
+
+
+def driver_of(path: Path) -> str:
+    """The driver for a feature table by its first bytes, "" when it is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if head.startswith(b"SQLite format 3\0") and head[68:72] in (b"GPKG", b"GP10", b"GP11"):
+        return "GPKG"
+    if head.startswith(b"PAR1"):
+        return "Parquet"
+    if head.startswith(b"fgb\x03"):
+        return "FlatGeobuf"
+    text = head.lstrip(b"\xef\xbb\xbf \r\n\t")
+    return "GeoJSON" if text.startswith(b"{") and b'"Feature' in text else ""
+
+
+def inspect(path: Path, expect: Expect | None = None) -> Extract:
+    """What a feature table holds; its bbox covers all layers, in lon/lat.
+
+    Raises:
+        SourceError: damaged, without layers or CRS, or not what was expected.
+    """
+    import pyproj
+
+    sha, note = verify(path, expect or Expect())
+    driver, boxes = driver_of(path), []
+    for layer in layers(path):
+        if layer.bounds is not None:
+            to = pyproj.Transformer.from_crs(layer.crs, "OGC:CRS84", always_xy=True)
+            boxes.append(to.transform_bounds(*layer.bounds))
+    bbox = None
+    if boxes:
+        west, south, east, north = zip(*boxes, strict=True)
+        bbox = (min(west), min(south), max(east), max(north))
+    return Extract(path, driver, path.stat().st_size, sha, "", bbox, note)
+
+
+def layers(path: Path) -> list[Layer]:
+    """The layers of a file that have a geometry.
+
+    Raises:
+        SourceError: damaged, without layers, or without a CRS.
+    """
+    driver = driver_of(path)
+    try:
+        found = [_parquet(path)] if driver == "Parquet" else list(_ogr(path, driver))
+    except (OSError, pa.ArrowException, RuntimeError, ValueError, KeyError) as error:
+        raise SourceError(f"{path} cannot be read as {driver} ({error}): make it anew") from error
+    if not found:
+        raise SourceError(f"{path} has no layer with a geometry: give a table of OSM features")
+    for layer in found:
+        if not layer.crs:
+            raise SourceError(f"layer {layer.name!r} of {path} declares no CRS: write it with one")
+    return found
+
+
+def _ogr(path: Path, driver: str) -> Iterator[Layer]:
+    import pyogrio
+
+    for name, shape in pyogrio.list_layers(path):
+        if shape is None:
+            continue
+        info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
+        if info["driver"] != driver:
+            raise SourceError(f"{path} opens as {info['driver']}, not as {driver}: refused")
+        bounds: Any = info["total_bounds"]
+        box = tuple(float(x) for x in bounds) if bounds is not None else None
+        yield Layer(
+            path, driver, str(name), info["crs"] or "", info["geometry_name"] or "wkb_geometry",
+            tuple(map(str, info["fields"])), box,
+        )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _parquet(path: Path) -> Layer:
+    import pyarrow.parquet as pq
+    import pyproj
+
+    schema = pq.read_schema(path)
+    geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
+    if not geo:
+        raise SourceError(f"{path} is Parquet without `geo` metadata: write it as GeoParquet")
+    name = geo["primary_column"]
+    about = geo["columns"][name]
+    if about.get("encoding") != "WKB":
+        raise SourceError(f"{path} encodes geometry as {about.get('encoding')}: write it as WKB")
+    crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown (GeoParquet 1.1)
+    if isinstance(crs, dict):
+        declared = pyproj.CRS.from_json_dict(crs)
+        authority = declared.to_authority(min_confidence=100)
+        crs = ":".join(authority) if authority else declared.to_wkt()
+    box = about.get("bbox")
+    bounds = tuple(box[:2] + box[-2:] if len(box) == 4 else box[:2] + box[3:5]) if box else None
+    names = tuple(column for column in schema.names if column != name)
+    return Layer(path, "Parquet", path.stem, crs or "", name, names, bounds)

@@ -1,0 +1,67 @@
+"""The front door of OSM sources: an extract, or a feature table made from one."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from catalogs.sources import features as tables
+from catalogs.sources.osm_files import KINDS, Expect, Extract, inspect
+from catalogs.sources.osm_reader import features
+from catalogs.sources.osm_table import COLUMNS, OnDrop, OsmDrop
+from schemas.errors import SourceError
+from schemas.windows import Bounds
+
+__all__ = [
+    "COLUMNS", "Expect", "Extract", "OnDrop", "OsmDrop", "OsmSource", "features", "inspect", "open_osm",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OsmSource:
+    """OSM objects from a file that has been checked.
+
+    Attributes:
+        extract: what the file is; its `note` says what could not be verified.
+    """
+
+    extract: Extract
+
+    def features(
+        self,
+        keys: Collection[str],
+        bbox: Bounds | None = None,
+        batch_rows: int = 20_000,
+        *,
+        on_drop: OnDrop,
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of `COLUMNS`, one row for every object with at least one of `keys`.
+
+        Args:
+            bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
+            on_drop: called with every object that was asked for and cannot be a row.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        read = tables.features if self.extract.format in tables.DRIVERS else features
+        return read(self.extract.path, keys, bbox, batch_rows, on_drop=on_drop)
+
+
+def open_osm(path: Path, expect: Expect | None = None) -> OsmSource:
+    """The OSM source at `path`, checked; the kind is found by content.
+
+    Raises:
+        SourceError: missing, empty, cut, not what was expected, or of no supported kind.
+    """
+    driver = tables.driver_of(path)
+    if driver:
+        return OsmSource(tables.inspect(path, expect))
+    try:
+        return OsmSource(inspect(path, expect))
+    except SourceError as error:
+        if "is no OSM extract" in str(error):
+            kinds = f"{KINDS}, or a table of features ({', '.join(tables.DRIVERS)})"
+            raise SourceError(f"{path} is of no supported kind: expected {kinds}") from error
+        raise

@@ -1,0 +1,208 @@
+"""The vector truth of a site: a bent street grid whose blocks are filled by theme.
+
+The grid has 15 x 15 blocks of about 340 m, turned and bent, and covers the whole Sentinel-2 scene.
+The middle 5 x 5 blocks are drawn in detail and cover the aerial picture; the outer ones hold fields,
+woods, water and villages that can be told apart at 10 m.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from shapely import LineString, Polygon
+
+from catalogs.world import country, leisure, streets, town, works
+from catalogs.world.block import Block
+from catalogs.world.feature import Feature, Sheet
+from catalogs.world.shapes import Floats, along, curve, disc
+from catalogs.world.sites import Site, generator
+
+BLOCKS = 15
+STEP = 340.0
+CORE = range(5, 10)
+
+DRAW = {**town.DRAW, **works.DRAW, **leisure.DRAW, **country.DRAW}
+
+THEMES: dict[str, str] = {
+    "town": "centre apartments residential school residential retail park residential sports "
+    "industry residential cemetery allotments works lake forest fields orchard residential meadow "
+    "fields forest solar farmyard pond",
+    "lake": "lake residential centre camping residential park lake sports forest "
+    "residential beach meadow fields forest farmyard wetland orchard fields school golf "
+    "forest cemetery fields meadow heath",
+    "farm": "farmyard residential fields church fields orchard fields residential meadow "
+    "fields farmyard fields forest pond fields solar nursery meadow fields forest sports quarry fields "
+    "wetland cemetery",
+    "forest": "residential forest church forest sawmill forest meadow lake camping "
+    "forest residential fields quarry forest heath farmyard wetland forest meadow fields forest "
+    "sports pond forest orchard",
+    "wine": "centre vineyard residential vineyard church orchard residential vineyard school "
+    "vineyard fields vineyard forest farmyard meadow sports park fields vineyard pond solar forest "
+    "cemetery residential heath",
+    "river": "centre residential school park apartments sports residential retail industry "
+    "works fields meadow forest allotments wetland lake fields farmyard residential orchard fields forest "
+    "cemetery gravelpit camping",
+    "industry": "industry retail apartments works industry residential tanks residential solar "
+    "quarry sawmill forest fields landfill school sports lake allotments meadow fields residential "
+    "gravelpit farmyard forest heath",
+    "resort": "golf residential pools centre camping park golf sports residential "
+    "hotel lake forest vineyard orchard meadow fields church beach forest airfield fields farmyard "
+    "cemetery pond heath",
+}  # fmt: skip
+"""Kinds of the 25 detailed blocks, from the middle outwards."""
+
+OUTER = ("fields",) * 7 + ("forest",) * 4 + ("meadow", "meadow", "village", "lake", "solar", "heath")
+
+WIDTHS = {"primary": 10.0, "secondary": 8.0, "tertiary": 7.0, "residential": 6.0,
+          "unclassified": 5.0, "track": 3.6, "river": 17.0, "railway": 9.0, "": 2.0}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """A site together with everything that stands on it: what every layer is drawn from.
+
+    Attributes:
+        site: Where it is.
+        seed: Seed of the world.
+        features: Things on the ground; geometry in the site's UTM metres.
+    """
+
+    site: Site
+    seed: int
+    features: tuple[Feature, ...]
+
+    def rng(self, *names: object) -> np.random.Generator:
+        """A generator for one purpose at this place."""
+        return generator(self.seed, self.site.id, *names)
+
+
+def lay_out(site: Site, seed: int = 0) -> Place:
+    """Everything that stands at a site, the same for the same seed."""
+    sheet = Sheet(site, generator(seed, site.id, "layout"))
+    across, up = _lines(sheet)
+    plan = Plan.bent(sheet, across, up)
+    for i in range(BLOCKS):
+        for j in range(BLOCKS):
+            if not (i in CORE and j in CORE):
+                _fill(sheet, plan.block(i, j), sheet.pick(*OUTER))
+    kinds = THEMES[site.theme].split()
+    spots = sorted(
+        ((i, j) for i in CORE for j in CORE),
+        key=lambda ij: (max(abs(ij[0] - 7), abs(ij[1] - 7)), sheet.rng.random()),
+    )
+    for (i, j), kind in zip(spots, kinds, strict=True):
+        _fill(sheet, plan.block(i, j, detailed=True), kind)
+    for index in range(BLOCKS + 1):
+        _draw_line(sheet, plan, index, across[index], upright=False)
+        _draw_line(sheet, plan, index, up[index], upright=True)
+    country.power_line(sheet, plan.line(CORE[0], True))
+    return Place(site, seed, tuple(sheet.features))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Nodes (16, 16, 2) and edges (16, 16, 5, 2) of the bent grid in UTM metres, and line widths."""
+
+    flat: Floats
+    upright: Floats
+    across: tuple[str, ...]
+    up: tuple[str, ...]
+
+    @classmethod
+    def bent(cls, sheet: Sheet, across: tuple[str, ...], up: tuple[str, ...]) -> "Plan":
+        """A grid with random turn, bends and corners around the middle of the site."""
+        rng, n = sheet.rng, BLOCKS + 1
+        sheet.angle = turn = sheet.between(-0.35, 0.35)
+        grid = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1)
+        spots = (grid - BLOCKS / 2) * STEP + (rng.random((n, n, 2)) - 0.5) * 76.0
+        nodes = spots @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        nodes = nodes + np.array(sheet.site.centre)
+        bends = (rng.random((2, n, n, 2)) - 0.5) * 44.0
+        ahead, above = np.roll(nodes, -1, axis=0), np.roll(nodes, -1, axis=1)
+        flat, upright = np.zeros((n, n, 5, 2)), np.zeros((n, n, 5, 2))
+        for i in range(n):
+            for j in range(n):
+                middle = (nodes[i, j] + ahead[i, j]) / 2 + bends[0, i, j]
+                flat[i, j] = curve(nodes[i, j], middle, ahead[i, j])
+                middle = (nodes[i, j] + above[i, j]) / 2 + bends[1, i, j]
+                upright[i, j] = curve(nodes[i, j], middle, above[i, j])
+        return cls(flat, upright, across, up)
+
+    def block(self, i: int, j: int, detailed: bool = False) -> Block:
+        """Block in column i, row j: its outline on the street axes and the land inside the kerbs."""
+        sides = (self.flat[i, j], self.upright[i + 1, j], self.flat[i, j + 1], self.upright[i, j])
+        ring = np.concatenate([sides[0][:-1], sides[1][:-1], sides[2][:0:-1], sides[3][:0:-1]])
+        outline = Polygon(ring)
+        land = outline
+        kinds = (self.across[j], self.up[i + 1], self.across[j + 1], self.up[i])
+        for side, kind in zip(sides, kinds, strict=True):
+            margin = WIDTHS[kind] / 2 + (3.0 if kind in ("river", "railway") else 1.2)
+            land = land.difference(LineString(side).buffer(margin, join_style="mitre"))
+        largest = max(getattr(land, "geoms", [land]), key=lambda part: part.area)
+        doors = tuple(
+            (float(side[2][0]), float(side[2][1])) if kind not in ("river", "railway", "") else None
+            for side, kind in zip(sides, kinds, strict=True)
+        )
+        return Block(outline, largest.simplify(0.3), doors, detailed)
+
+    def line(self, index: int, upright: bool) -> LineString:
+        """A whole grid line across the scene."""
+        parts = [self.edge(index, k, upright) for k in range(BLOCKS)]
+        return LineString(np.concatenate([p[:-1] for p in parts] + [parts[-1][-1:]]))
+
+    def edge(self, index: int, k: int, upright: bool) -> Floats:
+        """The k-th edge (5, 2) of a grid line."""
+        return self.upright[index, k] if upright else self.flat[k, index]
+
+
+def _lines(sheet: Sheet) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What runs along each horizontal and each vertical grid line."""
+    far = lambda: sheet.pick("track", "track", "", "unclassified", "tertiary")  # noqa: E731
+    near = lambda: sheet.pick("residential", "unclassified", "track")  # noqa: E731
+    across = [near() if i in range(5, 11) else far() for i in range(BLOCKS + 1)]
+    up = [near() if i in range(5, 11) else far() for i in range(BLOCKS + 1)]
+    across[7], up[8] = "secondary", "primary"
+    across[8], up[7] = "residential", "tertiary"
+    if sheet.site.theme in ("river", "lake", "resort", "town"):
+        up[6 if sheet.rng.random() < 0.5 else 9] = "river"
+    if sheet.site.theme in ("industry", "town", "river", "farm"):
+        across[9 if sheet.rng.random() < 0.5 else 6] = "railway"
+    return tuple(across), tuple(up)
+
+
+def _fill(sheet: Sheet, block: Block, kind: str) -> None:
+    west, south, east, north = sheet.site.scene_bounds
+    x, y = block.centre
+    if west - 300 < x < east + 300 and south - 300 < y < north + 300:
+        DRAW[kind](sheet, block)
+
+
+def _draw_line(sheet: Sheet, plan: Plan, index: int, kind: str, upright: bool) -> None:
+    """Draws a grid line: one way per block in the middle, longer ones outside."""
+    if not kind:
+        return
+    name = streets.street_name(sheet)
+    breaks = [0, 3, *CORE, CORE[-1] + 1, 12, BLOCKS]
+    for low, high in zip(breaks[:-1], breaks[1:], strict=True):
+        parts = [plan.edge(index, k, upright) for k in range(low, high)]
+        path = LineString(np.concatenate([p[:-1] for p in parts] + [parts[-1][-1:]]))
+        if kind == "river":
+            country.river(sheet, path, WIDTHS[kind])
+        elif kind == "railway":
+            streets.railway(sheet, path)
+        else:
+            streets.road(sheet, path, kind, WIDTHS[kind], name)
+    core = LineString(np.concatenate([plan.edge(index, k, upright) for k in CORE]))
+    if kind in ("residential", "tertiary", "track", "river"):
+        _avenue(sheet, core, WIDTHS[kind])
+
+
+def _avenue(sheet: Sheet, line: LineString, width: float) -> None:
+    """Trees along one side of a line, with gaps."""
+    step, side = sheet.between(14, 40), 1 if sheet.rng.random() < 0.5 else -1
+    taken = [f.footprint() for f in sheet.features if f.height > 2.5 and f.geom.distance(line) < 14]
+    for x, y, angle in along(line, step, 12):
+        reach = side * (width / 2 + 3.2)
+        px, py = x - np.sin(angle) * reach, y + np.cos(angle) * reach
+        spot = disc(px, py, 3.0, 8)
+        if sheet.rng.random() < 0.6 and not any(t.intersects(spot) for t in taken):
+            sheet.tree(px, py, sheet.between(4.5, 8.5), mapped=sheet.rng.random() < 0.3)

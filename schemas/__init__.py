@@ -1,0 +1,1 @@
+"""The nouns of the engine, its table schemas and the facts it relies on. No Beam, no I/O."""

@@ -1,0 +1,23 @@
+"""Every random choice of the engine: SHA-256 of (seed, stable id), so that neither order, worker
+count nor runner can change it."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 in hex of the parts' canonical JSON (sorted keys, no blanks)."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rank(seed: int, *parts: str) -> int:
+    """A number in [0, 2**63) that is fixed by seed and parts; lower means better ranked."""
+    text = "\x1f".join((str(seed), *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def unit(seed: int, *parts: str) -> float:
+    """A number in [0, 1) that is fixed by seed and parts."""
+    return rank(seed, *parts) / 2.0**63

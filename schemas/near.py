@@ -1,0 +1,110 @@
+"""Near-duplicate pictures across splits, by perceptual hash and place, without trying all pairs."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.windows import EARTH_M, chord
+
+Ints = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+CHUNK = 1 << 21  # candidate pairs looked at together
+LEAST_CELL_M = 500.0  # keeps a cell number within 48 bits
+
+
+def parse(texts: list[str | None]) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """Hashes of 16 hex digits as uint64, and which are usable ("" or None: picture too flat)."""
+    valid = np.array([bool(text) for text in texts], dtype=bool)
+    hashes = np.array([int(text, 16) if text else 0 for text in texts], dtype=np.uint64)
+    return hashes, valid
+
+
+def cross_split_pairs(
+    phash: Hashes,
+    valid: npt.NDArray[np.bool_],
+    splits: Ints,
+    xyz: npt.NDArray[np.float64],
+    max_bits: int = 4,
+    radius_m: float = 25_000,
+) -> Ints:
+    """Row pairs of different splits that look alike and lie near, shape (m, 2), sorted.
+
+    Two hashes that differ in at most `max_bits` bits agree fully in at least one of `max_bits + 1`
+    bands; a band and a cell of space together make the join key, so work grows with the pairs that
+    are both near and alike in a band.
+
+    Args:
+        phash: 64-bit perceptual hashes, shape (n,).
+        valid: False where the picture is too flat to compare, shape (n,).
+        splits: split codes, shape (n,); negative codes are left out.
+        xyz: footprint centres as unit vectors, shape (n, 3).
+        max_bits: greatest Hamming distance.
+        radius_m: greatest distance of the centres, metres.
+    """
+    rows = np.flatnonzero(valid & (splits >= 0))
+    reach = chord(radius_m)
+    side = max(2 * reach, 2 * LEAST_CELL_M / EARTH_M)
+    found = [np.empty((0, 2), np.int64)]
+    if len(np.unique(splits[rows])) > 1:
+        homes = _cells(xyz[rows], side)
+        guests, cells = _touched(xyz[rows], side, reach)
+        for shift, mask in _bands(max_bits + 1):
+            band = ((phash[rows] >> np.uint64(shift)) & np.uint64(mask)).astype(np.int64)
+            width = int(mask) + 1
+            for left, right in _join(homes * width + band, cells * width + band[guests]):
+                a, b = rows[left], rows[guests[right]]
+                keep = (a < b) & (splits[a] != splits[b])
+                a, b = a[keep], b[keep]
+                alike = np.bitwise_count(phash[a] ^ phash[b]) <= max_bits
+                a, b = a[alike], b[alike]
+                near = np.linalg.norm(xyz[a] - xyz[b], axis=1) <= reach
+                found.append(np.stack([a[near], b[near]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _bands(count: int) -> list[tuple[int, int]]:
+    """(shift, mask) that cut 64 bits into `count` bands of nearly one width."""
+    edges = [64 * i // count for i in range(count + 1)]
+    return [(low, (1 << (high - low)) - 1) for low, high in pairwise(edges)]
+
+
+def _cells(xyz: npt.NDArray[np.float64], side: float) -> Ints:
+    """Number of the cube of `side` that each unit vector lies in."""
+    across = int(np.ceil(2 / side)) + 3
+    x, y, z = np.floor((xyz + 1) / side).astype(np.int64).T + 1
+    return np.asarray((x * across + y) * across + z, dtype=np.int64)
+
+
+def _touched(xyz: npt.NDArray[np.float64], side: float, reach: float) -> tuple[Ints, Ints]:
+    """(row, cell) of every cube that the ball of `reach` around a point may touch, each once."""
+    rows, cells = [], []
+    every = np.arange(len(xyz))
+    for corner in np.ndindex(2, 2, 2):
+        moved = xyz + (np.array(corner) * 2 - 1) * reach
+        rows.append(every)
+        cells.append(_cells(moved, side))
+    both = np.unique(np.stack([np.concatenate(rows), np.concatenate(cells)], axis=1), axis=0)
+    return both[:, 0], both[:, 1]
+
+
+def _join(left: Ints, right: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Index pairs (i, j) with `left[i] == right[j]`, about `CHUNK` at a time."""
+    order = np.argsort(left, kind="stable")
+    keys = left[order]
+    low = np.searchsorted(keys, right, "left")
+    counts = np.searchsorted(keys, right, "right") - low
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(ends):
+        done = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + CHUNK, "right")))
+        some = counts[start:stop]
+        within = np.arange(some.sum()) - np.repeat(np.cumsum(some) - some, some)
+        yield (
+            order[np.repeat(low[start:stop], some) + within],
+            np.repeat(np.arange(start, stop), some),
+        )
+        start = stop

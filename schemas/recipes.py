@@ -1,0 +1,197 @@
+"""`Recipe`, `Card`, `Pack`: a dataset as data; and the check that its steps are in order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+from schemas.errors import UsageError, nearest
+
+NOUNS = ("window", "scenes", "image")
+"""What a step may need or give besides fact columns."""
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A frozen dataclass that says what it needs and what it gives.
+
+    `needs` names facts or nouns (`window`, `scenes`, `image`); `gives` maps a fact's name to its
+    column type (`string`, `int64`, `float64`, `bool`, `timestamp`) or a noun to `noun`.
+    """
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+    @property
+    def gives(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """What people must know of a dataset before they use it.
+
+    Attributes:
+        name: flag value and folder name.
+        version: semantic version of the data.
+        title: one line.
+        summary: a paragraph in plain words.
+        tasks: Hub task ids, e.g. `image-to-text`.
+        cite: BibTeX of the method's paper, "" when there is none.
+        url: page of the method.
+        deviations: where we knowingly differ from the published dataset, one sentence each.
+    """
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    tasks: tuple[str, ...]
+    cite: str = ""
+    url: str = ""
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What a shard holds and which samples get into it.
+
+    Attributes:
+        members: encoder by member extension, in the order they have in a sample.
+        keep: rank cuts and the like, applied to the columns of the sidecars.
+        samples, megabytes: upper bounds of one shard.
+    """
+
+    members: dict[str, Step]
+    keep: tuple[Any, ...] = ()
+    samples: int = 10_000
+    megabytes: int = 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A dataset's method: where samples start, what each act does to them, what is shipped.
+
+    Attributes:
+        roles: role name -> default source (`world` is the embedded sample world).
+        label: the fact that serves as class for counts and balance.
+    """
+
+    card: Card
+    start: Step
+    plan: tuple[Step, ...]
+    make: tuple[Step, ...]
+    pack: Pack
+    annotate: tuple[Step, ...] = ()
+    roles: tuple[str, ...] = ("imagery", "osm")
+    label: str = ""
+
+    def steps(self) -> Iterator[tuple[str, Step]]:
+        """(act, step) in order, encoders last."""
+        yield "plan", self.start
+        for act in ("plan", "make", "annotate"):
+            for step in getattr(self, act):
+                yield act, step
+        for step in self.pack.members.values():
+            yield "pack", step
+
+    def columns(self) -> dict[str, str]:
+        """Fact columns in the order in which the steps give them: name -> column type."""
+        found: dict[str, str] = {}
+        for _, step in self.steps():
+            found.update({k: v for k, v in step.gives.items() if v != "noun"})
+        return found
+
+
+def name_of(step: Any) -> str:
+    """`module.Class` without the package: how people and drops name a step."""
+    kind = type(step)
+    return f"{kind.__module__.rsplit('.', 1)[-1]}.{kind.__name__}"
+
+
+def check(recipe: Recipe) -> None:
+    """Fail before any machine starts when a step needs what nothing before it gives.
+
+    Raises:
+        UsageError: naming the step, what it lacks, and who gives it (later) if anyone does.
+    """
+    givers = {noun: name_of(step) for _, step in recipe.steps() for noun in step.gives}
+    have: set[str] = set()
+    for act, step in recipe.steps():
+        for need in step.needs:
+            if need not in have:
+                later = f"; {givers[need]} gives it, but later" if need in givers else ""
+                raise UsageError(
+                    f"recipe {recipe.card.name}: {name_of(step)} in {act} needs {need!r}, "
+                    f"which no earlier step gives{later}"
+                )
+        have.update(step.gives)
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """Every argument of every step by its dotted name (`windows.thin.px` style: module.Class.field).
+
+    The short form `module.field` is valid too while it is unambiguous; see `override`.
+    """
+    found: dict[str, Any] = {}
+    for _, step in recipe.steps():
+        if is_dataclass(step):
+            for item in fields(step):
+                found.setdefault(f"{name_of(step)}.{item.name}", getattr(step, item.name))
+    for item in ("samples", "megabytes"):
+        found[f"pack.{item}"] = getattr(recipe.pack, item)
+    return found
+
+
+def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """The recipe with `--set` changes applied, e.g. `{"windows.px": 96}`.
+
+    Raises:
+        UsageError: for an unknown or ambiguous name, or a value of the wrong type.
+    """
+    known = settings(recipe)
+    for name, value in changes.items():
+        full = _resolve(name, known)
+        recipe = _replace(recipe, full, _typed(full, value, known[full]))
+    return recipe
+
+
+def _resolve(name: str, known: dict[str, Any]) -> str:
+    if name in known:
+        return name
+    module, _, item = name.partition(".")
+    hits = [k for k in known if k.split(".")[0] == module and k.rsplit(".", 1)[-1] == item]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        raise UsageError(f"--set {name}: ambiguous, say one of {', '.join(sorted(hits))}")
+    short = {f"{k.split('.')[0]}.{k.rsplit('.', 1)[-1]}" for k in known}
+    raise UsageError(f"--set {name}: no such setting; {nearest(name, short)}")
+
+
+def _typed(name: str, value: Any, old: Any) -> Any:
+    if isinstance(old, tuple) and isinstance(value, str):
+        value = tuple(part for part in value.split(",") if part)
+    if isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if old is not None and type(old) is not type(value):
+        kind = type(old).__name__
+        raise UsageError(f"--set {name}: expected {kind}, got {type(value).__name__} {value!r}")
+    return value
+
+
+def _replace(recipe: Recipe, full: str, value: Any) -> Recipe:
+    owner, item = full.rsplit(".", 1)
+    if owner == "pack":
+        return replace(recipe, pack=replace(recipe.pack, **{item: value}))
+
+    def swap(step: Any) -> Any:
+        return replace(step, **{item: value}) if name_of(step) == owner else step
+
+    return replace(
+        recipe,
+        start=swap(recipe.start),
+        plan=tuple(swap(s) for s in recipe.plan),
+        make=tuple(swap(s) for s in recipe.make),
+        annotate=tuple(swap(s) for s in recipe.annotate),
+        pack=replace(recipe.pack, members={k: swap(s) for k, s in recipe.pack.members.items()}),
+    )

@@ -1,0 +1,81 @@
+"""`Sample`, `Image` and `Drop`: what travels through the steps."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.scenes import Scene
+from schemas.windows import Grid, Window
+
+KEY = re.compile(r"[a-z0-9_-]{1,100}")
+"""A sample key: no dot (everything after the first dot is a member's field name), no upper case."""
+
+Fact = str | int | float | bool | datetime | None
+
+
+@dataclass(slots=True)
+class Image:
+    """Pixels with everything needed to say where they lie and what they mean.
+
+    Attributes:
+        array: `(band, y, x)` or `(time, band, y, x)`, in the source's dtype.
+        bands: band names, one for each band.
+        grid: CRS, affine and shape; `array.shape[-2:] == (grid.height, grid.width)`.
+        nodata: stored value that means "no data", or None.
+        valid: bool `(y, x)`: True where every band holds data.
+        display: stored values that are shown as 0 and 255 in an 8-bit picture.
+    """
+
+    array: npt.NDArray[Any]
+    bands: tuple[str, ...]
+    grid: Grid
+    nodata: float | None
+    valid: npt.NDArray[np.bool_]
+    display: tuple[float, float] = (0.0, 255.0)
+
+
+@dataclass(slots=True)
+class Sample:
+    """A window and what has been learnt of it.
+
+    Attributes:
+        id: key, unique in the release, derived from content; see `KEY`.
+        lon, lat: anchor in degrees that decides the split cell (for an object: its bbox centre).
+        window: None until a plan step has chosen it.
+        scenes: the scenes that its pixels come from.
+        images: pixels by name; only alive inside a block of `make`.
+        facts: labels, texts, scores and provenance: one column each, named by a step's `gives`.
+    """
+
+    id: str
+    lon: float
+    lat: float
+    window: Window | None = None
+    scenes: tuple[Scene, ...] = ()
+    images: dict[str, Image] = field(default_factory=dict)
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a planned sample is not in the release. A row, not an exception.
+
+    Attributes:
+        id: sample id.
+        step: name of the step that decided.
+        code: reason code, e.g. `nodata_share`.
+        message: one sentence with the numbers.
+        outcome: `rejected` (expected loss) or `failed` (fault or bug).
+        retryable: whether `--retry-failed` has a chance.
+    """
+
+    id: str
+    step: str
+    code: str
+    message: str = ""
+    outcome: str = "rejected"
+    retryable: bool = False

@@ -1,0 +1,95 @@
+"""`Scene`: one catalogue item, reduced to what reading pixels and giving credit need."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.windows import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One band of a scene: where it lies and how its numbers are meant.
+
+    Attributes:
+        name: the source's own name, e.g. `B08`.
+        href: unsigned location of the file.
+        index: 1-based band number within that file.
+        dtype: numpy name of the stored type.
+        nodata: the stored value that means "no data", or None.
+        scale, offset: physical value = stored * scale + offset, as declared (1, 0 when not).
+        gsd: ground sampling distance in metres of this band's own grid, 0 when not declared.
+        common: STAC common name (`red`, `nir`, ...), or the same as `name`.
+    """
+
+    name: str
+    href: str
+    index: int = 1
+    dtype: str = "uint8"
+    nodata: float | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    gsd: float = 0.0
+    common: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One item of imagery.
+
+    Attributes:
+        id: catalogue id; unique within `collection`.
+        collection: collection id, or the file's stem for a plain file.
+        datetime: acquisition, UTC and aware; None when nobody recorded it.
+        grid: pixel grid of the finest bands.
+        footprint: outline in lon/lat as WKT (a polygon, or a multipolygon at the antimeridian).
+        bands: in the order of the source.
+        licence: SPDX id (or LicenseRef-*) of the pixels.
+        attribution: the credit line the licence asks for.
+        baseline: processing baseline as declared ("04.00"), "" when there is none.
+        cloud: share of cloud over the whole scene in percent, None when unknown.
+        size: bytes of the pixel files together, 0 when unknown.
+        checksum: sha256 of the pixel file as declared, "" when unknown.
+        display: stored values shown as 0 and 255 in pictures; None: taken from the file itself.
+    """
+
+    id: str
+    collection: str
+    datetime: datetime | None
+    grid: Grid
+    footprint: str
+    bands: tuple[Band, ...]
+    licence: str
+    attribution: str
+    provider: str = ""
+    platform: str = ""
+    baseline: str = ""
+    cloud: float | None = None
+    size: int = 0
+    checksum: str = ""
+    display: tuple[float, float] | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique over all collections."""
+        return f"{self.collection}/{self.id}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON-able form; `from_dict` is its inverse."""
+        row = asdict(self)
+        row["datetime"] = self.datetime.isoformat() if self.datetime else None
+        return row
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> "Scene":
+        """The scene that `as_dict` described."""
+        when = row["datetime"]
+        return cls(
+            **{
+                **row,
+                "datetime": datetime.fromisoformat(when) if when else None,
+                "grid": Grid(**{**row["grid"], "transform": tuple(row["grid"]["transform"])}),
+                "bands": tuple(Band(**band) for band in row["bands"]),
+                "display": tuple(row["display"]) if row["display"] else None,
+            }
+        )

@@ -1,0 +1,17 @@
+"""Cleaning of text from strangers: tags, names and titles are hostile input until cleaned."""
+
+import re
+import unicodedata
+
+_BAD = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def clean(text: str, limit: int = 255) -> str:
+    """Text as NFC without control, zero-width, bidi and surrogate characters, at most `limit` long.
+
+    Runs of blanks become one blank. 255 is the length limit of OpenStreetMap keys and values.
+    """
+    text = _BAD.sub(" ", unicodedata.normalize("NFC", text[: limit * 8]))
+    return " ".join(text.split())[:limit].rstrip()

@@ -1,0 +1,42 @@
+"""Commit records: a piece of work counts as done when its record, written last, agrees with its file."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from catalogs.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a finished piece of work left.
+
+    Attributes:
+        plan: digest of what it was made from; a record of another plan counts as absent.
+        rows: samples in it.
+        shipped, rejected, failed: what became of them.
+        retryable: failed ones that `--retry-failed` may mend.
+        bytes, sha256: of its payload file.
+    """
+
+    plan: str
+    rows: int
+    shipped: int
+    rejected: int
+    failed: int
+    retryable: int
+    bytes: int
+    sha256: str
+
+    def write(self, path: Path) -> None:
+        """Write the record; nothing of the work may be written after it."""
+        write_json(path, asdict(self))
+
+
+def committed(record: Path, payload: Path, plan: str) -> Commit | None:
+    """The record of finished work, or None when it must be done (again)."""
+    try:
+        found = Commit(**read_json(record))
+        size = payload.stat().st_size
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if found.plan == plan and found.bytes == size else None

@@ -1,0 +1,31 @@
+"""`Context`: what a step may ask for besides its sample."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.windows import Bounds
+
+
+@dataclass
+class Context:
+    """Seed, sources by role, and the build's place and years.
+
+    Attributes:
+        sources: opened sources by role, e.g. `imagery` -> `catalogs.sources.imagery.Imagery`.
+        bbox: (west, south, east, north) in degrees, or None for everywhere.
+        region: shapely geometry in lon/lat that anchors must lie in, or None.
+        years: first and last year of acquisition, inclusive, or None.
+        start_rows: rows of the recipe's start within a lon/lat box; set while a partition is planned.
+        scratch: per-process memory of steps (caches); never pickled with meaning.
+    """
+
+    seed: int = 0
+    sources: dict[str, Any] = field(default_factory=dict)
+    bbox: Bounds | None = None
+    region: Any = None
+    years: tuple[int, int] | None = None
+    start_rows: Callable[[Bounds], pa.Table] | None = None
+    scratch: dict[str, Any] = field(default_factory=dict)

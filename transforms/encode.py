@@ -1,0 +1,139 @@
+"""Members of a sample: pictures and arrays encoded while the pixels are alive, texts when packed."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.samples import Image, Sample
+from schemas.tables import flat
+from transforms import geotiff
+from transforms.context import Context
+
+
+def picture(image: Image) -> npt.NDArray[np.uint8]:
+    """An image as 8-bit `(y, x, 3)` RGB (or `(y, x)` when it has fewer than three bands).
+
+    Red, green and blue by name where they are there, else the first bands; `image.display` maps to
+    0..255, invalid pixels are black.
+    """
+    names = [n for n in ("red", "green", "blue") if n in image.bands]
+    places = (
+        [image.bands.index(n) for n in names]
+        if len(names) == 3
+        else list(range(3 if len(image.bands) >= 3 else 1))
+    )
+    height, width = image.array.shape[-2:]
+    out = np.empty((height, width, len(places)), np.uint8)
+    table = _lut(image.array.dtype, image.display)
+    for channel, band in enumerate(places):
+        if table is not None:
+            out[..., channel] = table.take(image.array[band])
+        else:
+            out[..., channel] = _scaled(image.array[band], image.display)
+    if not image.valid.all():
+        out[~image.valid] = 0
+    return out if len(places) == 3 else out[..., 0]
+
+
+_LUTS: dict[tuple[str, float, float], npt.NDArray[np.uint8]] = {}
+
+
+def _lut(dtype: np.dtype[Any], display: tuple[float, float]) -> npt.NDArray[np.uint8] | None:
+    """Display value of every value of an 8- or 16-bit unsigned type; None for other types."""
+    if dtype not in (np.uint8, np.uint16):
+        return None
+    key = (dtype.str, *display)
+    if key not in _LUTS:
+        _LUTS[key] = _scaled(np.arange(np.iinfo(dtype).max + 1), display)
+    return _LUTS[key]
+
+
+def _scaled(values: npt.NDArray[Any], display: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    low, high = display
+    scaled = (values.astype(np.float32) - low) * (255 / (high - low))
+    return np.asarray(np.clip(np.nan_to_num(np.rint(scaled)), 0, 255).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """An 8-bit picture. Lossy: for looking at and for image-text training; arrays go to `GeoTiff`.
+
+    Attributes:
+        quality: of Pillow's encoder, 4:2:0 chroma below 95.
+    """
+
+    quality: int = 90
+    needs: tuple[str, ...] = field(default=("image",), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+    media_type: str = field(default="image/jpeg", init=False)
+    feature: str = field(default="image", init=False)
+
+    def __call__(self, sample: Sample, ctx: Context) -> bytes:
+        """The JPEG file."""
+        from PIL import Image as Pillow
+
+        stream = io.BytesIO()
+        Pillow.fromarray(picture(sample.images["image"])).save(stream, "JPEG", quality=self.quality)
+        return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class GeoTiff:
+    """All bands, losslessly, with CRS, affine, nodata and band descriptions."""
+
+    needs: tuple[str, ...] = field(default=("image",), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+    media_type: str = field(
+        default="image/tiff; application=geotiff; profile=deflate", init=False
+    )
+    feature: str = field(default="binary", init=False)
+
+    def __call__(self, sample: Sample, ctx: Context) -> bytes:
+        """The GeoTIFF file."""
+        image = sample.images["image"]
+        return geotiff.encode(image.array, image.grid, image.nodata, image.bands)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text fact as UTF-8.
+
+    Attributes:
+        fact: its name.
+    """
+
+    fact: str = "title"
+    needs: tuple[str, ...] = field(default=(), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+    media_type: str = field(default="text/plain", init=False)
+    feature: str = field(default="string", init=False)
+
+    def render(self, row: dict[str, Any], schema: dict[str, str]) -> bytes:
+        """The text of a packed row."""
+        return str(row[self.fact] or "").encode()
+
+
+@dataclass(frozen=True)
+class Json:
+    """Every fact under one fixed flat schema: all keys always there, no null, no list."""
+
+    needs: tuple[str, ...] = field(default=(), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+    media_type: str = field(default="application/json", init=False)
+    feature: str = field(default="json", init=False)
+
+    def render(self, row: dict[str, Any], schema: dict[str, str]) -> bytes:
+        """The JSON object of a packed row.
+
+        Raises:
+            KeyError: a column of the schema is missing from the row.
+        """
+        values = {
+            name: ",".join(row[name]) if name == "scene_ids" else flat(row[name], kind)
+            for name, kind in schema.items()
+        }
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

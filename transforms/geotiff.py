@@ -1,0 +1,147 @@
+"""A chip as a GeoTIFF in memory: deflate with horizontal differencing, in a fifth of a driver's time.
+
+The container is baseline TIFF 6.0 with the GeoTIFF 1.1 keys (OGC 19-008) and GDAL's tags for nodata
+and band descriptions; any TIFF reader opens it. Bands are stored one after the other (planar
+configuration 2), which differences and deflates faster and smaller than pixel order. ISA-L level 1
+gives the same bytes on every x86-64 processor from SSE4.2 on (docs/decisions/chip-encoding.md).
+"""
+
+import struct
+from functools import lru_cache
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.windows import Grid
+
+SHORT, LONG, DOUBLE, ASCII = 3, 4, 12, 2
+SIZES = {SHORT: "H", LONG: "I", DOUBLE: "d"}
+FORMATS = {"u": 1, "i": 2, "f": 3}
+STRIP = 1 << 19  # bytes of one strip before compression, at most
+
+
+def encode(
+    array: npt.NDArray[Any], grid: Grid, nodata: float | None = None, names: tuple[str, ...] = ()
+) -> bytes:
+    """The bytes of a deflate GeoTIFF.
+
+    Args:
+        array: `(band, y, x)`, unsigned, signed or floating, 8 to 64 bit.
+        grid: CRS as "EPSG:n" (anything else goes through GDAL) and the affine of the chip.
+        nodata: stored value that means "no data".
+        names: band descriptions.
+    """
+    if not grid.crs.startswith("EPSG:"):
+        return _by_driver(array, grid, nodata, names)
+    count, height, width = array.shape
+    rows = max(1, min(height, STRIP // max(1, width * array.itemsize)))
+    strips = [_deflate(_strip(array[b, y : y + rows])) for b in range(count) for y in range(0, height, rows)]
+    tags = [
+        (256, LONG, (width,)),
+        (257, LONG, (height,)),
+        (258, SHORT, (array.itemsize * 8,) * count),
+        (259, SHORT, (8,)),  # deflate
+        (262, SHORT, (1,)),  # photometric: min is black
+        (277, SHORT, (count,)),
+        (278, LONG, (rows,)),
+        (284, SHORT, (2,)),  # planar: bands one after the other
+        (317, SHORT, (2 if array.dtype.kind in "ui" else 1,)),  # horizontal differencing
+        (339, SHORT, (FORMATS[array.dtype.kind],) * count),
+        *_placement(grid),
+    ]
+    if count > 1:
+        tags.append((338, SHORT, (0,) * (count - 1)))  # further bands: unspecified
+    if any(names):
+        tags.append((42112, ASCII, _descriptions(names)))
+    if nodata is not None:
+        tags.append((42113, ASCII, f"{nodata:.17g}\0".encode()))
+    return _assemble(tags, strips)
+
+
+def _strip(part: npt.NDArray[Any]) -> bytes:
+    """A strip's rows, differenced along x when they are integers, little endian."""
+    if part.dtype.kind in "ui":
+        out = np.empty(part.shape, part.dtype)
+        out[:, 0] = part[:, 0]
+        np.subtract(part[:, 1:], part[:, :-1], out=out[:, 1:])
+        part = out
+    return part.astype(part.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _deflate(data: bytes) -> bytes:
+    from isal import isal_zlib
+
+    return isal_zlib.compress(data, 1)
+
+
+def _descriptions(names: tuple[str, ...]) -> bytes:
+    items = "".join(
+        f'<Item name="DESCRIPTION" sample="{i}" role="description">{escape(n)}</Item>'
+        for i, n in enumerate(names)
+    )
+    return f"<GDALMetadata>{items}</GDALMetadata>\0".encode()
+
+
+@lru_cache(maxsize=64)
+def _keys(code: int) -> tuple[int, ...]:
+    """GeoKeyDirectory of an EPSG CRS: model type, raster type (pixel is area), CRS code."""
+    from pyproj import CRS
+
+    geographic = CRS.from_epsg(code).is_geographic
+    crs_key, model = (2048, 2) if geographic else (3072, 1)
+    return (1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, crs_key, 0, 1, code)
+
+
+def _placement(grid: Grid) -> list[tuple[int, int, tuple[Any, ...]]]:
+    a, _, c, _, e, f = grid.transform
+    return [
+        (33550, DOUBLE, (a, -e, 0.0)),
+        (33922, DOUBLE, (0.0, 0.0, 0.0, c, f, 0.0)),
+        (34735, SHORT, _keys(int(grid.crs.removeprefix("EPSG:")))),
+    ]
+
+
+def _assemble(tags: list[tuple[int, int, Any]], strips: list[bytes]) -> bytes:
+    """Header, strips, then the directory with everything that does not fit into it."""
+    offset, offsets = 8, []
+    for strip in strips:
+        offsets.append(offset)
+        offset += len(strip) + (len(strip) & 1)
+    tags = sorted([*tags, (273, LONG, tuple(offsets)), (279, LONG, tuple(map(len, strips)))])
+    directory = struct.pack("<H", len(tags))
+    extra = b""
+    extra_at = offset + 2 + 12 * len(tags) + 4
+    for tag, kind, values in tags:
+        data = values if kind == ASCII else struct.pack(f"<{len(values)}{SIZES[kind]}", *values)
+        if len(data) <= 4:
+            field = data.ljust(4, b"\0")
+        else:
+            field = struct.pack("<I", extra_at + len(extra))
+            extra += data + b"\0" * (len(data) & 1)
+        directory += struct.pack("<HHI", tag, kind, len(values)) + field
+    head = struct.pack("<2sHI", b"II", 42, offset)
+    body = b"".join(s + b"\0" * (len(s) & 1) for s in strips)
+    return head + body + directory + struct.pack("<I", 0) + extra
+
+
+def _by_driver(
+    array: npt.NDArray[Any], grid: Grid, nodata: float | None, names: tuple[str, ...]
+) -> bytes:
+    """The same content written by GDAL, for a CRS without an EPSG code."""
+    from affine import Affine
+    from rasterio.io import MemoryFile
+
+    count, height, width = array.shape
+    profile = {
+        "driver": "GTiff", "count": count, "height": height, "width": width, "dtype": array.dtype,
+        "crs": grid.crs, "transform": Affine(*grid.transform), "nodata": nodata,
+        "compress": "deflate", "zlevel": 1, "predictor": 2 if array.dtype.kind in "ui" else 1,
+        "interleave": "band",
+    }  # fmt: skip
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(array)
+            dataset.descriptions = names
+        return bytes(memory.read())

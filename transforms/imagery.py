@@ -1,0 +1,256 @@
+"""Which scene shows a place (`Find`), and its pixels on the scene's own grid (`Read`)."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from catalogs.rasters import READ_LIMIT, SHELF
+from schemas.errors import Fault, Reject
+from schemas.samples import Image, Sample
+from schemas.scenes import Band, Scene
+from schemas.sensors import convention
+from schemas.windows import Window
+from transforms.context import Context
+
+
+def slug(collection: str) -> str:
+    """A collection id as part of a sample key: `sentinel-2-l2a` -> `sentinel2l2a`, 12 letters at most."""
+    plain = re.sub(r"[^a-z0-9]", "", collection.lower())
+    if len(plain) <= 12:
+        return plain or "local"
+    return plain[:9] + hashlib.sha256(collection.encode()).hexdigest()[:3]
+
+
+def best_per_year(
+    scenes: Iterable[Scene], years: tuple[int, int] | None, max_cloud: float
+) -> tuple[dict[tuple[str, int], Scene], str]:
+    """The clearest scene of every (collection, year); ties go to the newest, then to the lower id.
+
+    Year 0 stands for scenes without a date; they pass only when no years were asked for.
+
+    Returns:
+        The choice, and the reason why it is empty: `no_imagery`, `no_imagery_in_years` or `cloudy`.
+    """
+    found: dict[tuple[str, int], Scene] = {}
+    reason = "no_imagery"
+    order = sorted(
+        scenes,
+        key=lambda s: (s.cloud or 0.0, -(s.datetime.timestamp() if s.datetime else 0.0), s.id),
+    )
+    for scene in order:
+        year = scene.datetime.year if scene.datetime else 0
+        if years and not years[0] <= year <= years[1]:
+            reason = "no_imagery_in_years" if reason == "no_imagery" else reason
+        elif scene.cloud is not None and scene.cloud > max_cloud:
+            reason = "cloudy"
+        else:
+            found.setdefault((scene.collection, year), scene)
+    return dict(sorted(found.items())), reason
+
+
+@dataclass(frozen=True)
+class Find:
+    """One sample for each (object, collection, year) that the imagery role covers.
+
+    Attributes:
+        max_cloud: percent of cloud over the whole scene above which it is not used.
+    """
+
+    max_cloud: float = 20.0
+    needs: tuple[str, ...] = field(default=(), init=False)
+
+    @property
+    def gives(self) -> dict[str, str]:
+        """Scenes, and what is known of the chosen one."""
+        return {
+            "scenes": "noun",
+            "collection": "string",
+            "datetime": "timestamp",
+            "year": "int64",
+            "cloud_scene": "float64",
+            "processing_baseline": "string",
+        }
+
+    def __call__(self, sample: Sample, ctx: Context) -> Iterator[Sample]:
+        """The sample once for every scene chosen.
+
+        Raises:
+            Reject: `no_imagery`, `no_imagery_in_years` or `cloudy`.
+        """
+        over = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        chosen, reason = best_per_year(over, ctx.years, self.max_cloud)
+        if not chosen:
+            raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
+        for (collection, year), scene in chosen.items():
+            stamp = f"{year % 100:02d}" if year else "na"
+            yield replace(
+                sample,
+                id=f"{sample.id}_{slug(collection)}_{stamp}",
+                scenes=(scene,),
+                facts={
+                    **sample.facts,
+                    "collection": collection,
+                    "datetime": scene.datetime,
+                    "year": year or None,
+                    "cloud_scene": scene.cloud,
+                    "processing_baseline": scene.baseline,
+                },
+            )
+
+
+def choose_bands(scene: Scene, wanted: tuple[str, ...]) -> tuple[Band, ...]:
+    """The scene's bands with these common or own names, in that order; all of its finest if none match."""
+    by_name = {b.common or b.name: b for b in reversed(scene.bands)}
+    by_name.update({b.name: b for b in scene.bands})
+    found = tuple(by_name[name] for name in wanted if name in by_name)
+    if found:
+        return found
+    finest = min(b.gsd for b in scene.bands)
+    return tuple(b for b in scene.bands if b.gsd <= finest * 1.01)
+
+
+def read_window(
+    bands: tuple[Band, ...], window: Window, scene: Scene
+) -> npt.NDArray[Any]:
+    """Stored numbers of `bands` within `window`, shape (band, y, x), never resampled.
+
+    Bands of one file are read in one call.
+
+    Raises:
+        Fault: `raster_unreadable`, `too_large`, `band_mismatch` (another grid than the scene's).
+    """
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window as Box
+
+    height, width = window.grid.height, window.grid.width
+    itemsize = np.dtype(bands[0].dtype).itemsize
+    if height * width * len(bands) * itemsize > READ_LIMIT:
+        raise Fault("too_large", f"{scene.id}: a window of {width} x {height} x {len(bands)}")
+    box = Box(window.col, window.row, width, height)
+    out: npt.NDArray[Any] | None = None
+    by_file: dict[str, list[int]] = {}
+    for place, band in enumerate(bands):
+        by_file.setdefault(band.href, []).append(place)
+    for href, places in by_file.items():
+        dataset = SHELF.get(href)
+        if (dataset.width, dataset.height) != (scene.grid.width, scene.grid.height):
+            raise Fault(
+                "band_mismatch",
+                f"{scene.id}: {bands[places[0]].name} has {dataset.width} x {dataset.height} pixels, "
+                f"the scene {scene.grid.width} x {scene.grid.height}",
+            )
+        if out is None:
+            out = np.empty((len(bands), height, width), dataset.dtypes[0])
+        try:
+            if len(places) == 1:
+                dataset.read(bands[places[0]].index, window=box, out=out[places[0]])
+            else:
+                out[places] = dataset.read([bands[p].index for p in places], window=box)
+        except RasterioError as error:
+            cause = error.__cause__ or error
+            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
+    assert out is not None
+    return out
+
+
+def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
+    """Where (band, y, x) holds data, shape (y, x).
+
+    In 8-bit pictures a pixel is missing when all of its bands are `nodata` (one dark band is a
+    colour); in physical data when any band is. NaN is never valid.
+    """
+    valid = np.ones(array.shape[-2:], bool)
+    if nodata is not None and not np.isnan(nodata):
+        missing = array == nodata
+        valid &= ~(missing.all(axis=0) if array.dtype == np.uint8 else missing.any(axis=0))
+    if np.issubdtype(array.dtype, np.floating):
+        valid &= np.isfinite(array).all(axis=0)
+    return valid
+
+
+def remove_offset(
+    array: npt.NDArray[Any], offset: int, nodata: float | None
+) -> npt.NDArray[Any]:
+    """Stored numbers + offset, clipped at 0 (1 where nodata is 0), nodata kept apart, same dtype."""
+    if offset == 0:
+        return array
+    floor = 1 if nodata == 0 else 0
+    moved = np.clip(array.astype(np.int32) + offset, floor, np.iinfo(array.dtype).max)
+    if nodata is not None:
+        moved = np.where(array == nodata, array, moved)
+    return moved.astype(array.dtype)
+
+
+def display_of(scene: Scene, bands: tuple[Band, ...], cache: dict[str, Any]) -> tuple[float, float]:
+    """Stored values shown as black and white: declared, else the 2nd and 98th percentile of the scene.
+
+    Taken from a decimated read of at most 512 px a side, so it depends on the file alone.
+    """
+    if scene.display is not None:
+        return scene.display
+    if (known := cache.get(scene.key)) is None:
+        dataset = SHELF.get(bands[0].href)
+        step = max(1, max(dataset.width, dataset.height) // 512)
+        small = dataset.read(
+            [b.index for b in bands if b.href == bands[0].href][:3],
+            out_shape=(min(3, len(bands)), dataset.height // step, dataset.width // step),
+        )
+        good = small[:, valid_pixels(small, bands[0].nodata)]
+        low, high = np.percentile(good, (2, 98)) if good.size else (0.0, 1.0)
+        known = cache[scene.key] = (float(low), float(max(high, low + 1)))
+    return known
+
+
+@dataclass(frozen=True)
+class Read:
+    """The chip's pixels, on the scene's own grid, without resampling.
+
+    Attributes:
+        bands: common or own names in the order of the image; those the scene lacks are left out.
+            Where it has none of them, all of its finest bands are taken.
+    """
+
+    bands: tuple[str, ...] = ("red", "green", "blue", "nir")
+    needs: tuple[str, ...] = field(default=("window", "scenes"), init=False)
+
+    @property
+    def gives(self) -> dict[str, str]:
+        """The image, and what was done to its numbers."""
+        return {
+            "image": "noun",
+            "bands": "string",
+            "nodata_share": "float64",
+            "radiometric_convention": "string",
+            "offset_applied": "int64",
+        }
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with `images["image"]`.
+
+        Raises:
+            Fault: as `read_window`.
+        """
+        scene, window = sample.scenes[0], sample.window
+        assert window is not None
+        bands = choose_bands(scene, self.bands)
+        stored = read_window(bands, window, scene)
+        nodata = bands[0].nodata
+        rule = convention(scene.collection, scene.baseline)
+        array = remove_offset(stored, rule.offset, nodata)
+        valid = valid_pixels(array, nodata)
+        names = tuple(b.common or b.name for b in bands)
+        sample.images["image"] = Image(
+            array, names, window.grid, nodata, valid, display_of(scene, bands, ctx.scratch)
+        )
+        sample.facts.update(
+            bands=",".join(names),
+            nodata_share=1.0 - float(np.count_nonzero(valid)) / valid.size,
+            radiometric_convention="dn_pre04" if rule.offset else rule.name,
+            offset_applied=rule.offset,
+        )
+        return sample

@@ -1,0 +1,337 @@
+"""A block: its windows' pixels are read, judged, encoded and written; only facts leave it."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalogs.files import atomic
+from schemas.recipes import Recipe
+from schemas.samples import Drop, Sample
+from schemas.scenes import Scene
+from schemas.tables import BAND_STATS, TYPES, member_columns, plan_schema
+from transforms.commits import Commit, committed
+from transforms.context import Context
+from transforms.planning.phases import attempt
+from transforms.planning.rows import column, from_table, outlines
+from transforms.statistics import band_stats
+
+OUTCOME = pa.schema(
+    [
+        ("outcome", pa.string()),  # made | rejected | failed
+        ("step", pa.string()),
+        ("code", pa.string()),
+        ("message", pa.string()),
+        ("retryable", pa.bool_()),
+        ("attempts", pa.int32()),
+    ]
+)
+"""What became of each window of a block."""
+
+
+def pixel_members(recipe: Recipe) -> dict[str, Any]:
+    """Encoders that need pixels; the others are rendered from facts when a shard is packed."""
+    return {ext: enc for ext, enc in recipe.pack.members.items() if "image" in enc.needs}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Files of one block."""
+
+    folder: Path
+    id: str
+
+    @property
+    def payload(self) -> Path:
+        """Member bytes, one after the other."""
+        return self.folder / f"{self.id}.bin"
+
+    @property
+    def sidecar(self) -> Path:
+        """One row for each window: facts, offsets, outcome."""
+        return self.folder / f"{self.id}.parquet"
+
+    @property
+    def record(self) -> Path:
+        """The commit record."""
+        return self.folder / f"{self.id}.json"
+
+
+@dataclass
+class _Columns:
+    """Results of a block, by row, until they become the sidecar."""
+
+    samples: list[Sample | None] = field(default_factory=list)
+    drops: list[Drop | None] = field(default_factory=list)
+    members: list[list[tuple[int, int]]] = field(default_factory=list)
+    stats: list[list[dict[str, Any]]] = field(default_factory=list)
+
+
+def make_one(
+    sample: Sample, recipe: Recipe, ctx: Context
+) -> tuple[Sample, list[bytes], list[dict[str, Any]]] | Drop:
+    """Run the make steps on one sample and encode its pixel members."""
+    for step in recipe.make:
+        passed: list[Sample] = []
+        dropped = attempt(step, sample, ctx, passed)
+        if dropped is not None:
+            return dropped
+        sample = passed[0]
+    encoded: list[bytes] = []
+    for encoder in pixel_members(recipe).values():
+        dropped = attempt(encoder, sample, ctx, encoded)
+        if dropped is not None:
+            return dropped
+    image = sample.images.get("image")
+    stats = band_stats(image) if image is not None else []
+    sample.images.clear()
+    return sample, encoded, stats
+
+
+def make_block(
+    windows: Path,
+    scenes: Mapping[str, Scene],
+    recipe: Recipe,
+    ctx: Context,
+    out: Paths,
+    plan: str,
+    note: Callable[[Commit], None] = lambda _: None,
+) -> Commit:
+    """Make a block, or find it made.
+
+    Writes `out.payload` (synced, moved into place), then `out.sidecar`, then `out.record`. Running it
+    twice, or again after a crash, leaves the same bytes.
+
+    Args:
+        windows: Parquet file of the block's planned samples, in reading order.
+        scenes: scenes by key, for those that the windows name.
+        plan: digest that the commit record must carry.
+        note: called with the record of a block that was made now.
+    """
+    known = committed(out.record, out.payload, plan)
+    if known is not None and out.sidecar.exists():
+        return known
+    attempts = _attempts(out)
+    table = pq.read_table(windows)
+    found = _Columns()
+    total = hashlib.sha256()
+    at = 0
+    with atomic(out.payload) as stream:
+        for sample in from_table(table, scenes):
+            made = make_one(sample, recipe, ctx)
+            if isinstance(made, Drop):
+                found.samples.append(None)
+                found.drops.append(made)
+                found.members.append([])
+                found.stats.append([])
+                continue
+            places = []
+            for data in made[1]:
+                stream.write(data)
+                total.update(data)
+                places.append((at, len(data)))
+                at += len(data)
+            found.samples.append(made[0])
+            found.drops.append(None)
+            found.members.append(places)
+            found.stats.append(made[2])
+    _fail_point("after-payload", out.id)
+    with atomic(out.sidecar) as stream:
+        pq.write_table(
+            sidecar(table, found, recipe, attempts + 1), stream, compression="zstd"
+        )
+    _fail_point("before-record", out.id)
+    lost = [d for d in found.drops if d is not None]
+    failed = [d for d in lost if d.outcome == "failed"]
+    commit = Commit(
+        plan=plan,
+        rows=len(table),
+        shipped=len(table) - len(lost),
+        rejected=len(lost) - len(failed),
+        failed=len(failed),
+        retryable=sum(d.retryable for d in failed),
+        bytes=at,
+        sha256=total.hexdigest(),
+    )
+    commit.write(out.record)
+    note(commit)
+    return commit
+
+
+def _attempts(out: Paths) -> int:
+    """How often this block was made before: a retry removes the record and leaves the sidecar."""
+    with suppress(OSError, pa.ArrowInvalid):
+        past = pq.read_table(out.sidecar, columns=["attempts"])["attempts"]
+        return int(past[0].as_py()) if len(past) else 0
+    return 0
+
+
+def sidecar(self) -> Path:
+        """One row for each window: facts, offsets, outcome."""
+        return self.folder / f"{self.id}.parquet"
+
+    @property
+    def record(self) -> Path:
+        """The commit record."""
+        return self.folder / f"{self.id}.json"
+
+
+@dataclass
+class _Columns:
+    """Results of a block, by row, until they become the sidecar."""
+
+    samples: list[Sample | None] = field(default_factory=list)
+    drops: list[Drop | None] = field(default_factory=list)
+    members: list[list[tuple[int, int]]] = field(default_factory=list)
+    stats: list[list[dict[str, Any]]] = field(default_factory=list)
+
+
+def make_one(
+    sample: Sample, recipe: Recipe, ctx: Context
+) -> tuple[Sample, list[bytes], list[dict[str, Any]]] | Drop:
+    """Run the make steps on one sample and encode its pixel members."""
+    for step in recipe.make:
+        passed: list[Sample] = []
+        dropped = attempt(step, sample, ctx, passed)
+        if dropped is not None:
+            return dropped
+        sample = passed[0]
+    encoded: list[bytes] = []
+    for encoder in pixel_members(recipe).values():
+        dropped = attempt(encoder, sample, ctx, encoded)
+        if dropped is not None:
+            return dropped
+    image = sample.images.get("image")
+    stats = band_stats(image) if image is not None else []
+    sample.images.clear()
+    return sample, encoded, stats
+
+
+def make_block(
+    windows: Path,
+    scenes: Mapping[str, Scene],
+    recipe: Recipe,
+    ctx: Context,
+    out: Paths,
+    plan: str,
+    note: Callable[[Commit], None] = lambda _: None,
+) -> Commit:
+    """Make a block, or find it made.
+
+    Writes `out.payload` (synced, moved into place), then `out.sidecar`, then `out.record`. Running it
+    twice, or again after a crash, leaves the same bytes.
+
+    Args:
+        windows: Parquet file of the block's planned samples, in reading order.
+        scenes: scenes by key, for those that the windows name.
+        plan: digest that the commit record must carry.
+        note: called with the record of a block that was made now.
+    """
+    known = committed(out.record, out.payload, plan)
+    if known is not None and out.sidecar.exists():
+        return known
+    attempts = _attempts(out)
+    table = pq.read_table(windows)
+    found = _Columns()
+    total = hashlib.sha256()
+    at = 0
+    with atomic(out.payload) as stream:
+        for sample in from_table(table, scenes):
+            made = make_one(sample, recipe, ctx)
+            if isinstance(made, Drop):
+                found.samples.append(None)
+                found.drops.append(made)
+                found.members.append([])
+                found.stats.append([])
+                continue
+            places = []
+            for data in made[1]:
+                stream.write(data)
+                total.update(data)
+                places.append((at, len(data)))
+                at += len(data)
+            found.samples.append(made[0])
+            found.drops.append(None)
+            found.members.append(places)
+            found.stats.append(made[2])
+    _fail_point("after-payload", out.id)
+    with atomic(out.sidecar) as stream:
+        pq.write_table(
+            sidecar(table, found, recipe, attempts + 1), stream, compression="zstd"
+        )
+    _fail_point("before-record", out.id)
+    lost = [d for d in found.drops if d is not None]
+    failed = [d for d in lost if d.outcome == "failed"]
+    commit = Commit(
+        plan=plan,
+        rows=len(table),
+        shipped=len(table) - len(lost),
+        rejected=len(lost) - len(failed),
+        failed=len(failed),
+        retryable=sum(d.retryable for d in failed),
+        bytes=at,
+        sha256=total.hexdigest(),
+    )
+    commit.write(out.record)
+    note(commit)
+    return commit
+
+
+def _attempts(out: Paths) -> int:
+    """How often this block was made before (a retry removes the record, not the sidecar)."""
+    with suppress(OSError, ValueError, KeyError, pa.ArrowInvalid):
+        if out.sidecar.exists() and not out.record.exists():
+            return int(read_json(out.record.with_suffix(".attempts"))["attempts"])
+    return 0
+
+
+def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, attempts: int) -> pa.Table:
+    """The planned rows with every fact, `bbox`, `geometry`, outcome, member places, statistics."""
+    schema = plan_schema(recipe)
+    arrays, names = [], []
+    for item in schema:
+        if item.name in table.column_names and not _changed(item.name, recipe):
+            arrays.append(table[item.name])
+        else:
+            values = [s.facts.get(item.name) if s else None for s in found.samples]
+            arrays.append(column(values, item.type))
+        names.append(item.name)
+    bbox, geometry = outlines(table)
+    arrays += [bbox, geometry]
+    names += ["bbox", "geometry"]
+    outcome = [
+        ("made", None, None, None, False) if d is None
+        else (d.outcome, d.step, d.code, d.message, d.retryable)
+        for d in found.drops
+    ]  # fmt: skip
+    for i, item in enumerate(list(OUTCOME)[:-1]):
+        arrays.append(column([o[i] for o in outcome], item.type))
+        names.append(item.name)
+    arrays.append(column([attempts] * len(outcome), pa.int32()))
+    names.append("attempts")
+    for place, extension in enumerate(pixel_members(recipe)):
+        for which, name in enumerate(member_columns(extension)):
+            values = [m[place][which] if m else None for m in found.members]
+            arrays.append(column(values, pa.int64()))
+            names.append(name)
+    arrays.append(column(found.stats, BAND_STATS))
+    names.append("band_stats")
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _changed(name: str, recipe: Recipe) -> bool:
+    """Whether a make step gives this fact (a planned value of that name is then replaced)."""
+    return any(name in step.gives and step.gives[name] in TYPES for step in recipe.make)
+
+
+def _fail_point(name: str, detail: str) -> None:
+    """Die here, as if killed, when a test asks for it in EARTHLOOM_FAIL_POINT ("name" or "name:id")."""
+    wanted = os.environ.get("EARTHLOOM_FAIL_POINT", "")
+    if wanted and wanted in (name, f"{name}:{detail}"):
+        os.kill(os.getpid(), 9)

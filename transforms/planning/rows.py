@@ -1,0 +1,129 @@
+"""Samples as table rows and back."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.chance import rank
+from schemas.samples import Fact, Sample
+from schemas.scenes import Scene
+from schemas.tables import PLACE
+from schemas.windows import Grid, Window
+
+NO_WINDOW: dict[str, Any] = {
+    name: None
+    for name in ("crs", "transform", "width", "height", "tile", "gsd_m", "col", "row",
+                 "centre_lon", "centre_lat", "radius_m")
+}  # fmt: skip
+
+
+def column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow array without the detour through pandas that `pa.array(list)` takes."""
+    return pa.array(values, kind, from_pandas=False)
+
+
+def start_samples(table: pa.Table) -> Iterable[Sample]:
+    """Samples without windows, one for each start row; equal keys are told apart by the caller."""
+    facts = [n for n in table.column_names if n not in ("key", "lon", "lat")]
+    for row in table.to_pylist():
+        yield Sample(row["key"], row["lon"], row["lat"], facts={n: row[n] for n in facts})
+
+
+def to_table(samples: list[Sample], facts: Mapping[str, pa.DataType], seed: int) -> pa.Table:
+    """Rows of `PLACE` and the fact columns, in the order of `samples`."""
+    rows = [_place(sample, seed) for sample in samples]
+    arrays = [column([r[f.name] for r in rows], f.type) for f in PLACE]
+    for name, kind in facts.items():
+        arrays.append(column([s.facts.get(name) for s in samples], kind))
+    return pa.Table.from_arrays(arrays, names=[*PLACE.names, *facts])
+
+
+def _place(sample: Sample, seed: int) -> dict[str, Any]:
+    row = {
+        **NO_WINDOW,
+        "key": sample.id,
+        "lon": sample.lon,
+        "lat": sample.lat,
+        "scene_ids": [scene.key for scene in sample.scenes],
+        "rank": rank(seed, sample.id),
+    }
+    if (window := sample.window) is not None:
+        grid = window.grid
+        lon, lat = window.centre()
+        row.update(
+            crs=grid.crs,
+            transform=list(grid.transform),
+            width=grid.width,
+            height=grid.height,
+            tile=grid.tile,
+            gsd_m=window.gsd,
+            col=window.col,
+            row=window.row,
+            centre_lon=lon,
+            centre_lat=lat,
+        )
+    return row
+
+
+def from_table(table: pa.Table, scenes: Mapping[str, Scene]) -> list[Sample]:
+    """The samples that `to_table` wrote, with their scenes looked up."""
+    facts = [n for n in table.column_names if n not in PLACE.names]
+    return [_sample(row, facts, scenes) for row in table.to_pylist()]
+
+
+def _sample(row: dict[str, Any], facts: list[str], scenes: Mapping[str, Scene]) -> Sample:
+    window = None
+    if row["crs"] is not None:
+        grid = Grid(row["crs"], tuple(row["transform"]), row["width"], row["height"], row["tile"])
+        window = Window(grid, row["gsd_m"], row["col"], row["row"])
+    values: dict[str, Fact] = {name: row[name] for name in facts}
+    found = tuple(scenes[key] for key in row["scene_ids"])
+    return Sample(row["key"], row["lon"], row["lat"], window, found, facts=values)
+
+
+def with_radii(table: pa.Table) -> pa.Table:
+    """The table with `radius_m`, by the measure that `verify` uses (`schemas.spacing.circles`)."""
+    from schemas.spacing import circles
+
+    if not len(table) or table["crs"].null_count:
+        return table
+    affine = np.asarray(table["transform"].combine_chunks().flatten()).reshape(-1, 6)
+    _, radius = circles(
+        table["crs"].to_pylist(), affine, table["width"].to_numpy(), table["height"].to_numpy()
+    )
+    place = table.column_names.index("radius_m")
+    return table.set_column(place, "radius_m", pa.array(radius))
+
+
+def outlines(table: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """(`bbox`, `geometry`) of the windows: RFC 7946 boxes and WKB polygons, split at 180 degrees."""
+    import shapely
+
+    from schemas.tables import BBOX
+
+    boxes, shapes = [], []
+    for row in table.select(["crs", "transform", "width", "height", "tile"]).to_pylist():
+        grid = Grid(row["crs"], tuple(row["transform"]), row["width"], row["height"], row["tile"])
+        ring = Window(grid, 0.0).outline(1)
+        west, south = ring.min(axis=0)
+        east, north = ring.max(axis=0)
+        boxes.append((west, south, east - 360 if east > 180 else east, north))
+        shape = shapely.Polygon(ring)
+        shapes.append(shape if east <= 180 else _split(shape))
+    sides = zip(*boxes, strict=True) if boxes else ((), (), (), ())
+    bbox = pa.StructArray.from_arrays(
+        [pa.array(np.asarray(side, float)) for side in sides], fields=list(BBOX)
+    )
+    return bbox, column([shapely.to_wkb(s) for s in shapes], pa.binary())
+
+
+def _split(shape: Any) -> Any:
+    """A polygon that runs past 180 degrees as a multipolygon on both sides of it."""
+    import shapely
+    from shapely.affinity import translate
+
+    west = shapely.intersection(shape, shapely.box(-180, -90, 180, 90))
+    east = translate(shapely.intersection(shape, shapely.box(180, -90, 540, 90)), -360)
+    return shapely.MultiPolygon([west, east])

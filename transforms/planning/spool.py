@@ -1,0 +1,185 @@
+"""Start rows sorted in space without holding them: sorted runs on disk, read back by place.
+
+Each run is an Arrow file sorted by Morton code of (lon, lat), mapped into memory, so that a
+partition (a quadtree cell) costs a binary search in each run.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.windows import Bounds
+
+BITS = 26  # a quadtree this deep has cells of 0.6 m at the equator
+RUN_BYTES = 48 << 20
+
+
+def morton(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Morton code of lon/lat degrees, `BITS` bits an axis, longitude in the even bits."""
+    side = 1 << BITS
+    x = np.clip((np.asarray(lon) + 180) / 360 * side, 0, side - 1).astype(np.uint64)
+    y = np.clip((np.asarray(lat) + 90) / 180 * side, 0, side - 1).astype(np.uint64)
+    return _spread(x) | (_spread(y) << np.uint64(1))
+
+
+def _spread(v: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    for shift, mask in (
+        (16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F),
+        (2, 0x3333333333333333), (1, 0x5555555555555555),
+    ):  # fmt: skip
+        v = (v | (v << np.uint64(shift))) & np.uint64(mask)
+    return v
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A quadtree cell: `level` bits of each axis are fixed.
+
+    Attributes:
+        low: first Morton code in it.
+    """
+
+    low: int
+    level: int
+
+    @property
+    def high(self) -> int:
+        """First Morton code after it."""
+        return self.low + (1 << (2 * (BITS - self.level)))
+
+    @property
+    def name(self) -> str:
+        """Sortable file stem."""
+        return f"{self.low:014x}-{self.level:02d}"
+
+    def children(self) -> list["Cell"]:
+        """Its four quarters."""
+        step = 1 << (2 * (BITS - self.level - 1))
+        return [Cell(self.low + i * step, self.level + 1) for i in range(4)]
+
+    def bounds(self) -> Bounds:
+        """(west, south, east, north) in degrees."""
+        x = y = 0
+        for bit in range(BITS):
+            x |= (self.low >> (2 * bit) & 1) << bit
+            y |= (self.low >> (2 * bit + 1) & 1) << bit
+        wide, side = 2.0 ** (BITS - self.level), float(1 << BITS)
+        return (
+            x / side * 360 - 180, y / side * 180 - 90,
+            (x + wide) / side * 360 - 180, (y + wide) / side * 180 - 90,
+        )  # fmt: skip
+
+
+class Spool:
+    """Sorted runs in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, tables: Iterable[pa.Table]) -> int:
+        """Write the rows as sorted runs of bounded size; returns their number."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        held: list[pa.Table] = []
+        size = rows = 0
+        for table in tables:
+            code = morton(table["lon"].to_numpy(), table["lat"].to_numpy())
+            held.append(table.append_column("_morton", pa.array(code)))
+            size += table.nbytes
+            rows += len(table)
+            if size >= RUN_BYTES:
+                self._flush(held)
+                held, size = [], 0
+        if held:
+            self._flush(held)
+        return rows
+
+    def _flush(self, held: list[pa.Table]) -> None:
+        table = pa.concat_tables(held).combine_chunks()
+        table = table.take(pc.sort_indices(table, [("_morton", "ascending"), ("key", "ascending")]))
+        index = len(list(self.folder.glob("run-*.arrow")))
+        part = self.folder / f".{uuid.uuid4().hex}.part"
+        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks())
+        part.replace(self.folder / f"run-{index:05d}.arrow")
+
+    @cached_property
+    def runs(self) -> list[pa.Table]:
+        """The runs, mapped into memory."""
+        paths = sorted(self.folder.glob("run-*.arrow"))
+        return [pa.ipc.open_file(pa.memory_map(str(p))).read_all() for p in paths]
+
+    @cached_property
+    def codes(self) -> list[npt.NDArray[np.uint64]]:
+        """Morton codes of each run, still on disk."""
+        return [run["_morton"].combine_chunks().to_numpy(zero_copy_only=True) for run in self.runs]
+
+    def count(self, cell: Cell) -> int:
+        """Rows in a cell."""
+        ends = (np.uint64(cell.low), np.uint64(cell.high))
+        return sum(int(np.diff(np.searchsorted(c, ends))[0]) for c in self.codes)
+
+    def partitions(self, most: int) -> Iterator[Cell]:
+        """The coarsest cells with rows and at most `most` of them, in Morton order."""
+        stack = [Cell(0, 0)]
+        while stack:
+            cell = stack.pop()
+            rows = self.count(cell)
+            if not rows:
+                continue
+            if rows <= most or cell.level == BITS:
+                yield cell
+            else:
+                stack.extend(reversed(cell.children()))
+
+    def rows(self, cell: Cell) -> pa.Table:
+        """The rows of a cell sorted by key; of equal keys the first by content is kept."""
+        table = self._slice(cell.low, cell.high)
+        table = table.take(pc.sort_indices(table, [("key", "ascending")]))
+        return table.drop_columns("_morton")
+
+    def _slice(self, low: int, high: int) -> pa.Table:
+        parts = []
+        for run, codes in zip(self.runs, self.codes, strict=True):
+            start, stop = np.searchsorted(codes, (np.uint64(low), np.uint64(high)))
+            parts.append(run.slice(int(start), int(stop - start)))
+        return pa.concat_tables(parts).combine_chunks()
+
+    def within(self, bounds: Bounds) -> pa.Table:
+        """Rows whose lon/lat lies in a box (west > east across the antimeridian), sorted by key."""
+        west, south, east, north = bounds
+        if west > east:
+            halves = [self.within((west, south, 180, north)), self.within((-180, south, east, north))]
+            return pa.concat_tables(halves)
+        found = [self._slice(c.low, c.high) for c in _cover((west, south, east, north))]
+        table = pa.concat_tables(found) if found else self.runs[0].slice(0, 0)
+        lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
+        keep = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+        table = table.filter(pa.array(keep))
+        return table.take(pc.sort_indices(table, [("key", "ascending")]))
+
+
+def _cover(bounds: Bounds) -> list[Cell]:
+    """At most a few dozen quadtree cells that cover a box."""
+    west, south, east, north = bounds
+    cells = [Cell(0, 0)]
+    while True:
+        finer = [
+            child
+            for cell in cells
+            for child in cell.children()
+            if _meets(child.bounds(), (west, south, east, north))
+        ]
+        if len(finer) > 24 or cells[0].level >= BITS - 1:
+            return cells
+        cells = finer
+
+
+def _meets(a: Bounds, b: Bounds) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]

@@ -1,0 +1,47 @@
+"""Balance: a cap per class that needs only the classes' counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from schemas.chance import unit
+from transforms.context import Context
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Keep about `cap` samples of each class: those whose hash is below cap / count.
+
+    Also gives `sampling_weight`: inverse class frequency among the kept, mean 1 over the dataset.
+
+    Attributes:
+        by: the fact that names the class.
+        cap: samples kept for each class, within the chance of a hash; 0 keeps all.
+    """
+
+    by: str = "main_tag"
+    cap: int = 5000
+    needs: tuple[str, ...] = field(default=("window", "main_tag"), init=False)
+    gives: dict[str, str] = field(default_factory=lambda: {"sampling_weight": "float64"}, init=False)
+
+    def count(self, part: pa.Table) -> dict[str, int]:
+        """Samples by class in one partition."""
+        found = part[self.by].value_counts()
+        return {row["values"].as_py(): row["counts"].as_py() for row in found}
+
+    def decide(
+        self, part: pa.Table, totals: Mapping[str, int], ctx: Context
+    ) -> tuple[dict[int, tuple[str, str]], dict[str, list[float]]]:
+        """(rows to drop -> reason, new columns), given the counts over all partitions."""
+        kept = {k: min(n, self.cap) if self.cap else n for k, n in totals.items()}
+        everyone, classes = sum(kept.values()), max(len(kept), 1)
+        lost: dict[int, tuple[str, str]] = {}
+        weights = []
+        for row, (key, name) in enumerate(
+            zip(part["key"].to_pylist(), part[self.by].to_pylist(), strict=True)
+        ):
+            weights.append(everyone / (classes * kept[name]))
+            if kept[name] < totals[name] and unit(ctx.seed, "quota", key) >= self.cap / totals[name]:
+                lost[row] = ("quota", f"{totals[name]} of class {name}, cap {self.cap}")
+        return lost, {"sampling_weight": weights}

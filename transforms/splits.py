@@ -1,0 +1,77 @@
+"""Splits: whole grid cells go to one split, and a buffer between splits stays empty."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from schemas.chance import unit
+from schemas.grids import cells, name
+from transforms.context import Context
+from transforms.neighbours import within_buffer
+from transforms.windows import centres
+
+ORDER = ("test", "val", "train")
+"""Who keeps its samples where two splits come too close: test never loses, train loses first."""
+
+
+def split_of(cell: str, seed: int, val: float, test: float) -> str:
+    """The split of a grid cell: a hash of its name and the seed, so it never changes in a refresh."""
+    share = unit(seed, "split", cell)
+    return "test" if share < test else "val" if share < test + val else "train"
+
+
+def cell_names(
+    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], km: float
+) -> list[str]:
+    """Names of the Major TOM cells that hold the anchors."""
+    rows, columns = cells(lon, lat, km)
+    return [name(int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class ByCell:
+    """Split by the grid cell of the anchor; drop what lies within the buffer of another split.
+
+    Attributes:
+        km: side of the cells (20 km: RELEASE.md section 8, measured).
+        buffer_km: least distance between footprints of different splits.
+        val, test: share of cells.
+    """
+
+    km: float = 20.0
+    buffer_km: float = 5.0
+    val: float = 0.1
+    test: float = 0.1
+    needs: tuple[str, ...] = field(default=("window",), init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"split": "string", "cell": "string"}, init=False
+    )
+    reads: tuple[str, ...] = field(default=(), init=False)
+
+    def halo_m(self, part: pa.Table) -> float:
+        """How far beyond a partition its decision may look, metres."""
+        return self.buffer_km * 1000
+
+    def columns(self, part: pa.Table, ctx: Context) -> dict[str, list[str]]:
+        """`cell` and `split` of every row."""
+        names = cell_names(part["lon"].to_numpy(), part["lat"].to_numpy(), self.km)
+        found = {n: split_of(n, ctx.seed, self.val, self.test) for n in set(names)}
+        return {"cell": names, "split": [found[n] for n in names]}
+
+    def settle(self, part: pa.Table, near: pa.Table, ctx: Context) -> dict[int, tuple[str, str]]:
+        """Rows of `part` to drop -> (`buffer`, message), given the rows around it."""
+        if not len(part):
+            return {}
+        both = pa.concat_tables([part.select(near.column_names), near])
+        splits = np.asarray(self.columns(both, ctx)["split"])
+        xyz, radius = centres(both), both["radius_m"].to_numpy()
+        lost: dict[int, tuple[str, str]] = {}
+        for i, own in enumerate(ORDER[1:], start=1):
+            lower = np.flatnonzero(splits[: len(part)] == own)
+            upper = np.flatnonzero(np.isin(splits, ORDER[:i]))
+            message = f"a sample of {' or '.join(ORDER[:i])} lies within {self.buffer_km:g} km"
+            for row in within_buffer(xyz, radius, lower, upper, self.buffer_km * 1000):
+                lost[int(row)] = ("buffer", message)
+        return lost
