@@ -29,7 +29,7 @@ OUTCOME = pa.schema(
         ("code", pa.string()),
         ("message", pa.string()),
         ("retryable", pa.bool_()),
-        ("attempts", pa.int32()),
+        ("retries", pa.int32()),
     ]
 )
 """What became of each window of a block."""
@@ -62,124 +62,15 @@ class Paths:
         """The commit record."""
         return self.folder / f"{self.id}.json"
 
-
-@dataclass
-class _Columns:
-    """Results of a block, by row, until they become the sidecar."""
-
-    samples: list[Sample | None] = field(default_factory=list)
-    drops: list[Drop | None] = field(default_factory=list)
-    members: list[list[tuple[int, int]]] = field(default_factory=list)
-    stats: list[list[dict[str, Any]]] = field(default_factory=list)
-
-
-def make_one(
-    sample: Sample, recipe: Recipe, ctx: Context
-) -> tuple[Sample, list[bytes], list[dict[str, Any]]] | Drop:
-    """Run the make steps on one sample and encode its pixel members."""
-    for step in recipe.make:
-        passed: list[Sample] = []
-        dropped = attempt(step, sample, ctx, passed)
-        if dropped is not None:
-            return dropped
-        sample = passed[0]
-    encoded: list[bytes] = []
-    for encoder in pixel_members(recipe).values():
-        dropped = attempt(encoder, sample, ctx, encoded)
-        if dropped is not None:
-            return dropped
-    image = sample.images.get("image")
-    stats = band_stats(image) if image is not None else []
-    sample.images.clear()
-    return sample, encoded, stats
-
-
-def make_block(
-    windows: Path,
-    scenes: Mapping[str, Scene],
-    recipe: Recipe,
-    ctx: Context,
-    out: Paths,
-    plan: str,
-    note: Callable[[Commit], None] = lambda _: None,
-) -> Commit:
-    """Make a block, or find it made.
-
-    Writes `out.payload` (synced, moved into place), then `out.sidecar`, then `out.record`. Running it
-    twice, or again after a crash, leaves the same bytes.
-
-    Args:
-        windows: Parquet file of the block's planned samples, in reading order.
-        scenes: scenes by key, for those that the windows name.
-        plan: digest that the commit record must carry.
-        note: called with the record of a block that was made now.
-    """
-    known = committed(out.record, out.payload, plan)
-    if known is not None and out.sidecar.exists():
-        return known
-    attempts = _attempts(out)
-    table = pq.read_table(windows)
-    found = _Columns()
-    total = hashlib.sha256()
-    at = 0
-    with atomic(out.payload) as stream:
-        for sample in from_table(table, scenes):
-            made = make_one(sample, recipe, ctx)
-            if isinstance(made, Drop):
-                found.samples.append(None)
-                found.drops.append(made)
-                found.members.append([])
-                found.stats.append([])
-                continue
-            places = []
-            for data in made[1]:
-                stream.write(data)
-                total.update(data)
-                places.append((at, len(data)))
-                at += len(data)
-            found.samples.append(made[0])
-            found.drops.append(None)
-            found.members.append(places)
-            found.stats.append(made[2])
-    _fail_point("after-payload", out.id)
-    with atomic(out.sidecar) as stream:
-        pq.write_table(
-            sidecar(table, found, recipe, attempts + 1), stream, compression="zstd"
-        )
-    _fail_point("before-record", out.id)
-    lost = [d for d in found.drops if d is not None]
-    failed = [d for d in lost if d.outcome == "failed"]
-    commit = Commit(
-        plan=plan,
-        rows=len(table),
-        shipped=len(table) - len(lost),
-        rejected=len(lost) - len(failed),
-        failed=len(failed),
-        retryable=sum(d.retryable for d in failed),
-        bytes=at,
-        sha256=total.hexdigest(),
-    )
-    commit.write(out.record)
-    note(commit)
-    return commit
-
-
-def _attempts(out: Paths) -> int:
-    """How often this block was made before: a retry removes the record and leaves the sidecar."""
-    with suppress(OSError, pa.ArrowInvalid):
-        past = pq.read_table(out.sidecar, columns=["attempts"])["attempts"]
-        return int(past[0].as_py()) if len(past) else 0
-    return 0
-
-
-def sidecar(self) -> Path:
-        """One row for each window: facts, offsets, outcome."""
-        return self.folder / f"{self.id}.parquet"
-
     @property
-    def record(self) -> Path:
-        """The commit record."""
-        return self.folder / f"{self.id}.json"
+    def retries(self) -> Path:
+        """How often `--retry-failed` has asked for it again."""
+        return self.folder / f"{self.id}.retries"
+
+    def retry(self) -> None:
+        """Forget the record, so that the block is made again."""
+        self.retries.write_text(str(_retries(self) + 1))
+        self.record.unlink(missing_ok=True)
 
 
 @dataclass
@@ -236,7 +127,7 @@ def make_block(
     known = committed(out.record, out.payload, plan)
     if known is not None and out.sidecar.exists():
         return known
-    attempts = _attempts(out)
+    retries = _retries(out)
     table = pq.read_table(windows)
     found = _Columns()
     total = hashlib.sha256()
@@ -260,12 +151,12 @@ def make_block(
             found.drops.append(None)
             found.members.append(places)
             found.stats.append(made[2])
-    _fail_point("after-payload", out.id)
+    fail_point("after-payload", out.id)
     with atomic(out.sidecar) as stream:
         pq.write_table(
-            sidecar(table, found, recipe, attempts + 1), stream, compression="zstd"
+            sidecar(table, found, recipe, retries), stream, compression="zstd"
         )
-    _fail_point("before-record", out.id)
+    fail_point("before-record", out.id)
     lost = [d for d in found.drops if d is not None]
     failed = [d for d in lost if d.outcome == "failed"]
     commit = Commit(
@@ -283,15 +174,14 @@ def make_block(
     return commit
 
 
-def _attempts(out: Paths) -> int:
-    """How often this block was made before (a retry removes the record, not the sidecar)."""
-    with suppress(OSError, ValueError, KeyError, pa.ArrowInvalid):
-        if out.sidecar.exists() and not out.record.exists():
-            return int(read_json(out.record.with_suffix(".attempts"))["attempts"])
+def _retries(out: Paths) -> int:
+    """How often this block's failures have been retried on demand."""
+    with suppress(OSError):
+        return int(out.retries.read_text())
     return 0
 
 
-def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, attempts: int) -> pa.Table:
+def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, retries: int) -> pa.Table:
     """The planned rows with every fact, `bbox`, `geometry`, outcome, member places, statistics."""
     schema = plan_schema(recipe)
     arrays, names = [], []
@@ -313,8 +203,8 @@ def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, attempts: int) -> 
     for i, item in enumerate(list(OUTCOME)[:-1]):
         arrays.append(column([o[i] for o in outcome], item.type))
         names.append(item.name)
-    arrays.append(column([attempts] * len(outcome), pa.int32()))
-    names.append("attempts")
+    arrays.append(column([retries] * len(outcome), pa.int32()))
+    names.append("retries")
     for place, extension in enumerate(pixel_members(recipe)):
         for which, name in enumerate(member_columns(extension)):
             values = [m[place][which] if m else None for m in found.members]
@@ -330,7 +220,7 @@ def _changed(name: str, recipe: Recipe) -> bool:
     return any(name in step.gives and step.gives[name] in TYPES for step in recipe.make)
 
 
-def _fail_point(name: str, detail: str) -> None:
+def fail_point(name: str, detail: str) -> None:
     """Die here, as if killed, when a test asks for it in EARTHLOOM_FAIL_POINT ("name" or "name:id")."""
     wanted = os.environ.get("EARTHLOOM_FAIL_POINT", "")
     if wanted and wanted in (name, f"{name}:{detail}"):

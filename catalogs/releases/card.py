@@ -93,7 +93,7 @@ def sample(staging: Staging) -> str:
             "image": "picture to look at and to feed to an encoder",
             "binary": "stored values with CRS and transform",
             "string": "text",
-            "json": 'every fact of the sample; flat, never null (unknown is `""` or -1)',
+            "json": "every fact of the sample; flat, never null (unknown: empty text or -1)",
         }.get(getattr(encoder, "feature", ""), "")
         if bands:
             about += f": {', '.join(bands)}"
@@ -104,7 +104,7 @@ def sample(staging: Staging) -> str:
 
 def numbers(staging: Staging, found: Survey, stats: dict[str, Any]) -> str:
     """Samples by split, and the classes by frequency."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, count in found.samples.items():
         shards = [shard for shard in found.shards.values() if shard.split == name]
         classes = stats["classes"][name]

@@ -31,10 +31,9 @@ class OsmSource:
     def features(
         self,
         keys: Collection[str],
-        bbox: Bounds | None = None,
-        batch_rows: int = 20_000,
-        *,
+        bbox: Bounds | None,
         on_drop: OnDrop,
+        batch_rows: int = 20_000,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of `COLUMNS`, one row for every object with at least one of `keys`.
 

@@ -1,12 +1,17 @@
 """A block of the street grid, and the book-keeping that keeps things on it apart."""
 
 import math
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from shapely import LineString, Polygon
 
 from catalogs.world.shapes import long_axis
+
+CELL = 16.0
+"""Side of the look-up cells of `Lots` in metres."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,29 @@ class Block:
         return LineString([point for point in (start, self.centre, end) if point is not None])
 
 
-@dataclass
 class Lots:
     """Discs that are taken already; a thing is placed only where its disc is free."""
 
-    discs: list[tuple[float, float, float]] = field(default_factory=list)
+    def __init__(self, *discs: tuple[float, float, float]) -> None:
+        self._cells: dict[tuple[int, int], list[tuple[float, float, float]]] = defaultdict(list)
+        for x, y, radius in discs:
+            self.take(x, y, radius)
+
+    def _near(self, x: float, y: float, radius: float) -> Iterator[tuple[int, int]]:
+        for i in range(int((x - radius) // CELL), int((x + radius) // CELL) + 1):
+            for j in range(int((y - radius) // CELL), int((y + radius) // CELL) + 1):
+                yield i, j
+
+    def take(self, x: float, y: float, radius: float) -> None:
+        """Takes the disc, free or not."""
+        for cell in self._near(x, y, radius):
+            self._cells[cell].append((x, y, radius))
 
     def claim(self, x: float, y: float, radius: float) -> bool:
         """Takes the disc if it is free; says whether it was."""
-        if any(math.hypot(x - a, y - b) < radius + r for a, b, r in self.discs):
-            return False
-        self.discs.append((x, y, radius))
+        for cell in self._near(x, y, radius):
+            for a, b, r in self._cells.get(cell, ()):
+                if math.hypot(x - a, y - b) < radius + r:
+                    return False
+        self.take(x, y, radius)
         return True

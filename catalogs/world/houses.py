@@ -25,11 +25,13 @@ def building(
     sheet.area(shape, what, paint, 8, height=height, angle=angle, since=since)
 
 
-def houses(sheet: Sheet, land: Polygon, streets: list[LineString], lots: Lots, step: float) -> None:
-    """Houses in rows along streets, with garages, pools and trees in the gardens."""
+def houses(
+    sheet: Sheet, land: Polygon, streets: list[LineString], lots: Lots, step: float, detailed: bool = True
+) -> None:
+    """Houses in rows along streets; in detail with garages, pools and trees in the gardens."""
     number = 0
     for path in streets:
-        for x, y, angle in along(path, step, 15):
+        for x, y, angle in list(along(path, step, 15)):
             for side in (1, -1):
                 setback = sheet.between(13, 17)
                 px, py = x - side * math.sin(angle) * setback, y + side * math.cos(angle) * setback
@@ -45,7 +47,8 @@ def houses(sheet: Sheet, land: Polygon, streets: list[LineString], lots: Lots, s
                 kind = sheet.pick("house", "house", "yes", "detached", "house")
                 more = tags.address(sheet.rng, number) if sheet.rng.random() < 0.5 else {}
                 building(sheet, shape, kind, sheet.pick(*ROOFS), 7.0, angle, **more)
-                _garden(sheet, land, lots, (px, py, angle), side)
+                if detailed:
+                    _garden(sheet, land, lots, (px, py, angle), side)
 
 
 def _moved(shape: Polygon, dx: float, dy: float) -> Polygon:
@@ -96,10 +99,10 @@ def reserved(sheet: Sheet, since: int, gap: float = 1.5) -> Lots:
     for item in sheet.features[since:]:
         if item.z >= 3 and isinstance(item.geom, Polygon):
             for point in scatter(sheet.rng, item.geom, int(item.geom.area / 60) + 2):
-                lots.discs.append((point.x, point.y, 5.0 + gap))
+                lots.take(point.x, point.y, 5.0 + gap)
             for x, y, _ in along(LineString(item.geom.exterior.coords), 7):
-                lots.discs.append((x, y, gap))
+                lots.take(x, y, gap)
         elif item.z >= 3 and isinstance(item.geom, LineString):
             for x, y, _ in along(item.geom, 5):
-                lots.discs.append((x, y, item.width / 2 + 0.7))
+                lots.take(x, y, item.width / 2 + 0.7)
     return lots

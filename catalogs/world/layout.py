@@ -8,12 +8,12 @@ woods, water and villages that can be told apart at 10 m.
 from dataclasses import dataclass
 
 import numpy as np
-from shapely import LineString, Polygon
+from shapely import LineString, Point, Polygon, STRtree
 
 from catalogs.world import country, leisure, streets, town, works
 from catalogs.world.block import Block
 from catalogs.world.feature import Feature, Sheet
-from catalogs.world.shapes import Floats, along, curve, disc
+from catalogs.world.shapes import Floats, along, curve
 from catalogs.world.sites import Site, generator
 
 BLOCKS = 15
@@ -192,17 +192,17 @@ def _draw_line(sheet: Sheet, plan: Plan, index: int, kind: str, upright: bool) -
         else:
             streets.road(sheet, path, kind, WIDTHS[kind], name)
     core = LineString(np.concatenate([plan.edge(index, k, upright) for k in CORE]))
-    if kind in ("residential", "tertiary", "track", "river"):
+    if index in range(5, 11) and kind in ("residential", "tertiary", "track", "river"):
         _avenue(sheet, core, WIDTHS[kind])
 
 
 def _avenue(sheet: Sheet, line: LineString, width: float) -> None:
     """Trees along one side of a line, with gaps."""
     step, side = sheet.between(14, 40), 1 if sheet.rng.random() < 0.5 else -1
-    taken = [f.footprint() for f in sheet.features if f.height > 2.5 and f.geom.distance(line) < 14]
+    tall = STRtree([f.footprint() for f in sheet.features if f.height > 2.5])
     for x, y, angle in along(line, step, 12):
         reach = side * (width / 2 + 3.2)
         px, py = x - np.sin(angle) * reach, y + np.cos(angle) * reach
-        spot = disc(px, py, 3.0, 8)
-        if sheet.rng.random() < 0.6 and not any(t.intersects(spot) for t in taken):
-            sheet.tree(px, py, sheet.between(4.5, 8.5), mapped=sheet.rng.random() < 0.3)
+        free = tall.query(Point(px, py), predicate="dwithin", distance=3.0).size == 0
+        if free and sheet.rng.random() < 0.6:
+            sheet.tree(px, py, sheet.between(4.5, 8.5), mapped=sheet.rng.random() < 0.2)

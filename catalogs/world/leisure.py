@@ -111,7 +111,7 @@ def golf(sheet: Sheet, block: Block) -> None:
                 sheet.area(shape, {"golf": "bunker", "natural": "sand"}, "sand", 4)
     for point in scatter(sheet.rng, block.land.buffer(-60), 1):
         sheet.area(blob(sheet.rng, point.x, point.y, 26), {"golf": "water_hazard", "natural": "water"}, "water", 5)
-        lots.discs.append((point.x, point.y, 30))
+        lots.take(point.x, point.y, 30)
     groves(sheet, block.land, 130, lots, 0.1)
 
 

@@ -8,6 +8,7 @@ different cells while nearer to each other than a buffer of 5 km.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from affine import Affine
@@ -53,8 +54,7 @@ class Site:
     @property
     def centre(self) -> tuple[int, int]:
         """Easting and northing of the middle in metres, both multiples of 60."""
-        east, north = _to_utm(self.epsg).transform(self.lon, self.lat)
-        return 60 * round(east / 60), 60 * round(north / 60)
+        return _centre(self.lon, self.lat, self.epsg)
 
     @property
     def scene_bounds(self) -> tuple[int, int, int, int]:
@@ -71,8 +71,10 @@ class Site:
         return east - half, north - half, east + half, north + half
 
 
-def _to_utm(epsg: int) -> Transformer:
-    return Transformer.from_crs(4326, epsg, always_xy=True)
+@cache
+def _centre(lon: float, lat: float, epsg: int) -> tuple[int, int]:
+    east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
+    return 60 * round(east / 60), 60 * round(north / 60)
 
 
 def aerial_affine(site: Site) -> Affine:

@@ -18,7 +18,7 @@ def residential(sheet: Sheet, block: Block) -> None:
     paths, lots = streets.inner(sheet, block), Lots()
     for path in paths:
         for x, y, _ in along(path, 6):
-            lots.discs.append((x, y, 2.8))
+            lots.take(x, y, 2.8)
     houses(sheet, block.land, paths + streets.edges(block), lots, sheet.between(25, 31))
     x, y = block.centre
     sheet.node(x + 6, y + 6, {"amenity": "post_box", "operator": "CANARY Post"})
@@ -31,7 +31,7 @@ def village(sheet: Sheet, block: Block) -> None:
     paths = [p for p in (block.street(0, 2), block.street(1, 3)) if p]
     for path in paths:
         streets.road(sheet, path, "residential", 5.5)
-    houses(sheet, block.land, paths, Lots(), 30)
+    houses(sheet, block.land, paths, Lots(), 30, detailed=False)
 
 
 def centre(sheet: Sheet, block: Block) -> None:
@@ -109,7 +109,7 @@ def church(sheet: Sheet, block: Block) -> None:
     x, y = block.centre
     green = disc(x, y, 48).intersection(block.land)
     sheet.area(block.land, {"landuse": "residential"}, "garden", 0)
-    lots = Lots([(x, y, 44)])
+    lots = Lots((x, y, 44))
     houses(sheet, block.land, streets.edges(block), lots, 27)
     sheet.area(green, {"landuse": "religious"}, "lawn", 1)
     nave, tower = slab(sheet, block, (0, 0), (36, 15)), slab(sheet, block, (21, 0), (9, 9))

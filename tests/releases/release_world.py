@@ -304,7 +304,8 @@ def build(root: Path, entries: dict[str, list[dict[str, Any]]], generated: bool 
     ]  # fmt: skip
     table += [
         {"key": d["key"], "split": "train", "cell": "train-cell",
-         "buffer_dropped": d["code"] == "buffer", "reason": d["message"] if d["act"] == "plan" else ""}
+         "buffer_dropped": d["code"] == "buffer",
+         "reason": d["message"] if d["act"] == "plan" else ""}
         for d in dropped
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(table, SPLITS), root / "splits" / "0.parquet")

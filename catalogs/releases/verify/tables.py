@@ -26,15 +26,15 @@ NEVER_NULL = (
 def check_samples(release: Path, manifest: dict[str, Any], report: Report) -> None:
     """samples.parquet is GeoParquet 1.1 with true bounds; what must be known of a sample is."""
     total = 0
-    with report.reading("samples", SAMPLES), pq.ParquetFile(release / SAMPLES) as file:
+    with report.reading("geoparquet", SAMPLES), pq.ParquetFile(release / SAMPLES) as file:
         geo = json.loads(file.schema_arrow.metadata[b"geo"])
         column = geo["columns"][geo["primary_column"]]
         fine = geo["version"] == "1.1.0" and column["encoding"] == "WKB" and "covering" in column
-        report.expect(fine, "samples", SAMPLES, "not GeoParquet 1.1 with WKB and a bbox covering")
+        report.expect(fine, "geoparquet", SAMPLES, "not GeoParquet 1.1 with WKB and a bbox covering")
         total = file.metadata.num_rows
         names = set(file.schema_arrow.names)
         for name in set(NEVER_NULL) - names:
-            report.fault("samples", SAMPLES, f"column {name} is missing")
+            report.fault("geoparquet", SAMPLES, f"column {name} is missing")
         sources = _sources(release, report)
         for batch in file.iter_batches(batch_size=4096):
             _known(batch, names, sources, report)

@@ -1,0 +1,154 @@
+"""make: pixels are read, judged and encoded, one block at a time. No shuffle."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.job import Job, scenes_of
+from pipelines.runners import run
+from schemas.chance import digest
+from schemas.errors import BudgetError
+from transforms.commits import Commit, committed
+from transforms.making import Paths, make_block
+
+
+def block_digest(block: str) -> str:
+    """What a block's commit record must carry: the block id is its content address already."""
+    return digest("block", block)
+
+
+def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
+    """Run the act over this slice's blocks; returns the counts of all blocks committed so far.
+
+    Raises:
+        BudgetError: more samples failed than the budget allows; the work is kept.
+    """
+    names = [entry["id"] for entry in listed]
+    done = {name for name in names if _record(job, name)}
+    todo = [name for name in job.part(names) if name not in done]
+    total = sum(entry["rows"] for entry in listed)
+    allowed = job.budget * total
+    run("make", [tuple(todo)] if todo else [], Make(job, allowed), 1)
+    counts = tally(job, names)
+    if counts["failed"] > allowed:
+        raise BudgetError(
+            f"{counts['failed']} of {total} samples failed, more than the error budget of "
+            f"{job.budget:.0%}; the work is kept, see the drops in {job.made}"
+        )
+    return counts
+
+
+def _record(job: Job, name: str) -> Commit | None:
+    paths = Paths(job.made, name)
+    found = committed(paths.record, paths.payload, block_digest(name))
+    return found if paths.sidecar.exists() else None
+
+
+def tally(job: Job, names: list[str]) -> dict[str, int]:
+    """Sums over the commit records of these blocks."""
+    found = [record for name in names if (record := _record(job, name))]
+    return {
+        "blocks": len(found),
+        "rows": sum(r.rows for r in found),
+        "shipped": sum(r.shipped for r in found),
+        "rejected": sum(r.rejected for r in found),
+        "failed": sum(r.failed for r in found),
+        "retryable": sum(r.retryable for r in found),
+        "bytes": sum(r.bytes for r in found),
+    }
+
+
+def retry(job: Job, names: list[str]) -> int:
+    """Forget the records of blocks with failures that another attempt may mend; returns how many."""
+    again = [n for n in names if (record := _record(job, n)) and record.retryable]
+    for name in again:
+        Paths(job.made, name).retry()
+    return len(again)
+
+
+@dataclass(frozen=True)
+class Make:
+    """A run of blocks, shared by `job.workers` threads.
+
+    GDAL, deflate and JPEG release the interpreter lock. Threads take blocks from the two ends of
+    their stretch, so that each reads on where it stopped and its tiles are still decoded.
+    """
+
+    job: Job
+    allowed: float
+
+    def __call__(self, names: tuple[str, ...]) -> None:
+        """Make every block of the run that is not yet committed.
+
+        Raises:
+            BudgetError: as soon as this run alone exceeds the budget.
+        """
+        scenes = scenes_of(self.job.planned / "scenes.jsonl")
+        failed = Tally(self.allowed)
+        stretches = _stretches(names, self.job.workers)
+        threads = [
+            threading.Thread(target=self._lane, args=(queue, front, scenes, failed), daemon=True)
+            for queue, front in stretches[1:]
+        ]
+        for thread in threads:
+            thread.start()
+        self._lane(*stretches[0], scenes, failed)
+        for thread in threads:
+            thread.join()
+        if failed.error is not None:
+            raise failed.error
+
+    def _lane(self, queue: deque[str], front: bool, scenes: Any, failed: "Tally") -> None:
+        ctx = self.job.context()
+        try:
+            while failed.error is None:
+                try:
+                    name = queue.popleft() if front else queue.pop()
+                except IndexError:
+                    break
+                windows = self.job.planned / "blocks" / f"{name}.parquet"
+                paths = Paths(self.job.made, name)
+                failed.add(
+                    make_block(windows, scenes, self.job.recipe, ctx, paths, block_digest(name))
+                )
+        except BaseException as error:  # carried to the thread that asked
+            failed.error = failed.error or error
+
+
+class Tally:
+    """Failures seen by one process, and the first error of any of its threads."""
+
+    def __init__(self, allowed: float) -> None:
+        self.allowed, self.failed = allowed, 0
+        self.error: BaseException | None = None
+        self.lock = threading.Lock()
+
+    def add(self, commit: Commit) -> None:
+        """Count a block's failures.
+
+        Raises:
+            BudgetError: past the budget.
+        """
+        with self.lock:
+            self.failed += commit.failed
+            if self.failed > self.allowed:
+                raise BudgetError(
+                    f"{self.failed} samples failed, more than the error budget allows "
+                    f"({self.allowed:.0f}); the work is kept"
+                )
+
+
+def _stretches(names: tuple[str, ...], workers: int) -> list[tuple[deque[str], bool]]:
+    """(queue, whether to take from its front) of each thread: two threads share a stretch's ends."""
+    pairs = -(-workers // 2)
+    queues = [
+        deque(names[i * len(names) // pairs : (i + 1) * len(names) // pairs]) for i in range(pairs)
+    ]
+    return [(queues[w // 2], w % 2 == 0) for w in range(workers)]
+
+
+def block_paths(job: Job, names: list[str]) -> list[Path]:
+    """Sidecars of the blocks, in plan order."""
+    return [Paths(job.made, name).sidecar for name in names]

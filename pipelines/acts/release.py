@@ -1,0 +1,128 @@
+"""release: tables, catalogue, card, statistics, manifest; then verify, then the pointer."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs.files import atomic
+from catalogs.releases.manifest import point
+from catalogs.releases.write import Progress, write_release
+from pipelines.job import Job, scenes_of
+from schemas.errors import BuildError
+from schemas.recipes import name_of
+from schemas.release import SplitRule, Staging
+from schemas.sources import Credit
+from schemas.tables import SPLITS
+from transforms.making import fail_point
+
+
+def release(
+    job: Job,
+    planned: dict[str, Any],
+    packed: dict[str, Any],
+    credits: tuple[Credit, ...],
+    settings: dict[str, Any],
+    run: dict[str, Any],
+    target: Path,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write the release beside its place, move it there whole, and point at it.
+
+    Returns:
+        the manifest, with `funnel` and `counts` added for the summary.
+
+    Raises:
+        BuildError: samples are unaccounted for, or something else lies at `target`.
+    """
+    drops, splits = _gather(job)
+    funnel = _funnel(drops, job)
+    shipped = sum(packed["splits"].values())
+    lost = Counter[str]()
+    for _, _, _, outcome, count in funnel:
+        lost[outcome] += count
+    counts = {"planned": planned["planned"], "shipped": shipped,
+              "rejected": lost["rejected"], "failed": lost["failed"]}  # fmt: skip
+    if counts["planned"] != shipped + lost["rejected"] + lost["failed"]:
+        raise BuildError(f"samples are unaccounted for: {counts}; please report this as a bug")
+    scenes = scenes_of(job.planned / "scenes.jsonl")
+    staging = Staging(
+        recipe=job.recipe,
+        credits=credits,
+        scenes={key: scenes[key] for key in packed["scenes"]},
+        split_rule=split_rule(job),
+        counts=counts,
+        funnel=tuple(funnel),
+        settings=settings,
+        run=run,
+    )
+    manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
+    _place(job.stage, target)
+    fail_point("before-latest", target.name)
+    point(target.parent, target.name.removeprefix("v"))
+    return {**manifest, "counts": counts, "funnel": funnel}
+
+
+def _place(stage: Path, target: Path) -> None:
+    if target.exists():
+        raise BuildError(f"{target} exists already; give another --out, or --overwrite")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(stage, target)
+
+
+def split_rule(job: Job) -> SplitRule:
+    """The rule of the recipe's split step; a recipe without one puts everything into train."""
+    for step in job.recipe.plan:
+        if name_of(step) == "splits.ByCell":
+            shares = {"val": step.val, "test": step.test}  # type: ignore[attr-defined]
+            shares["train"] = 1 - sum(shares.values())
+            return SplitRule(step.km, step.buffer_km * 1000, shares, job.seed)  # type: ignore[attr-defined]
+    return SplitRule(0.0, 0.0, {"train": 1.0}, job.seed)
+
+
+def _gather(job: Job) -> tuple[Path, Path]:
+    """All drops and all split rows, each in one folder (buffer losses of the plan among the splits)."""
+    drops, splits = job.packed / "all-drops", job.packed / "all-splits"
+    for folder, sources in ((drops, (job.planned / "drops", job.packed / "drops")),
+                            (splits, (job.packed / "splits",))):  # fmt: skip
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for source in sources:
+            for path in sorted(source.glob("*.parquet")):
+                shutil.copyfile(path, folder / f"{source.parent.name}-{path.name}")
+    for path in sorted((job.planned / "drops").glob("*.parquet")):
+        table = pq.read_table(path)
+        table = table.filter(pc.equal(table["code"], "buffer"))
+        if len(table):
+            _buffer_rows(splits / f"buffer-{path.name}", table)
+    return drops, splits
+
+
+def _buffer_rows(path: Path, table: pa.Table) -> None:
+    count = len(table)
+    arrays = [
+        table["key"], table["split"], pa.nulls(count, pa.string()),
+        pa.array([True] * count, pa.bool_(), from_pandas=False), table["code"],
+    ]  # fmt: skip
+    with atomic(path) as stream:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=SPLITS), stream, compression="zstd")
+
+
+def _funnel(drops: Path, job: Job) -> list[tuple[str, str, str, str, int]]:
+    """(act, step, code, outcome, count) in the order in which the recipe meets them."""
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    for path in sorted(drops.glob("*.parquet")):
+        table = pq.read_table(path, columns=["act", "step", "code", "outcome"])
+        found.update(zip(*(c.to_pylist() for c in table.columns), strict=True))
+    order = [name_of(step) for _, step in job.recipe.steps()] + ["pack"]
+    acts = ("plan", "make", "annotate", "pack")
+
+    def place(key: tuple[str, str, str, str]) -> tuple[Any, ...]:
+        step = order.index(key[1]) if key[1] in order else len(order)
+        return acts.index(key[0]), step, key
+
+    return [(*key, found[key]) for key in sorted(found, key=place)]

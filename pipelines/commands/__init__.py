@@ -1,0 +1,1 @@
+"""What the commands do; the modules beside this package only call them."""

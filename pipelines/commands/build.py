@@ -1,0 +1,319 @@
+"""`build`: from recipe and sources to a verified release, resuming whatever is done already."""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.commands.options import ACTS, parse
+from pipelines.progress import Progress
+from pipelines.registry import names, recipe
+from schemas.errors import BuildError, LoomError, UsageError, VerifyError
+from schemas.recipes import Recipe, override
+
+if TYPE_CHECKING:
+    from pipelines.job import Job
+    from pipelines.sources import Sources
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args, beam = parse(argv)
+        if args.list:
+            return _list()
+        if not args.dataset:
+            raise UsageError("--dataset NAME is missing; --list names the recipes")
+        mode = "quiet" if args.quiet else "json" if args.json_progress else ""
+        return build(args, beam, argv, Progress(mode))
+    except LoomError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _list() -> int:
+    for name in names():
+        card = recipe(name).card
+        print(f"{name:<14} {card.version:<8} {card.title}")
+    return 0
+
+
+def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: Progress) -> int:
+    """Build as the options say.
+
+    Raises:
+        LoomError: with one sentence and its exit code.
+    """
+    from catalogs.rasters import guard_environment
+    from pipelines.runners import check_runner
+    from pipelines.workdir import Lock, preflight, remember
+
+    check_runner(args.runner, beam)
+    guard_environment()
+    found = override(recipe(args.dataset), args.changes)
+    home = Path(args.out) / found.card.name
+    if "://" in args.out:
+        raise UsageError(f"--out {args.out}: object stores are not supported yet; give a folder")
+    preflight(home)
+    work, target = home / ".work", home / f"v{found.card.version}"
+    with ExitStack() as stack:
+        if args.slice == (0, 1):
+            name = "lock"
+        else:
+            name = f"lock-{args.slice[0]}-of-{args.slice[1]}"
+        lock = stack.enter_context(Lock(work / name))
+        _leave_on_signals(lock.path)
+        if lock.note:
+            progress.say(f"warning: {lock.note}")
+        if args.overwrite:
+            _clear(work, target, keep=lock.path)
+        settings = _settings(args, found)
+        if not args.plan or args.imagery != "none":
+            remember(work / "settings.json", settings)
+        if _finished(target, work, args) and not (args.plan or args.retry_failed):
+            progress.event("done", f"up to date: {target}", release=str(target))
+            return 0
+        return _acts(args, argv, found, work, target, settings, progress)
+
+
+def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
+    """Everything asked for that shapes the output."""
+    from pipelines.sources import stamp
+
+    return {
+        "dataset": found.card.name,
+        "version": found.card.version,
+        "seed": args.seed,
+        "imagery": _absolute(args.imagery),
+        "osm": _absolute(args.osm),
+        "bbox": args.bbox,
+        "region": _absolute(args.region) if args.region else None,
+        "years": args.years,
+        "limit": args.limit,
+        "set": dict(sorted(args.changes.items())),
+        "license": sorted(args.license),
+        "attribution": sorted(args.attribution),
+        "datetime": sorted(args.datetime),
+        "files": stamp(args),
+    }
+
+
+def _absolute(text: str) -> str:
+    return text if text in ("world", "none") or "://" in text else str(Path(text).resolve())
+
+
+def _finished(target: Path, work: Path, args: argparse.Namespace) -> bool:
+    """Whether the release stands whole; a pointer that a crash left unwritten is written now."""
+    from catalogs.files import read_json
+    from catalogs.releases.manifest import point
+
+    if not (target / "manifest.json").exists():
+        return False
+    pointer = target.parent / "latest.json"
+    if not pointer.exists() or read_json(pointer).get("version") != target.name.removeprefix("v"):
+        point(target.parent, target.name.removeprefix("v"))
+    return True
+
+
+def _clear(work: Path, target: Path, keep: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    (target.parent / "latest.json").unlink(missing_ok=True)
+    for entry in work.iterdir():
+        if entry != keep:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def _leave_on_signals(lock: Path) -> None:
+    """SIGTERM and Ctrl-C end the process at once: every file is whole or absent, the rest resumes."""
+    import signal
+
+    def leave(number: int, _: Any) -> None:
+        lock.unlink(missing_ok=True)
+        print(f"interrupted ({signal.Signals(number).name}); run again to resume", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":
+    from pipelines.job import Job, plan_code
+    from schemas.chance import digest
+
+    region = _region(args.region)
+    bbox = tuple(args.bbox) if args.bbox else None
+    years = tuple(args.years) if args.years else None
+    from transforms.planning.blocks import step_settings
+
+    plan = digest(
+        found.card.name, step_settings([found.start, *found.plan]), opened.prints, args.seed, bbox,
+        region, years, args.limit, plan_code(), step_settings(found.make),
+        [(ext, step_settings([enc])) for ext, enc in found.pack.members.items()],
+    )  # fmt: skip
+    workers = args.workers or os.cpu_count() or 1
+    return Job(
+        work, found, args.seed, plan, opened.locations, bbox, region, years, args.limit, workers,
+        args.slice, budget=args.error_budget,
+    )  # fmt: skip
+
+
+def _region(path: str | None) -> str:
+    if not path:
+        return ""
+    import json
+
+    import shapely
+
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = document.get("features", [document])
+        shapes = [shapely.geometry.shape(e.get("geometry", e)) for e in entries]
+        merged = shapely.union_all(shapes)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UsageError(f"--region {path}: not a GeoJSON file with polygons ({error})") from error
+    if merged.is_empty or merged.area == 0:
+        raise UsageError(f"--region {path}: holds no polygon")
+    return str(shapely.to_wkt(merged, rounding_precision=9))
+
+
+def _acts(
+    args: argparse.Namespace, argv: list[str], found: Recipe, work: Path, target: Path,
+    settings: dict[str, Any], progress: Progress,
+) -> int:  # fmt: skip
+    from catalogs.files import clean_parts
+    from pipelines.acts.annotate import annotate
+    from pipelines.acts.make import make, retry, tally
+    from pipelines.acts.pack import pack
+    from pipelines.acts.plan import plan
+    from pipelines.acts.release import release
+    from pipelines.report import plan_report, summary
+    from pipelines.sources import open_sources
+
+    started = datetime.now(UTC)
+    clock = time.monotonic()
+    last = "plan" if args.plan else args.until
+    if args.slice == (0, 1):
+        clean_parts(work)
+    with progress.act("sources"):
+        opened = open_sources(args)
+        _overlap(args, opened)
+    for note in opened.notes:
+        progress.say(f"note: {note}")
+    job = _job(args, found, work, opened)
+    if args.slice[1] > 1 and not (job.planned / "plan.json").exists():
+        raise UsageError("--slice needs a finished plan: run --until plan once without it first")
+    if args.slice[1] == 1:
+        opened.write(job.planned)
+    with progress.act("plan"):
+        planned = plan(job)
+    plan_report(progress, job, planned, opened, args.imagery == "none")
+    _enough(planned, args)
+    if last == "plan":
+        return 0
+    names = [entry["id"] for entry in planned["blocks"]]
+    if args.retry_failed:
+        again = retry(job, names)
+        progress.say(f"retry: {again} blocks with failures that may be mended")
+        if not again and target.exists():
+            progress.event("done", f"up to date: {target}", release=str(target))
+            return 0
+        shutil.rmtree(target, ignore_errors=True)
+    with progress.act("make", len(names), lambda: tally(job, names)["blocks"]):
+        make(job, planned["blocks"])
+    if ACTS.index(last) < ACTS.index("annotate"):
+        return 0
+    annotate(job)
+    if ACTS.index(last) < ACTS.index("pack"):
+        return 0
+    with progress.act("pack"):
+        packed = pack(job, planned["blocks"])
+    if ACTS.index(last) < ACTS.index("release") or args.slice[1] > 1:
+        return 0
+    for split in ("val", "test"):
+        if not packed["splits"].get(split):
+            progress.say(f"warning: empty split {split}: the area is too small or too uniform for three splits")
+    run = _run_facts(argv, started, args)
+    with progress.act("release"):
+        manifest = release(job, planned, packed, opened.credits, _resolved(settings, found), run, target)
+    with progress.act("verify"):
+        _verify(target, progress)
+    summary(progress, target, manifest, time.monotonic() - clock)
+    return 0
+
+
+def _overlap(args: argparse.Namespace, opened: "Sources") -> None:
+    """A bbox outside the imagery is found before anything is read.
+
+    Raises:
+        UsageError: with both boxes.
+    """
+    if not args.bbox or not opened.imagery.scenes:
+        return
+    west, south, east, north = args.bbox
+    w, s, e, n = opened.imagery.bounds()
+    apart = south > n or north < s or (west <= east and (west > e or east < w))
+    if apart:
+        raise UsageError(
+            f"--bbox {west:g} {south:g} {east:g} {north:g}: lies outside the imagery, "
+            f"which covers {w:.4f} {s:.4f} {e:.4f} {n:.4f}"
+        )
+
+
+def _enough(planned: dict[str, Any], args: argparse.Namespace) -> None:
+    """A plan without samples stops the build with the most frequent reasons.
+
+    Raises:
+        BuildError: no samples, or none in train.
+    """
+    if args.plan:
+        return
+    top = sorted(planned["drops"], key=lambda d: -d[3])[:3]
+    why = ", ".join(f"{code} {count:,}" for _, code, _, count in top) or "no object in the area"
+    if not planned["samples"]:
+        raise BuildError(f"the plan holds no sample ({why}); check area, years and imagery")
+    if not planned["splits"].get("train"):
+        raise BuildError(f"empty split train: all {planned['samples']} samples fell to other splits ({why})")
+
+
+def _resolved(settings: dict[str, Any], found: Recipe) -> dict[str, Any]:
+    from schemas.recipes import settings as steps
+
+    plain = {k: v for k, v in settings.items() if k not in ("files", "imagery", "osm", "region")}
+    return {**plain, "steps": {k: v for k, v in steps(found).items() if not k.endswith(".needs")}}
+
+
+def _run_facts(argv: list[str], started: datetime, args: argparse.Namespace) -> dict[str, Any]:
+    import platform
+
+    try:
+        own = version("earthloom")
+    except PackageNotFoundError:
+        own = "0"
+    return {
+        "pipeline": {"name": "earthloom", "version": own},
+        "arguments": argv,
+        "runner": args.runner,
+        "python": platform.python_version(),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _verify(target: Path, progress: Progress) -> None:
+    from catalogs.releases.verify import verify
+
+    found = verify(target)
+    for finding in found[:20]:
+        progress.say(f"verify: {finding.path}: {finding.message}")
+    if found:
+        raise VerifyError(f"{target}: verify found {len(found)} faults")

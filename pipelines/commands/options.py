@@ -1,0 +1,181 @@
+"""The command line of `build`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import UsageError
+
+ACTS = ("plan", "make", "annotate", "pack", "release")
+ROLES = ("imagery", "osm")
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one sentence and exit code 2."""
+
+    def error(self, message: str) -> Any:
+        """Raise instead of printing the whole usage."""
+        raise UsageError(f"{message}; see --help")
+
+
+def parser() -> Parser:
+    """Options of `build`."""
+    p = Parser(
+        prog="python -m pipelines.build",
+        description="Build a dataset from its recipe. Without sources it builds on the generated sample world.",
+        epilog="Unknown options go to Beam. Exit codes: 0 done, 1 build failed (work kept), 2 usage, "
+        "3 error budget, 4 verify found something, 130/143 interrupted.",
+        allow_abbrev=False,
+    )
+    p.add_argument("--dataset", metavar="NAME", help="which recipe; --list names them")
+    p.add_argument("--list", action="store_true", help="list the recipes and stop")
+    p.add_argument("--out", default="out", help="where releases go: OUT/NAME/vX.Y.Z (default: out)")
+    place = p.add_mutually_exclusive_group()
+    place.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="degrees")
+    place.add_argument("--region", metavar="FILE.geojson", help="only objects inside these polygons")
+    p.add_argument("--years", nargs=2, type=int, metavar=("FIRST", "LAST"), help="of acquisition")
+    p.add_argument("--imagery", default="world", metavar="WHAT",
+                   help="a GeoTIFF, a folder of them, or a STAC catalogue or items file on disk; "
+                   "'none' with --plan counts objects only")  # fmt: skip
+    p.add_argument("--osm", default="world", metavar="FILE",
+                   help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, ...)")  # fmt: skip
+    for name, what in (("license", "SPDX"), ("attribution", "TEXT"), ("datetime", "ISO")):
+        p.add_argument(f"--{name}", action="append", default=[], metavar=f"ROLE={what}",
+                       help=f"{name} of a source that carries none")  # fmt: skip
+    p.add_argument("--osm-md5", default="", metavar="MD5", help="expected checksum of the extract")
+    p.add_argument("--plan", action="store_true", help="stop after planning; print what would be built")
+    p.add_argument("--limit", type=int, default=0, metavar="N", help="a taste: N samples through every act")
+    p.add_argument("--until", choices=ACTS, default="release", help="stop after this act")
+    p.add_argument("--retry-failed", action="store_true", help="try again what failed and may be mended")
+    p.add_argument("--overwrite", action="store_true", help="throw away the release and work of this version")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--config", metavar="FILE.yaml", help="these options from a file; the command line wins")
+    p.add_argument("--set", action="append", default=[], metavar="STEP.ARG=VALUE", help="e.g. windows.max_px=512")
+    p.add_argument("--error-budget", type=float, default=0.05, metavar="SHARE", help="default 0.05")
+    p.add_argument("--runner", default="local", help="local")
+    p.add_argument("--workers", type=int, default=0, metavar="N", help="default: one for each core")
+    p.add_argument("--slice", default="0/1", metavar="K/N", help="do the K-th (from 0) of N parts of an act")
+    p.add_argument("--json-progress", action="store_true", help="JSON lines instead of text")
+    p.add_argument("--quiet", action="store_true", help="only errors")
+    return p
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """(options, Beam's options): defaults, then --config, then the command line.
+
+    Raises:
+        UsageError: one sentence.
+    """
+    p = parser()
+    args, beam = p.parse_known_args(argv)
+    if args.config:
+        p.set_defaults(**_config(Path(args.config), args))
+        args, beam = p.parse_known_args(argv)
+    for arg in beam:
+        if not arg.startswith("--"):
+            raise UsageError(f"{arg!r} is no option; see --help")
+        _near_miss(p, arg)
+    _check(args)
+    return args, beam
+
+
+def _near_miss(p: argparse.ArgumentParser, arg: str) -> None:
+    """A misspelt option of ours must not disappear among Beam's."""
+    from difflib import get_close_matches
+
+    known = [o for action in p._actions for o in action.option_strings]
+    close = get_close_matches(arg.split("=")[0], known, n=1, cutoff=0.75)
+    if close:
+        raise UsageError(f"{arg}: no such option; did you mean {close[0]}?")
+
+
+def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}") from error
+    try:
+        found = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"--config {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"--config {path}: must be a mapping of options")
+    values = {str(k).replace("-", "_"): v for k, v in found.items()}
+    from schemas.errors import nearest
+
+    for name in values:
+        if not hasattr(args, name) or name == "config":
+            raise UsageError(f"--config {path}: unknown key {name!r}; {nearest(name, vars(args))}")
+    for name in ("set", "license", "attribution", "datetime"):
+        if isinstance(values.get(name), dict):
+            values[name] = [f"{k}={v}" for k, v in values[name].items()]
+    return values
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.workers < 0 or args.limit < 0:
+        raise UsageError("--workers and --limit must not be negative")
+    if args.years and args.years[0] > args.years[1]:
+        raise UsageError(f"--years {args.years[0]} {args.years[1]}: the first is after the last")
+    if args.bbox:
+        west, south, east, north = args.bbox
+        if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
+            raise UsageError(f"--bbox {' '.join(map(str, args.bbox))}: empty, or not W S E N in degrees")
+        if west == east:
+            raise UsageError(f"--bbox {' '.join(map(str, args.bbox))}: empty, west equals east")
+    args.slice = slice_of(str(args.slice))
+    args.changes = {k: value_of(v) for k, v in pairs(args.set, "--set")}
+
+
+def slice_of(text: str) -> tuple[int, int]:
+    """`K/N` with 0 <= K < N.
+
+    Raises:
+        UsageError: anything else.
+    """
+    k, _, n = text.partition("/")
+    if not (k.isdigit() and n.isdigit() and int(k) < int(n)):
+        raise UsageError(f"--slice {text}: expected K/N with K from 0 to N-1")
+    return int(k), int(n)
+
+
+def pairs(texts: list[str], flag: str) -> list[tuple[str, str]]:
+    """`NAME=VALUE` texts as pairs.
+
+    Raises:
+        UsageError: without an equals sign.
+    """
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{flag} {text}: expected NAME=VALUE")
+        found.append((name.strip(), value))
+    return found
+
+
+def by_role(texts: list[str], flag: str) -> dict[str, str]:
+    """`ROLE=VALUE` texts by role.
+
+    Raises:
+        UsageError: unknown role.
+    """
+    from schemas.errors import nearest
+
+    found = dict(pairs(texts, flag))
+    for role in found:
+        if role not in ROLES:
+            raise UsageError(f"{flag} {role}=...: no such role; {nearest(role, ROLES)}")
+    return found
+
+
+def value_of(text: str) -> Any:
+    """A `--set` value as YAML reads it: 5, 0.5, true, [a, b], or text."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

@@ -1,0 +1,112 @@
+"""`Job`: everything an act's workers must know, small and picklable; and where files lie."""
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from catalogs.sources.imagery import Imagery
+from schemas.chance import digest
+from schemas.recipes import Recipe
+from schemas.scenes import Scene
+from schemas.windows import Bounds
+from transforms.context import Context
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build's work.
+
+    Attributes:
+        work: the work area, `OUT/NAME/.work`.
+        recipe: with overrides applied.
+        plan: digest of sources, settings and plan code.
+        sources: location by role.
+        region: WKT in lon/lat, "" for none.
+        slice: (k, n): this process does the k-th of n parts of make and pack.
+    """
+
+    work: Path
+    recipe: Recipe
+    seed: int
+    plan: str
+    sources: dict[str, str] = field(default_factory=dict)
+    bbox: Bounds | None = None
+    region: str = ""
+    years: tuple[int, int] | None = None
+    limit: int = 0
+    workers: int = 1
+    slice: tuple[int, int] = (0, 1)
+    block: int = 512
+    partition: int = 20_000
+    budget: float = 0.05
+
+    @property
+    def planned(self) -> Path:
+        """Folder of the plan."""
+        return self.work / "plan"
+
+    @property
+    def made(self) -> Path:
+        """Folder of the blocks."""
+        return self.work / "make"
+
+    @property
+    def packed(self) -> Path:
+        """Folder of the shards' rows."""
+        return self.work / "pack"
+
+    @property
+    def stage(self) -> Path:
+        """The release-to-be."""
+        return self.work / f"v{self.recipe.card.version}"
+
+    def context(self) -> Context:
+        """A context for steps, with the sources opened once per process."""
+        region: Any = None
+        if self.region:
+            import shapely
+
+            region = shapely.from_wkt(self.region)
+            shapely.prepare(region)
+        return Context(
+            seed=self.seed,
+            sources={"imagery": imagery_of(self.planned / "scenes.jsonl")},
+            bbox=self.bbox,
+            region=region,
+            years=self.years,
+        )
+
+    def part(self, elements: list[Any]) -> list[Any]:
+        """This slice's share of an act's elements, in one run."""
+        k, n = self.slice
+        return elements[k * len(elements) // n : (k + 1) * len(elements) // n]
+
+
+@lru_cache(maxsize=4)
+def scenes_of(path: Path) -> dict[str, Scene]:
+    """Scenes by key, as the plan wrote them."""
+    with path.open(encoding="utf-8") as lines:
+        found = [Scene.from_dict(json.loads(line)) for line in lines]
+    return {scene.key: scene for scene in found}
+
+
+@lru_cache(maxsize=4)
+def imagery_of(path: Path) -> Imagery:
+    """The imagery of a plan, without its credits."""
+    return Imagery(tuple(scenes_of(path).values()), ())
+
+
+def fingerprint(scene: Scene) -> str:
+    """What of a scene shapes the pixels of a chip."""
+    return digest(scene.as_dict())[:16]
+
+
+def plan_code() -> str:
+    """A hash of the code that shapes a plan."""
+    import transforms.planning
+
+    folder = Path(transforms.planning.__file__).parent
+    files = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
+    return digest([(f.name, f.read_text(encoding="utf-8")) for f in files])[:16]

@@ -1,0 +1,100 @@
+"""Progress: a line an act and a funnel with reasons; rich on a terminal, plain or JSON lines elsewhere."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+PERIOD_S = 10.0
+
+
+class Progress:
+    """What people and machines see of a running build.
+
+    Attributes:
+        mode: `rich`, `plain`, `json` or `quiet`.
+    """
+
+    def __init__(self, mode: str = "", stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.mode = mode or ("rich" if self.stream.isatty() else "plain")
+
+    def say(self, text: str, **facts: Any) -> None:
+        """One line (in JSON mode: one object with `event`)."""
+        if self.mode == "json":
+            line = json.dumps({"event": "note", "text": text, **facts}, default=str)
+            print(line, file=self.stream, flush=True)
+        elif self.mode != "quiet":
+            print(text, file=self.stream, flush=True)
+
+    def event(self, name: str, text: str, **facts: Any) -> None:
+        """A named event; people see `text`."""
+        if self.mode == "json":
+            line = json.dumps({"event": name, **facts}, default=str)
+            print(line, file=self.stream, flush=True)
+        elif self.mode != "quiet":
+            print(text, file=self.stream, flush=True)
+
+    @contextmanager
+    def act(self, name: str, total: int = 0, done: Callable[[], int] | None = None) -> Iterator[None]:
+        """An act under way. `done` counts finished blocks or shards from their commit records.
+
+        The local runner blocks, so a thread asks the commit records instead of the pipeline.
+        """
+        start = time.monotonic()
+        stop = threading.Event()
+        watcher = None
+        if done is not None and total and self.mode != "quiet":
+            watcher = threading.Thread(target=self._watch, args=(name, total, done, stop), daemon=True)
+            watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            if watcher is not None:
+                watcher.join(timeout=5)
+        seconds = time.monotonic() - start
+        self.event("act", f"{name:<9} {seconds:6.1f} s", act=name, seconds=round(seconds, 2))
+
+    def _watch(self, name: str, total: int, done: Callable[[], int], stop: threading.Event) -> None:
+        if self.mode == "rich":
+            self._bar(name, total, done, stop)
+            return
+        while not stop.wait(PERIOD_S):
+            at = done()
+            self.event("progress", f"{name:<9} {at} of {total}", act=name, done=at, total=total)
+
+    def _bar(self, name: str, total: int, done: Callable[[], int], stop: threading.Event) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(),
+                   TimeRemainingColumn())  # fmt: skip
+        with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
+            task = bars.add_task(name, total=total)
+            while not stop.wait(0.25):
+                bars.update(task, completed=done())
+
+    def table(self, title: str, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """A small table: the funnel, counts by tag."""
+        if self.mode == "json":
+            facts = [dict(zip(head, row, strict=True)) for row in rows]
+            print(json.dumps({"event": title, "rows": facts}, default=str), file=self.stream)
+        elif self.mode == "rich":
+            from rich import box
+            from rich.console import Console
+            from rich.table import Table
+
+            shown = Table(*head, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+            for row in rows:
+                shown.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row))
+            Console(file=self.stream).print(shown)
+        elif self.mode == "plain":
+            print(title, file=self.stream)
+            for row in rows:
+                cells = [f"{v:>9,}" if isinstance(v, int) else str(v) for v in row]
+                print("  " + "  ".join(cells), file=self.stream, flush=True)

@@ -1,0 +1,128 @@
+"""Where an act's elements run: Beam's FnApiRunner by name, never a default that may change engine."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schemas.errors import BuildError, UsageError, nearest
+
+RUNNERS = ("local",)
+REFUSED = {
+    "DirectRunner": "it tries to download a binary and changes its engine with the pipeline; use local",
+    "PrismRunner": "it needs a downloaded binary; use local",
+    "DaskRunner": "it loses tagged and batched outputs without an error; use local",
+    "InteractiveRunner": "it caches elements of other runs; use local",
+}
+FORBIDDEN_MODES = ("multi_threading", "in_memory_multi_threading")
+
+
+def check_runner(name: str, beam_args: Sequence[str]) -> None:
+    """Refuse runners and modes that lose data or change behaviour, with the reason.
+
+    Raises:
+        UsageError: naming the reason.
+    """
+    for refused, why in REFUSED.items():
+        if name.lower() in (refused.lower(), refused.lower().removesuffix("runner")):
+            raise UsageError(f"--runner {name} is refused: {why}")
+    if name not in RUNNERS:
+        raise UsageError(f"--runner {name}: not supported yet; {nearest(name, RUNNERS)}")
+    for arg in beam_args:
+        if arg.startswith("--direct_running_mode") and any(m in arg for m in FORBIDDEN_MODES):
+            raise UsageError(
+                f"{arg} is refused: that mode lost elements without an error in 3 of 4 runs; "
+                "use --workers N"
+            )
+        if arg.startswith("--runner"):
+            raise UsageError(f"{arg}: say it as --runner NAME before any Beam option")
+
+
+def run(
+    label: str,
+    elements: Sequence[Any],
+    work: Callable[[Any], Any],
+    workers: int = 1,
+    beam_args: Sequence[str] = (),
+) -> None:
+    """Apply `work` to every element, each once, as one Beam pipeline over small rows.
+
+    What `work` makes it writes under its own name with a commit record; nothing comes back, so
+    nothing is lost in between and any runner gives the same files.
+
+    Args:
+        label: name of the act and step, for Beam's own messages.
+        elements: small and picklable.
+        work: picklable; its errors end the run.
+        workers: processes; 1 stays in this process.
+
+    Raises:
+        LoomError: what `work` raised.
+        BuildError: a worker died, with Beam's words.
+    """
+    if not elements:
+        return
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    options = ["--no_save_main_session", *beam_args]
+    if workers > 1 and len(elements) > 1:
+        options += [
+            f"--direct_num_workers={min(workers, len(elements))}",
+            "--direct_running_mode=multi_processing",
+        ]
+        _export_path()
+    errors: list[BaseException] = []
+    call = _Remember(work, errors) if workers <= 1 or len(elements) == 1 else work
+    try:
+        with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(options)) as pipeline:
+            rows = pipeline | f"{label}: elements" >> beam.Create(list(elements), reshuffle=False)
+            _ = rows | f"{label}: work" >> beam.Map(_done, call)
+    except Exception as error:
+        if errors:
+            raise errors[0] from None
+        raise BuildError(f"{label}: a worker failed: {_last_line(error)}") from error
+
+
+def _done(element: Any, work: Callable[[Any], Any]) -> int:
+    """Run the work; only a number goes on."""
+    work(element)
+    return 1
+
+
+class _Remember:
+    """Keeps the first error as it was: Beam wraps it in text otherwise. For this process only."""
+
+    shelf: list[BaseException]
+
+    def __init__(self, work: Callable[[Any], Any], shelf: list[BaseException]) -> None:
+        self.work = work
+        _Remember.shelf = shelf
+
+    def __call__(self, element: Any) -> None:
+        try:
+            self.work(element)
+        except Exception as error:
+            _Remember.shelf.append(error)
+            raise
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:500] if lines else type(error).__name__
+
+
+def _export_path() -> None:
+    """Let worker processes find this interpreter and these packages."""
+    import sys
+    from pathlib import Path
+
+    root = str(Path(__file__).resolve().parents[1])
+    known = os.environ.get("PYTHONPATH", "")
+    if root not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, known)))
+    folder = str(Path(sys.executable).parent)
+    if folder not in os.environ["PATH"].split(os.pathsep)[:1]:
+        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]

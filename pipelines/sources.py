@@ -1,0 +1,118 @@
+"""The recipe's roles filled from the command line: opened, licensed, written down for the workers."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalogs.files import atomic
+from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.osm import Expect, open_osm
+from pipelines.commands.options import by_role
+from schemas.chance import digest
+from schemas.errors import SourceError, UsageError
+from schemas.licences import clash, licence
+from schemas.sources import Credit
+
+OSM_CREDIT = "© OpenStreetMap contributors"
+WORLD_OSM = "Generated sample data in OpenStreetMap format; not OpenStreetMap data"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Opened sources.
+
+    Attributes:
+        locations: path by role, for the workers.
+        credits: one or more for each role.
+        prints: what of each source shapes the plan, for its digest.
+        notes: what could not be verified.
+    """
+
+    imagery: Imagery
+    locations: dict[str, str]
+    credits: tuple[Credit, ...]
+    prints: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def write(self, folder: Path) -> None:
+        """Write the scenes for the workers."""
+        with atomic(folder / "scenes.jsonl") as stream:
+            for scene in self.imagery.scenes:
+                stream.write(json.dumps(scene.as_dict(), sort_keys=True).encode() + b"\n")
+
+
+def stamp(args: argparse.Namespace) -> dict[str, Any]:
+    """Size and modification time of the sources' files: a cheap sign that nothing changed."""
+    found: dict[str, Any] = {}
+    for role in ("imagery", "osm"):
+        path = Path(getattr(args, role))
+        if path.is_file():
+            status = path.stat()
+            found[role] = [status.st_size, status.st_mtime_ns]
+        elif path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            found[role] = digest([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files])
+    return found
+
+
+def open_sources(args: argparse.Namespace) -> Sources:
+    """Open what the command line names; the sample world where it names nothing.
+
+    Raises:
+        UsageError, SourceError: missing, unreadable, without licence, or licences that clash.
+    """
+    terms, lines, times = (
+        by_role(getattr(args, name), f"--{name}") for name in ("license", "attribution", "datetime")
+    )
+    imagery_at, osm_at = args.imagery, args.osm
+    if "world" in (imagery_at, osm_at):
+        from catalogs.world import ensure
+
+        world = ensure()
+        imagery_at = str(world.catalog) if imagery_at == "world" else imagery_at
+        osm_at = str(world.osm) if osm_at == "world" else osm_at
+    override = Override(
+        terms.get("imagery", ""), lines.get("imagery", ""), times.get("imagery", "")
+    )
+    if args.imagery == "none":
+        imagery = Imagery((), ())
+    else:
+        imagery = open_imagery(imagery_at, override, generated=args.imagery == "world")
+    osm, note = _osm(Path(osm_at), args, terms.get("osm", ""), lines.get("osm", ""))
+    credits = (*imagery.credits, osm)
+    broken = clash({p: {c.licence for c in credits if p in c.parts} for p in ("pixels", "tables", "texts")})
+    if broken:
+        raise SourceError(f"licences clash in {broken}; choose other sources")
+    return Sources(
+        imagery,
+        {"imagery": imagery_at, "osm": osm_at},
+        credits,
+        {"imagery": digest([s.as_dict() for s in imagery.scenes]), "osm": osm.checksum},
+        (note,) if note else (),
+    )
+
+
+def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[Credit, str]:
+    """The credit of the osm role: OpenStreetMap's own licence unless the file is the sample world's."""
+    generated = args.osm == "world"
+    if not path.exists():
+        raise UsageError(f"--osm {path}: no such file")
+    source = open_osm(path, Expect(md5=args.osm_md5) if args.osm_md5 else None)
+    default = "CC0-1.0" if generated else "ODbL-1.0"
+    extract = source.extract
+    found = licence(terms or default, "osm")
+    credit = Credit(
+        role="osm",
+        title=path.name,
+        location=str(path),
+        licence=found.id,
+        attribution=line or (WORLD_OSM if generated else OSM_CREDIT),
+        parts=("tables", "texts"),
+        checksum=extract.sha256,
+        size=extract.size,
+        datetime=extract.timestamp,
+        generated=generated,
+    )
+    return credit, extract.note

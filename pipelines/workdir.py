@@ -1,0 +1,120 @@
+"""The work area: who works in it, with which settings, and whether it can be written at all."""
+
+import json
+import os
+import socket
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from catalogs.files import read_json, write_json
+from schemas.errors import BuildError, UsageError
+
+
+def preflight(out: Path) -> None:
+    """Prove that `out` can be written, before anything is read.
+
+    Raises:
+        UsageError: it cannot, with the system's reason.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".probe-{uuid.uuid4().hex}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+class Lock:
+    """One process works in a folder at a time; a dead process's lock is taken over."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.note = ""
+
+    def __enter__(self) -> "Lock":
+        """Take the lock.
+
+        Raises:
+            BuildError: a living process holds it; names its pid, host and since when.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now(), "born": _born()}
+        while True:
+            try:
+                handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            except FileExistsError:
+                self._judge()
+                continue
+            with os.fdopen(handle, "w") as stream:
+                json.dump(mine, stream)
+            return self
+
+    def _judge(self) -> None:
+        try:
+            other = read_json(self.path)
+        except (OSError, ValueError):
+            other = {"pid": 0, "host": socket.gethostname(), "since": "?", "born": ""}
+        here = other["host"] == socket.gethostname()
+        if not here or _alive(other["pid"], other["born"]):
+            raise BuildError(
+                f"{self.path.parent} is locked by process {other['pid']} on {other['host']} "
+                f"since {other['since']}; wait for it, or use another --out"
+            )
+        self.note = f"took over the lock of process {other['pid']}, which is gone"
+        self.path.unlink(missing_ok=True)
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        self.path.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _born(pid: int | str = "self") -> str:
+    """When a process began, in the kernel's ticks: tells a reused pid from the old one."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    return ""
+
+
+def _alive(pid: int, born: str) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    except (OverflowError, ValueError):
+        return False
+    return pid > 0 and (not born or _born(pid) == born)
+
+
+def remember(path: Path, settings: dict[str, Any]) -> None:
+    """Store a build's settings on its first run; refuse others on the same output.
+
+    Raises:
+        UsageError: naming every key that changed, with old and new value.
+    """
+    settings = json.loads(json.dumps(settings, default=str))
+    if not path.exists():
+        write_json(path, settings)
+        return
+    old = read_json(path)
+    changed = [k for k in sorted({*old, *settings}) if old.get(k) != settings.get(k)]
+    if changed:
+        shown = "; ".join(f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed)
+        raise UsageError(
+            f"{path.parent.parent} was built with other settings ({shown}); "
+            "use another --out, or --overwrite to build anew"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
