@@ -95,5 +95,5 @@ class Tars:
         """The open tar, or a new one; a copy buffer of 1 MiB halves the cost of large members."""
         if self._tar is None:
             path = self.folder / f"{self.prefix}-{self.chips // SAMPLES_PER_TAR:05d}.tar"
-            self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT, copybufsize=1 << 20)
+            self._tar = tarfile.TarFile(path, "w", format=tarfile.USTAR_FORMAT, copybufsize=1 << 20)
         return self._tar

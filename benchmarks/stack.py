@@ -38,6 +38,9 @@ BANDS: dict[str, tuple[float, float, float, float]] = {
 }
 
 
+Grid = NDArray[np.float32]
+
+
 class Spot(NamedTuple):
     """A chip's place: its key and its upper left pixel on the scene's own grid."""
 
@@ -60,7 +63,9 @@ class Spot(NamedTuple):
 def windows(n: int, seed: int = 0) -> list[Spot]:
     """Random chip places, pixel aligned but not tile aligned, in random order."""
     cols, rows = np.random.default_rng(seed).integers(0, SIZE - CHIP + 1, (2, n))
-    return [Spot(f"{i:06d}", int(c), int(r)) for i, (c, r) in enumerate(zip(cols, rows, strict=True))]
+    return [
+        Spot(f"{i:06d}", int(c), int(r)) for i, (c, r) in enumerate(zip(cols, rows, strict=True))
+    ]
 
 
 def tile_order(spots: list[Spot]) -> list[Spot]:
@@ -80,7 +85,7 @@ def make(cache: Path) -> Path:
     if not item.exists():
         folder.mkdir(parents=True, exist_ok=True)
         for index, band in enumerate(BANDS):
-            _write(folder / f"{band}.tif", _pixels(index, SIZE))
+            _write(folder / f"{band}.tif", _pixels(index))
         unfinished = item.with_suffix(".part")
         unfinished.write_text(json.dumps(_item(), indent=2))
         unfinished.rename(item)
@@ -92,19 +97,19 @@ def paths(item: Path) -> dict[str, Path]:
     return {band: item.parent / f"{band}.tif" for band in BANDS}
 
 
-def _pixels(index: int, size: int) -> NDArray[np.uint16]:
+def _pixels(index: int) -> NDArray[np.uint16]:
     """(y, x) uint16 reflectance of one band, never 0; relief and fields are shared by all bands."""
     mean, relief, contrast, noise = list(BANDS.values())[index]
     shared, own = np.random.default_rng(20240701), np.random.default_rng((20240701, index))
-    coarse = shared.standard_normal((size // 200 + 3, size // 200 + 3), dtype=np.float32)
-    fields = _fields(shared, size // 12 + 2)
+    coarse = shared.standard_normal((SIZE // 200 + 3, SIZE // 200 + 3), dtype=np.float32)
+    fields = _fields(shared, SIZE // 12 + 2)
     response = own.normal(0.0, contrast, 64).astype(np.float32)
-    at = np.arange(size, dtype=np.float32) / 200
-    out = np.empty((size, size), np.uint16)
-    for top in range(0, size, TILE):
-        rows = np.arange(top, min(top + TILE, size))
+    at = (np.arange(SIZE) / 200).astype(np.float32)
+    out = np.empty((SIZE, SIZE), np.uint16)
+    for top in range(0, SIZE, TILE):
+        rows = np.arange(top, min(top + TILE, SIZE))
         band = _bilinear(coarse, at[rows], at) * relief + mean
-        band += response[fields[np.ix_(rows // 12, np.arange(size) // 12)]]
+        band += response[fields[np.ix_(rows // 12, np.arange(SIZE) // 12)]]
         band += own.standard_normal(band.shape, dtype=np.float32) * noise
         out[rows] = np.clip(band, 1, 10000)
     return out
@@ -120,17 +125,23 @@ def _fields(rng: np.random.Generator, size: int) -> NDArray[np.intp]:
     return crops
 
 
-def _bilinear(grid: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray:
+def _bilinear(grid: Grid, y: Grid, x: Grid) -> Grid:
     """The coarse (y, x) grid sampled at fractional rows and columns."""
-    j, i = y.astype(int), x.astype(int)
-    v, u = (y - j)[:, None], (x - i)[None, :]
-    rows = grid[j] * (1 - v) + grid[j + 1] * v
-    return rows[:, i] * (1 - u) + rows[:, i + 1] * u
+    j, i = y.astype(np.int32), x.astype(np.int32)
+    v, u = np.modf(y)[0][:, None], np.modf(x)[0][None, :]
+    rows = grid[j] + (grid[j + 1] - grid[j]) * v
+    sampled: Grid = rows[:, i] + (rows[:, i + 1] - rows[:, i]) * u
+    return sampled
 
 
 def _write(path: Path, pixels: NDArray[np.uint16]) -> None:
     """One cloud optimised GeoTIFF with overviews, tiles of 512 px, deflate with predictor 2."""
-    options = {"compress": "deflate", "predictor": 2, "blocksize": TILE, "num_threads": os.cpu_count()}
+    options = {
+        "compress": "deflate",
+        "predictor": 2,
+        "blocksize": TILE,
+        "num_threads": os.cpu_count(),
+    }
     height, width = pixels.shape
     with rasterio.open(
         path, "w", driver="COG", width=width, height=height, count=1, dtype="uint16",
@@ -163,7 +174,9 @@ def _item() -> dict[str, object]:
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
-        "stac_extensions": [f"https://stac-extensions.github.io/{e}/schema.json" for e in extensions],
+        "stac_extensions": [
+            f"https://stac-extensions.github.io/{e}/schema.json" for e in extensions
+        ],
         "id": "generated-scene",
         "collection": "generated-sentinel-2-like",
         "bbox": [west, south, east, north],

@@ -39,7 +39,7 @@ class Job:
     workers: int = 1
     slice: tuple[int, int] = (0, 1)
     block: int = 512
-    partition: int = 20_000
+    partition: int = 5_000
     budget: float = 0.05
 
     @property

@@ -7,11 +7,12 @@ user's file may extend or override any row. Columns:
 | column | meaning |
 |---|---|
 | `key`, `value` | the tag; value `*` is any other value of the key |
-| `gsd_m` | coarsest ground sampling distance in metres at which it is still visible: the classes of the original (0.1, 0.2, 0.6, 1, 10) and 30 for very large land cover; 0 means never |
+| `gsd_m` | coarsest ground sampling distance in metres at which it is still visible, 0 for never |
 | `role` | `main` names an object, `attribute` only describes one |
 
-What is not in the table is never visible: names, addresses, contacts, links, sources, remarks,
-opening hours, brands, references, heights and dates cannot reach a caption.
+The steps of `gsd_m` are the classes of the original (0.1, 0.2, 0.6, 1, 10), and 30 for very large
+land cover. What is not in the table is never visible: names, addresses, contacts, links, sources,
+remarks, opening hours, brands, references, heights and dates cannot reach a caption.
 """
 
 import csv
@@ -33,7 +34,9 @@ WORD = re.compile(r"(?=.{1,24}$)[a-z]+(?:_[a-z]+){0,2}")
 """Values shown where only `*` vouches for them; longer ones are shown as `yes`."""
 
 ABSENT = frozenset(
-    "no none false 0 unknown proposed planned demolished razed removed dismantled destroyed".split()
+    """no none false 0 unknown
+    proposed planned
+    demolished razed removed dismantled destroyed""".split()  # noqa: SIM905
 )
 """Values that say that the thing is not there."""
 

@@ -5,7 +5,7 @@
     phrase = key " of " value | key      (key alone where the value is "yes")
 
 The original is known from five published captions only; the single caption's exact form and the
-words "leisure land" are inferred. Tags are expected main tag first, as `schemas.visible` gives them.
+words "leisure land" are inferred. Tags are expected main tag first, as `schemas.visible` does it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def phrase(key: str, value: str) -> str:
     """One tag in words: `road of bus stop`, `crossing markings of zebra`, `shelter`."""
     words = WRITTEN.get(key) or _words(key)
     said = _words(value)
-    return words if said in ("yes", "") else f"{words} of {said}"
+    return words if said in ("yes", "", words) else f"{words} of {said}"
 
 
 def focus(tags: Mapping[str, str], limit: int = LIMIT) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from catalogs.sources.osm import open_osm
 from schemas.errors import Reject
 from schemas.samples import Drop, Sample
 from schemas.visible import Visible as Table
@@ -56,6 +57,10 @@ class Objects:
         init=False,
     )
 
+    def open(self, location: str) -> Any:
+        """The extract or feature table at `location`."""
+        return open_osm(Path(location))
+
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of the bbox centre, facts), in batches of bounded size."""
         table = tag_table(self.visible)
@@ -65,7 +70,7 @@ class Objects:
             key = f"{PREFIX[drop.osm_type]}{drop.osm_id}"
             on_drop(Drop(key, "osm.Objects", drop.code, drop.message))
 
-        for batch in source.features(table.keys(), ctx.bbox, lost):
+        for batch in source.features(table.keys(), ctx.bbox, on_drop=lost):
             rows = self._rows(pa.table(batch), table)
             if ctx.region is not None:
                 rows = rows.filter(_inside(rows, ctx.region))

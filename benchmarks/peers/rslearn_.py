@@ -1,7 +1,7 @@
 """rslearn: windows of a dataset materialised directly from the stack, as its users would.
 
-rslearn writes one deflate GeoTIFF a window into its own folder tree; it makes no JPEG and no tar, so
-it does less output work than the others. Only the materialize step is timed, not add and prepare.
+rslearn writes one deflate GeoTIFF a window into its own folder tree; it makes no JPEG and no tar,
+so it does less output work than the others. Only materialize is timed, not add and prepare.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rslearn.utils.geometry import Projection, STGeometry
 from upath import UPath
 
 from benchmarks import contender
-from benchmarks.stack import BANDS, CHIP, DATETIME, EPSG, METRES, SIZE, TRANSFORM, Spot
+from benchmarks.stack import BANDS, CHIP, DATETIME, EPSG, METRES, SIZE, TRANSFORM, Spot, sample
 
 LEFT, TOP = round(TRANSFORM.c / METRES), round(-TRANSFORM.f / METRES)
 GRID = Projection(CRS.from_epsg(EPSG), METRES, -METRES)
@@ -61,9 +61,9 @@ class Scene(DirectMaterializeDataSource[Item]):
         return str(self.folder / f"{asset_key}.tif")
 
 
-def configure(folder: Path, scene: Path) -> Dataset:
+def configure(folder: Path, scene: Path, level: int) -> Dataset:
     """An empty dataset that writes deflate GeoTIFFs and reads without resampling."""
-    options = {"compress": "deflate", "predictor": 2}
+    options = {"compress": "deflate", "predictor": 2, "zlevel": level}
     band_set = {
         "dtype": "uint16",
         "bands": list(BANDS),
@@ -106,8 +106,8 @@ def main() -> None:
     options = contender.arguments().parse_args()
     if options.workers > 1:
         sys.exit("one core only")
-    item, spots = contender.start(options), contender.sample(options.n)
-    dataset = configure(options.out, item.parent)
+    item, spots = contender.start(options), sample(options.n)
+    dataset = configure(options.out, item.parent, options.zlevel)
     windows = add(dataset, spots)
     prepare_dataset_windows(dataset, windows)
     begun = time.perf_counter()

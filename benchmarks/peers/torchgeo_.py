@@ -1,7 +1,7 @@
 """torchgeo: a RasterDataset indexed by explicit boxes, one chip a query, file handles cached.
 
-torch is pip's CPU build in the measured setup, while a torchvision from the same place is built for
-CUDA and lacks its operators there; the two that its import asks for are then declared, never called.
+A torchvision built for CUDA lacks its compiled operators beside a torch built for the CPU, and then
+fails to import; the two operators that its import asks for are declared here, and never called.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ except RuntimeError:
         del sys.modules[module]
     for operator in ("nms", "qnms"):
         torch.library.define(
-            f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            f"torchvision::{operator}",
+            "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         )
 
 import torchgeo

@@ -49,9 +49,10 @@ class Layer:
                 return
             from pyogrio.raw import open_arrow
 
-            with open_arrow(
-                self.path, layer=self.name, batch_size=rows, use_pyarrow=True
-            ) as (_, reader):
+            with open_arrow(self.path, layer=self.name, batch_size=rows, use_pyarrow=True) as (
+                _,
+                reader,
+            ):
                 yield from reader
         except (OSError, pa.ArrowException, RuntimeError, ValueError) as error:
             raise SourceError(f"{self.path} is damaged ({error}): make it anew") from error
@@ -122,12 +123,11 @@ def _ogr(path: Path, driver: str) -> Iterator[Layer]:
         info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
         if info["driver"] != driver:
             raise SourceError(f"{path} opens as {info['driver']}, not as {driver}: refused")
-        bounds: Any = info["total_bounds"]
-        box = tuple(float(x) for x in bounds) if bounds is not None else None
-        yield Layer(
-            path, driver, str(name), info["crs"] or "", info["geometry_name"] or "wkb_geometry",
-            tuple(map(str, info["fields"])), box,
-        )  # type: ignore[arg-type]  # fmt: skip
+        box: Any = info["total_bounds"]
+        bounds = None if box is None else corners([float(side) for side in box])
+        geometry = info["geometry_name"] or "wkb_geometry"  # GeoJSON does not name it
+        fields = tuple(map(str, info["fields"]))
+        yield Layer(path, driver, str(name), info["crs"] or "", geometry, fields, bounds)
 
 
 def _parquet(path: Path) -> Layer:
@@ -147,7 +147,12 @@ def _parquet(path: Path) -> Layer:
         declared = pyproj.CRS.from_json_dict(crs)
         authority = declared.to_authority(min_confidence=100)
         crs = ":".join(authority) if authority else declared.to_wkt()
-    box = about.get("bbox")
-    bounds = tuple(box[:2] + box[-2:] if len(box) == 4 else box[:2] + box[3:5]) if box else None
+    bounds = corners(about["bbox"]) if about.get("bbox") else None
     names = tuple(column for column in schema.names if column != name)
     return Layer(path, "Parquet", path.stem, crs or "", name, names, bounds)
+
+
+def corners(box: list[float]) -> Bounds:
+    """(west, south, east, north) of a box that is given as low and high corner, in 2 or 3 axes."""
+    half = len(box) // 2
+    return box[0], box[1], box[half], box[half + 1]

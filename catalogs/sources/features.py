@@ -6,7 +6,7 @@ one column for each key. Where the table does not say whether an object is a nod
 a point is a node, a negative id (osm2pgsql) a relation, and everything else a **way**.
 
 An object on several rows becomes one row, and each further row is reported as a `duplicate`: rows
-with equal geometry are one object in several classes and their tags are merged (the first row wins);
+with equal geometry are one object in several classes and their tags are merged (the first wins);
 rows with equal tags are clipped parts and are united; of rows that differ in both (a way and a
 relation may share a number) the first stays.
 """
@@ -24,7 +24,16 @@ import shapely
 from catalogs.sources.feature_files import DRIVERS, Layer, driver_of, inspect, layers
 from catalogs.sources.feature_tags import Mapped, identity, mapping, seconds
 from catalogs.sources.osm_table import (
-    AREA, LINE, POINT, REPAIR, TINY, TYPES, OnDrop, OsmDrop, Rows, batch,
+    AREA,
+    LINE,
+    POINT,
+    REPAIR,
+    TINY,
+    TYPES,
+    OnDrop,
+    OsmDrop,
+    Rows,
+    batch,
 )  # fmt: skip
 from catalogs.sources.osm_tags import tags_json
 from schemas.errors import SourceError, UsageError
@@ -97,7 +106,9 @@ def _doubles(path: Path) -> set[tuple[int, int]]:
     for layer in layers(path):
         for part in layer.batches(20_000):
             found.extend(_identities(layer, part))
-    pairs, counts = np.unique(np.array(found, dtype=np.int64).reshape(-1, 2), axis=0, return_counts=True)
+    pairs, counts = np.unique(
+        np.array(found, dtype=np.int64).reshape(-1, 2), axis=0, return_counts=True
+    )
     return {(int(kind), int(ident)) for kind, ident in pairs[counts > 1]}
 
 
@@ -106,11 +117,11 @@ def _identities(layer: Layer, part: pa.RecordBatch) -> list[tuple[int, int]]:
     names = mapping(layer.names)
     ids = part.column(names.id).to_pylist()
     kinds = part.column(names.type).to_pylist() if names.type else [None] * len(ids)
-    return [
-        identity(ident, kind, point=bool(point)) or (0, 0)
+    found = (
+        identity(ident, kind, point=bool(point))
         for ident, kind, point in zip(ids, kinds, points, strict=True)
-        if identity(ident, kind, point=bool(point))
-    ]
+    )
+    return [who for who in found if who is not None]
 
 
 def _raw(layer: Layer, part: pa.RecordBatch) -> Any:

@@ -14,8 +14,15 @@ from schemas.errors import SourceError
 from schemas.windows import Bounds
 
 __all__ = [
-    "COLUMNS", "Expect", "Extract", "OnDrop", "OsmDrop", "OsmSource", "features", "inspect", "open_osm",
-]  # fmt: skip
+    "COLUMNS",
+    "Expect",
+    "Extract",
+    "OsmDrop",
+    "OsmSource",
+    "features",
+    "inspect",
+    "open_osm",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Extract:
         format: `pbf`, `osm`, `osm.bz2`, `osm.gz`, or the driver's name for a feature table.
         size: bytes.
         sha256: of the file, in hex.
-        timestamp: state of the data as the file's header declares it, ISO 8601; "" when it does not.
+        timestamp: state of the data as the file's header declares it, ISO 8601; "" if it does not.
         bbox: (west, south, east, north) as the header declares it, or None.
         note: what could not be verified, "" when all could.
     """
@@ -98,18 +98,15 @@ def sniff(path: Path) -> str:
         head = stream.read(4096)
     if not head:
         raise SourceError(f"OSM file {path} is empty: fetch it anew")
-    if head[4:15].endswith(b"\x0a\x09OSMHeader") or b"\x0a\x09OSMHeader" in head[:64]:
+    if b"\x0a\x09OSMHeader" in head[:64]:
         return "pbf"
-    packed = {b"BZh": ("osm.bz2", bz2.open), b"\x1f\x8b": ("osm.gz", gzip.open)}
-    kind = "osm"
-    for magic, (name, opener) in packed.items():
-        if head.startswith(magic):
-            kind = name
-            try:
-                with opener(path, "rb") as stream:
-                    head = stream.read(4096)
-            except (OSError, EOFError, zlib.error) as error:
-                raise SourceError(f"{path} is damaged ({error}): fetch it anew") from error
+    kind = "osm.bz2" if head[:3] == b"BZh" else "osm.gz" if head[:2] == b"\x1f\x8b" else "osm"
+    if kind != "osm":
+        try:
+            with bz2.open(path) if kind == "osm.bz2" else gzip.open(path) as packed:
+                head = packed.read(4096)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError(f"{path} is damaged ({error}): fetch it anew") from error
     text = head.decode("utf-8", "replace").lstrip("\ufeff \r\n\t").lower()
     if text.startswith(("<!doctype html", "<html")):
         raise SourceError(f"{path} is a web page, not OSM data: check the address it came from")

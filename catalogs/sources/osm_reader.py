@@ -3,7 +3,7 @@
 pyosmium does not keep a filter alive that a reader uses: every filter is held by a name here.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ SORTED_ABOVE = 256 * 1024 * 1024
 """Bytes from which on a file must be sorted: below, ids seen are held in memory to find doubles."""
 
 NODE, WAY, RELATION = range(3)
+DOUBLE = "the object is in the file more than once; the first was kept"
 
 
 def features(
@@ -45,13 +46,7 @@ def features(
     """
     if not keys:
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
-    reader = _Reader(path, sorted(keys), on_drop)
-    rows = Rows()
-    for _ in reader.fill(lambda: rows):
-        if len(rows) >= batch_rows:
-            yield batch(rows, bbox, on_drop)
-            rows = Rows()
-    if len(rows):
+    for rows in _Reader(path, sorted(keys), on_drop).blocks(batch_rows):
         yield batch(rows, bbox, on_drop)
 
 
@@ -64,35 +59,41 @@ class _Reader:
         self.path, self.on_drop = path, on_drop
         self.file = osmium.io.File(str(path), sniff(path))
         self.filter = osmium.filter.KeyFilter(*keys)
-        self.wkb = osmium.geom.WKBFactory()
+        self.wkb, self.every = osmium.geom.WKBFactory(), osmium.geom.ALL
+        self.unplaced = osmium.InvalidLocationError
         self.areas = osmium.area.AreaManager()
         self.fresh = _Fresh(path, path.stat().st_size > SORTED_ABOVE)
         self.relations: dict[int, bool] = {}  # id -> may be an area; in file order
 
-    def fill(self, rows: Callable[[], Rows]) -> Iterator[None]:
-        """Add objects to `rows()`, yielding after each."""
+    def blocks(self, size: int) -> Iterator[Rows]:
+        """All objects asked for, in blocks of `size` rows."""
         self._scan_relations()
+        rows = Rows()
         for thing in self._stream():
-            into = rows()
             try:
-                if thing.is_node():
-                    added = self._node(thing, into)
-                elif thing.is_way():
-                    added = self._way(thing, into)
-                else:
-                    added = self._area(thing, into)
+                self._take(thing, rows)
             except UnicodeDecodeError as error:
                 name = "node" if thing.is_node() else "way" if thing.is_way() else "relation"
                 ident = thing.orig_id() if thing.is_area() else thing.id
-                self.on_drop(OsmDrop(name, ident, "text_invalid", f"tags are not UTF-8: {error}"))
-                continue
-            if added:
-                yield
+                self._drop(name, ident, "text_invalid", f"tags are not UTF-8: {error}")
+            if len(rows) >= size:
+                yield rows
+                rows = Rows()
+        if len(rows):
+            yield rows
         for ident, spatial in self.relations.items():
-            code, why = ("members_missing", "member ways or their nodes are not in the file")
+            code, why = "members_missing", "member ways or their nodes are not in the file"
             if not spatial:
-                code, why = ("not_spatial", "the relation is no multipolygon or boundary of ways")
-            self.on_drop(OsmDrop("relation", ident, code, why))
+                code, why = "not_spatial", "the relation is no multipolygon or boundary of ways"
+            self._drop("relation", ident, code, why)
+
+    def _take(self, thing: Any, rows: Rows) -> None:
+        if thing.is_node():
+            self._node(thing, rows)
+        elif thing.is_way():
+            self._way(thing, rows)
+        else:
+            self._area(thing, rows)
 
     def _scan_relations(self) -> None:
         """First pass: which relations are asked for, and which ways they need."""
@@ -102,7 +103,7 @@ class _Reader:
         with osmium.io.Reader(self.file, osmium.osm.RELATION) as reader:
             for item in _guard(osmium.OsmFileIterator(reader, self.filter, first), self.path):
                 if item.id in self.relations:
-                    self._double("relation", item.id)
+                    self._drop("relation", item.id, "duplicate", DOUBLE)
                     continue
                 way = any(member.type == "w" for member in item.members)
                 spatial = item.tags.get("type") in ("multipolygon", "boundary")
@@ -115,7 +116,8 @@ class _Reader:
         places = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
         places.ignore_errors()
         wanted = [2 * ident + 1 for ident, spatial in self.relations.items() if spatial]
-        entities, handlers = osmium.osm.NODE | osmium.osm.WAY, [places]
+        entities = osmium.osm.NODE | osmium.osm.WAY
+        handlers: list[Any] = [places]
         if wanted:  # an area's id is odd when it was a relation: those of ways are not needed
             ids = osmium.filter.IdFilter(wanted)
             made = osmium.BufferIterator(ids)
@@ -128,84 +130,90 @@ class _Reader:
         if wanted:
             yield from made
 
-    def _node(self, node: Any, rows: Rows) -> bool:
-        if not self.fresh.node(node.id):
-            return self._double("node", node.id)
+    def _node(self, node: Any, rows: Rows) -> None:
+        if not self.fresh.first(NODE, node.id):
+            self._drop("node", node.id, "duplicate", DOUBLE)
+            return
+        tags = tags_json(node.tags)
         try:
             point = self.wkb.create_point(node)
-        except (RuntimeError, _invalid_location()):
-            return self._drop("node", node.id, "geometry_invalid", "the node has no valid position")
-        return self._add(rows, node, NODE, POINT, point, tags_json(node.tags))
+        except (RuntimeError, self.unplaced):
+            self._drop("node", node.id, "geometry_invalid", "the node has no valid position")
+            return
+        _add(rows, node, (NODE, node.id), POINT, point, tags)
 
-    def _way(self, way: Any, rows: Rows) -> bool:
-        if not self.fresh.way(way.id):
-            return self._double("way", way.id)
-        tags = {key: value for key, value in way.tags}
+    def _way(self, way: Any, rows: Rows) -> None:
+        ident = way.id
+        if not self.fresh.first(WAY, ident):
+            self._drop("way", ident, "duplicate", DOUBLE)
+            return
+        tags = dict(way.tags)
         closed = way.is_closed() and len(way.nodes) > 1
         shape = RING if closed and is_area(tags) else LINE
         if not closed and never_open(tags):
-            return self._drop("way", way.id, "geometry_unclosed", "an area's way is not closed")
-        try:
-            line = self.wkb.create_linestring(way)
-        except _invalid_location():
-            return self._drop("way", way.id, "members_missing", "nodes are not in the file")
-        except RuntimeError as error:
+            self._drop("way", ident, "geometry_unclosed", "the way of an area is not closed")
+            return
+        try:  # ALL: by default leading nodes without a position are left out in silence
+            line = self.wkb.create_linestring(way, self.every)
+        except self.unplaced:
+            self._drop("way", ident, "members_missing", "nodes are not in the file")
+        except RuntimeError:
             code = "zero_area" if shape == RING else "geometry_invalid"
-            return self._drop("way", way.id, code, str(error))
-        return self._add(rows, way, WAY, shape, line, tags_json(tags.items()))
+            self._drop("way", ident, code, "the way has fewer than two nodes")
+        else:
+            _add(rows, way, (WAY, ident), shape, line, tags_json(tags.items()))
 
-    def _area(self, area: Any, rows: Rows) -> bool:
+    def _area(self, area: Any, rows: Rows) -> None:
         ident = area.orig_id()
         if self.relations.pop(ident, None) is None:
-            return False  # the double of a relation, reported in the first pass
+            return  # the double of a relation, reported in the first pass
+        tags = tags_json(area.tags)
         if area.num_rings()[0] == 0:
-            message = "rings are open or cross each other"
-            return self._drop("relation", ident, "geometry_invalid", message)
-        shape = self.wkb.create_multipolygon(area)
-        return self._add(rows, area, RELATION, AREA, shape, tags_json(area.tags))
+            message = "the rings are open or cross each other"
+            self._drop("relation", ident, "geometry_invalid", message)
+            return
+        _add(rows, area, (RELATION, ident), AREA, self.wkb.create_multipolygon(area), tags)
 
-    def _add(self, rows: Rows, thing: Any, kind: int, shape: int, wkb: str, tags: str) -> bool:
-        rows.types.append(kind)
-        rows.ids.append(thing.orig_id() if kind == RELATION else thing.id)
-        rows.versions.append(thing.version)
-        rows.times.append(int(thing.timestamp.timestamp()))
-        rows.shapes.append(shape)
-        rows.tags.append(tags)
-        rows.wkb.append(wkb)
-        return True
-
-    def _drop(self, name: str, ident: int, code: str, message: str) -> bool:
+    def _drop(self, name: str, ident: int, code: str, message: str) -> None:
         self.on_drop(OsmDrop(name, ident, code, message))
-        return False
 
-    def _double(self, name: str, ident: int) -> bool:
-        return self._drop(name, ident, "duplicate", "the object is there more than once; first kept")
+
+def _add(rows: Rows, thing: Any, who: tuple[int, int], shape: int, wkb: str, tags: str) -> None:
+    rows.types.append(who[0])
+    rows.ids.append(who[1])
+    rows.versions.append(thing.version)
+    rows.times.append(int(thing.timestamp.timestamp()))
+    rows.shapes.append(shape)
+    rows.tags.append(tags)
+    rows.wkb.append(wkb)
 
 
 class _Fresh:
-    """Tells objects met for the first time from doubles, for nodes and for ways."""
+    """Tells objects met for the first time from doubles, for nodes and for ways.
+
+    Doubles follow each other in a sorted file; in any other all ids have to be remembered.
+    """
 
     def __init__(self, path: Path, ordered: bool) -> None:
         self.path, self.ordered = path, ordered
-        self.last = {NODE: -(1 << 62), WAY: -(1 << 62)}
+        self.last: dict[int, tuple[bool, int]] = {NODE: (False, -1), WAY: (False, -1)}
         self.seen: dict[int, set[int]] = {NODE: set(), WAY: set()}
 
-    def node(self, ident: int) -> bool:
-        return self._first(NODE, ident)
+    def first(self, kind: int, ident: int) -> bool:
+        """Whether this object is met for the first time.
 
-    def way(self, ident: int) -> bool:
-        return self._first(WAY, ident)
-
-    def _first(self, kind: int, ident: int) -> bool:
+        Raises:
+            SourceError: ids that should ascend (negative before positive, then by size) do not.
+        """
         if not self.ordered:
-            if ident in self.seen[kind]:
-                return False
+            before = len(self.seen[kind])
             self.seen[kind].add(ident)
-            return True
-        last, self.last[kind] = self.last[kind], ident
-        if abs(ident) < abs(last) and last != -(1 << 62):
+            return len(self.seen[kind]) > before
+        here, last = (ident > 0, abs(ident)), self.last[kind]
+        if here < last:
             raise SourceError(f"{self.path} is not sorted by type and id: run `osmium sort` on it")
-        return ident != last
+        self.last[kind] = here
+        return here != last
 
 
 def _guard(items: Iterable[Any], path: Path) -> Iterator[Any]:
@@ -219,9 +227,3 @@ def _guard(items: Iterable[Any], path: Path) -> Iterator[Any]:
         except RuntimeError as error:
             raise SourceError(f"{path} is damaged or cut ({error}): fetch it anew") from error
         yield item
-
-
-def _invalid_location() -> type[Exception]:
-    import osmium
-
-    return osmium.InvalidLocationError

@@ -72,6 +72,7 @@ class Rows:
     wkb: list[Any] = field(default_factory=list)
 
     def __len__(self) -> int:
+        """How many rows there are."""
         return len(self.ids)
 
 
@@ -91,24 +92,25 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
         place = (None, None) if np.isnan(x) else (round(float(x), 7), round(float(y), 7))
         on_drop(OsmDrop(TYPES[rows.types[index]], rows.ids[index], code, message, *place))
 
-    for index in np.flatnonzero((shapes == LINE) & (shapely.length(geoms) == 0)):
-        drop(int(index), "geometry_invalid", "all nodes of the line lie on one spot")
+    flat = (shapes == LINE) & (shapely.length(geoms) == 0)
+    for index in np.flatnonzero(flat).tolist():
+        drop(index, "geometry_invalid", "all nodes of the line lie on one spot")
     close(geoms, shapes, drop)
     mend(geoms, np.flatnonzero((shapes >= AREA) & keep), drop)
     bounds = shapely.bounds(geoms)
     if bbox is not None:
         keep &= inside(centres(bounds), bbox)
-    index = np.flatnonzero(keep)
-    times = np.array(rows.times, dtype=np.int64)[index]
+    kept = np.flatnonzero(keep)
+    times = np.array(rows.times, dtype=np.int64)[kept]
     columns = [
-        words(TYPES, np.array(rows.types, dtype=np.int8)[index]),
-        numbers(pa.int64(), np.array(rows.ids, dtype=np.int64)[index]),
-        numbers(pa.int32(), np.array(rows.versions, dtype=np.int32)[index]),
+        words(TYPES, np.array(rows.types, dtype=np.int8)[kept]),
+        numbers(pa.int64(), np.array(rows.ids, dtype=np.int64)[kept]),
+        numbers(pa.int32(), np.array(rows.versions, dtype=np.int32)[kept]),
         numbers(COLUMNS.field("timestamp").type, times, times != 0),
-        words(KINDS, np.minimum(shapes, AREA)[index]),
-        blobs(pa.string(), [rows.tags[i].encode() for i in index]),
-        blobs(pa.binary(), list(shapely.to_wkb(geoms[index], byte_order=1))),
-        *(numbers(pa.float64(), bounds[index, side]) for side in range(4)),
+        words(KINDS, np.minimum(shapes, AREA)[kept]),
+        blobs(pa.string(), [rows.tags[i].encode() for i in kept.tolist()]),
+        blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1))),
+        *(numbers(pa.float64(), bounds[kept, side]) for side in range(4)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=COLUMNS)
 

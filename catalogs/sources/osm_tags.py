@@ -18,7 +18,7 @@ _PERSONAL = re.compile(
       | .*person.* | operator:(?:addr|name|contact).*""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""Keys that carry contacts, house addresses, persons or free remarks; also as a part between ":"."""
+"""Keys that carry contacts, addresses, persons or free remarks; also as a part between ":"."""
 
 _REACHES = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]|\+\d{1,3}[ ()./\d-]{6,}$")
 """Values that are an e-mail address or an international phone number, under whatever key."""

@@ -25,7 +25,7 @@ from transforms.packing import UNMADE, Payloads, Shard, assign, build_shard, gat
 from transforms.planning.blocks import step_settings
 from transforms.planning.rows import column
 
-GROUP = 20_000  # rows scattered together: the memory of one step
+GROUP = 5_000  # rows scattered together: the memory of one step
 
 
 def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:

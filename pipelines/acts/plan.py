@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
-from catalogs.sources.osm import open_osm
 from pipelines.acts.drops import Lost, write_drops
 from pipelines.job import Job, fingerprint, scenes_of
 from pipelines.runners import run
@@ -86,12 +85,13 @@ class Scan:
         """Write `start/`, the scan's drops, and `scan.json`."""
         job = self.job
         ctx = job.context()
-        ctx.sources[job.recipe.start.role] = open_source(location)  # type: ignore[attr-defined]
+        start: Any = job.recipe.start
+        ctx.sources[start.role] = start.open(location)
         lost: list[Lost] = []
         tags: Counter[str] = Counter()
 
         def tables() -> Any:
-            for table in job.recipe.start.scan(ctx, lambda d: lost.append(Lost(d, "plan"))):  # type: ignore[attr-defined]
+            for table in start.scan(ctx, lambda d: lost.append(Lost(d, "plan"))):
                 if "_tags" in table.column_names:
                     _count_tags(table, tags)
                 yield table
@@ -106,11 +106,6 @@ def _count_tags(table: pa.Table, tags: Counter[str]) -> None:
     for entry in table["_tags"].value_counts().to_pylist():
         for key, value in json.loads(entry["values"]).items():
             tags[f"{key}={value}"] += entry["counts"]
-
-
-def open_source(location: str) -> Any:
-    """The opened source of a start step: an OSM extract or feature table."""
-    return open_osm(Path(location))
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from schemas.windows import Bounds
 
 BITS = 26  # a quadtree this deep has cells of 0.6 m at the equator
-RUN_BYTES = 48 << 20
+RUN_BYTES = 16 << 20
 
 
 def morton(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
