@@ -71,11 +71,11 @@ def main(name: str, version: str, work: Work, note: str = "") -> None:
     options = parser.parse_args()
     item = start(options)
     spots = sample(options.n)
-    begun = time.perf_counter()
+    begun = clock()
     done = spread(work, spots, item, options)
-    seconds = time.perf_counter() - begun
+    used = clock() - begun
     check(spots, item, tar_members(options.out))
-    report(name, version, done, seconds, options.workers, note)
+    report(name, version, done, used, options.workers, note)
 
 
 def spread(work: Work, spots: list[Spot], item: Path, options: argparse.Namespace) -> Done:
@@ -102,6 +102,22 @@ def _part(job: tuple[Work, list[Spot], Path, Tars]) -> Done:
     work(spots, item, tars)
     tars.close()
     return Done(tars.chips, tars.bytes, peak_mb())
+
+
+class Clock(NamedTuple):
+    """Seconds on the wall, and of processor time by this process and its ended children."""
+
+    seconds: float
+    cpu_seconds: float
+
+    def __sub__(self, other: Clock) -> Clock:
+        """The time between two readings."""
+        return Clock(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
+
+
+def clock() -> Clock:
+    """A reading of both clocks."""
+    return Clock(time.perf_counter(), sum(os.times()[:4]))
 
 
 def peak_mb() -> float:
@@ -139,7 +155,7 @@ def check(spots: list[Spot], item: Path, found: dict[str, tuple[Path, int, int]]
             raise AssertionError(f"chip {spot.key} differs from the scene at {spot}")
 
 
-def report(name: str, version: str, done: Done, seconds: float, cores: int, note: str) -> None:
+def report(name: str, version: str, done: Done, used: Clock, cores: int, note: str) -> None:
     """Prints the contender's one line of JSON."""
-    row = {"name": name, "version": version, **done._asdict(), "seconds": seconds, "cores": cores}
-    print(json.dumps(row | {"note": note}), flush=True)
+    row = {"name": name, "version": version, "cores": cores, "note": note}
+    print(json.dumps(row | done._asdict() | used._asdict()), flush=True)

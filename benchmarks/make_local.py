@@ -159,19 +159,21 @@ def _table(contenders: list[Contender], results: dict[str, list[Result]]) -> str
         if contender.module == "benchmarks.loop":
             loops[contender.cores] = max(loops.get(contender.cores, 0.0), rates[contender.label])
     lines = [
-        "| contender | version | cores | chips | chips/s | spread | to the loop | peak MB | note |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| contender | version | cores | chips | chips/s | spread | to the loop | CPU ms/chip "
+        "| peak MB | note |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for contender in contenders:
         runs = results[contender.label]
         each = sorted(map(_rate, runs))
         peak = statistics.median(run["peak_mb"] for run in runs)
+        cpu = statistics.median(1000 * run["cpu_seconds"] / run["chips"] for run in runs)
         loop = loops.get(contender.cores)
         ratio = f"{rates[contender.label] / loop:.2f}" if loop else "-"
         lines.append(
             f"| {contender.label} | {runs[0]['version']} | {contender.cores} | {runs[0]['chips']} "
             f"| {rates[contender.label]:.1f} | {each[0]:.1f}-{each[-1]:.1f} | {ratio} "
-            f"| {peak:.0f} | {runs[0]['note']} |"
+            f"| {cpu:.1f} | {peak:.0f} | {runs[0]['note']} |"
         )
     return "\n".join(lines)
 

@@ -14,6 +14,8 @@ REFUSED = {
     "DaskRunner": "it loses tagged and batched outputs without an error; use local",
     "InteractiveRunner": "it caches elements of other runs; use local",
 }
+WORTH = 16
+"""Elements from which worker processes pay for their start of about two seconds."""
 FORBIDDEN_MODES = ("multi_threading", "in_memory_multi_threading")
 
 
@@ -62,20 +64,23 @@ def run(
     """
     if not elements:
         return
+    logging.disable(logging.WARNING)  # Beam warns on import of its optional cloud packages
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+    logging.disable(logging.NOTSET)
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     options = ["--no_save_main_session", *beam_args]
-    if workers > 1 and len(elements) > 1:
+    apart = workers > 1 and len(elements) >= WORTH
+    if apart:
         options += [
             f"--direct_num_workers={min(workers, len(elements))}",
             "--direct_running_mode=multi_processing",
         ]
         _export_path()
     errors: list[BaseException] = []
-    call = _Remember(work, errors) if workers <= 1 or len(elements) == 1 else work
+    call = work if apart else _Remember(work, errors)
     try:
         with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(options)) as pipeline:
             rows = pipeline | f"{label}: elements" >> beam.Create(list(elements), reshuffle=False)

@@ -49,8 +49,8 @@ def cross_split_pairs(
     side = max(2 * reach, 2 * LEAST_CELL_M / EARTH_M)
     found = [np.empty((0, 2), np.int64)]
     if len(np.unique(splits[rows])) > 1:
-        homes = _cells(xyz[rows], side)
-        guests, cells = _touched(xyz[rows], side, reach)
+        homes = _cells(np.floor((xyz[rows] + 1) / side), side)
+        guests, cells = _visits(xyz[rows], splits[rows], homes, side, reach)
         for shift, mask in _bands(max_bits + 1):
             band = ((phash[rows] >> np.uint64(shift)) & np.uint64(mask)).astype(np.int64)
             width = int(mask) + 1
@@ -71,23 +71,33 @@ def _bands(count: int) -> list[tuple[int, int]]:
     return [(low, (1 << (high - low)) - 1) for low, high in pairwise(edges)]
 
 
-def _cells(xyz: npt.NDArray[np.float64], side: float) -> Ints:
-    """Number of the cube of `side` that each unit vector lies in."""
+def _cells(cubes: npt.NDArray[np.float64], side: float) -> Ints:
+    """One number for each cube, given by its place along the three axes, shape (n, 3)."""
     across = int(np.ceil(2 / side)) + 3
-    x, y, z = np.floor((xyz + 1) / side).astype(np.int64).T + 1
+    x, y, z = cubes.astype(np.int64).T + 1
     return np.asarray((x * across + y) * across + z, dtype=np.int64)
 
 
-def _touched(xyz: npt.NDArray[np.float64], side: float, reach: float) -> tuple[Ints, Ints]:
-    """(row, cell) of every cube that the ball of `reach` around a point may touch, each once."""
-    rows, cells = [], []
-    every = np.arange(len(xyz))
+def _visits(
+    xyz: npt.NDArray[np.float64], splits: Ints, homes: Ints, side: float, reach: float
+) -> tuple[Ints, Ints]:
+    """(row, cell) of each cube within `reach` of a point that is home to a row of another split."""
+    order = np.argsort(homes, kind="stable")
+    cells, first = np.unique(homes[order], return_index=True)
+    least = np.minimum.reduceat(splits[order], first)
+    most = np.maximum.reduceat(splits[order], first)
+    low, high = np.floor((xyz + 1 - reach) / side), np.floor((xyz + 1 + reach) / side)
+    rows, visited = [], []
     for corner in np.ndindex(2, 2, 2):
-        moved = xyz + (np.array(corner) * 2 - 1) * reach
-        rows.append(every)
-        cells.append(_cells(moved, side))
-    both = np.unique(np.stack([np.concatenate(rows), np.concatenate(cells)], axis=1), axis=0)
-    return both[:, 0], both[:, 1]
+        upper = np.array(corner, bool)
+        there = np.flatnonzero(((high > low) | ~upper).all(axis=1))
+        cell = _cells(np.where(upper, high[there], low[there]), side)
+        place = np.minimum(np.searchsorted(cells, cell), len(cells) - 1)
+        own = splits[there]
+        foreign = (cells[place] == cell) & ((least[place] != own) | (most[place] != own))
+        rows.append(there[foreign])
+        visited.append(cell[foreign])
+    return np.concatenate(rows), np.concatenate(visited)
 
 
 def _join(left: Ints, right: Ints) -> Iterator[tuple[Ints, Ints]]:

@@ -52,6 +52,8 @@ def convention(collection: str, baseline: str, applied: bool | None = None) -> C
     """
     if family(collection, ()) != "sentinel-2":
         return Convention("as_stored")
-    if "HARMONIZED" in collection or applied or not baseline:
+    if "HARMONIZED" in collection or applied:
         return Convention("dn_pre04")
+    if not baseline:
+        return Convention("as_stored")
     return Convention("dn_post04", -1000) if float(baseline) >= 4.0 else Convention("dn_pre04")

@@ -85,15 +85,13 @@ def breaches(xyz: Floats, radius_m: Floats, splits: Ints, buffer_m: float) -> tu
 
 def nearest(xyz: Floats, radius_m: Floats, splits: Ints) -> dict[tuple[int, int], float]:
     """Least gap in metres between every two splits, by their codes (lower code first)."""
-    from scipy.spatial import cKDTree
-
     found = {}
     for left, right in _sides(splits):
-        chords, hits = cKDTree(xyz[right]).query(xyz[left])
-        bound = float(gap(xyz, radius_m, left, right[hits]).min())
-        rivals = metres(chords) - radius_m[left] - radius_m[right].max() < bound
-        if rivals.any():
-            bound = min(bound, float(closest(xyz, radius_m, left[rivals], right, bound)[0].min()))
+        bound, start, size = np.inf, 0, 1000
+        while start < len(left):  # a bound from the first rows lets the search skip most others
+            gaps, _ = closest(xyz, radius_m, left[start : start + size], right, bound)
+            bound = min(bound, float(gaps.min()))
+            start, size = start + size, size * 4
         found[int(splits[left[0]]), int(splits[right[0]])] = bound
     return found
 

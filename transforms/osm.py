@@ -19,6 +19,7 @@ from schemas.windows import Bounds
 from transforms.captions import multi, single
 from transforms.context import Context
 
+FINEST = 0.01  # metres: at this GSD every groundable tag is visible
 PREFIX = {"node": "n", "way": "w", "relation": "r"}
 
 
@@ -76,6 +77,15 @@ class Objects:
                 rows = rows.filter(_inside(rows, ctx.region))
             if len(rows):
                 yield rows
+
+    def tally(self, rows: pa.Table) -> dict[str, int]:
+        """Objects by groundable main tag ("building=yes"); one object may count for several tags."""
+        table, found = tag_table(self.visible), dict[str, int]()
+        for entry in rows["_tags"].value_counts().to_pylist():
+            for tag in json.loads(entry["values"]).items():
+                if table.main(dict([tag]), FINEST):
+                    found["=".join(tag)] = found.get("=".join(tag), 0) + entry["counts"]
+        return found
 
     def _rows(self, batch: pa.Table, table: Table) -> pa.Table:
         seen: dict[str, bool] = {}

@@ -268,6 +268,7 @@ def _with(scene: Scene, override: Override) -> Scene:
             f"--imagery {scene.id}: {terms.id} asks for a credit line; "
             'say it with --attribution imagery="..."'
         )
+    credit = credit or f"{scene.id} ({terms.title})"
     when = scene.datetime
     if when is None and override.datetime:
         try:

@@ -3,7 +3,7 @@
 pyosmium does not keep a filter alive that a reader uses: every filter is held by a name here.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class _Reader:
 
         first = self.areas.first_pass_handler()
         with osmium.io.Reader(self.file, osmium.osm.RELATION) as reader:
-            for item in _guard(osmium.OsmFileIterator(reader, self.filter, first), self.path):
+            for item in _items(self.path, reader, self.filter, first):
                 if item.id in self.relations:
                     self._drop("relation", item.id, "duplicate", DOUBLE)
                     continue
@@ -123,7 +123,7 @@ class _Reader:
             made = osmium.BufferIterator(ids)
             handlers.append(self.areas.second_pass_to_buffer(made))
         with osmium.io.Reader(self.file, entities) as reader:
-            for item in _guard(osmium.OsmFileIterator(reader, *handlers, self.filter), self.path):
+            for item in _items(self.path, reader, *handlers, self.filter):
                 yield item
                 if wanted and made:
                     yield from made
@@ -216,11 +216,14 @@ class _Fresh:
         return here != last
 
 
-def _guard(items: Iterable[Any], path: Path) -> Iterator[Any]:
-    """The items, with the library's errors as one sentence that names the file."""
-    source = iter(items)
+def _items(path: Path, reader: Any, *handlers: Any) -> Iterator[Any]:
+    """What passes the filters, with the library's errors as one sentence that names the file."""
+    import osmium
+
+    source = None
     while True:
         try:
+            source = source or osmium.OsmFileIterator(reader, *handlers)
             item = next(source)
         except StopIteration:
             return

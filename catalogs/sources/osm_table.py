@@ -31,6 +31,8 @@ TYPES = ("node", "way", "relation")
 KINDS = ("point", "line", "area")
 POINT, LINE, AREA, RING = range(4)  # RING: a closed line that is to become an area
 
+WORLD = (-180.0, -90.0, 180.0, 90.0)
+
 TINY = 1e-14
 """Areas up to this many square degrees are empty: OSM stores positions to 1e-7 degrees."""
 
@@ -89,13 +91,18 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     def drop(index: int, code: str, message: str) -> None:
         keep[index] = False
         x, y = centres(shapely.bounds(geoms[index : index + 1]))[0]
-        place = (None, None) if np.isnan(x) else (round(float(x), 7), round(float(y), 7))
+        place = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
         on_drop(OsmDrop(TYPES[rows.types[index]], rows.ids[index], code, message, *place))
 
+    lines = np.flatnonzero((shapes == LINE) | (shapes == RING))
+    geoms[lines] = shapely.remove_repeated_points(geoms[lines])
+    bounds = shapely.bounds(geoms)
+    off = ~inside(bounds[:, :2], WORLD) | ~inside(bounds[:, 2:], WORLD)
     flat = (shapes == LINE) & (shapely.length(geoms) == 0)
-    for index in np.flatnonzero(flat).tolist():
-        drop(index, "geometry_invalid", "all nodes of the line lie on one spot")
-    close(geoms, shapes, drop)
+    for index in np.flatnonzero(off | flat).tolist():
+        why = "positions lie off the globe" if off[index] else "all nodes lie on one spot"
+        drop(index, "geometry_invalid", why)
+    close(geoms, np.where(keep, shapes, POINT), drop)
     mend(geoms, np.flatnonzero((shapes >= AREA) & keep), drop)
     bounds = shapely.bounds(geoms)
     if bbox is not None:

@@ -1,6 +1,5 @@
 """plan: where and when, which scenes, which split, which block. No pixels."""
 
-import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -92,20 +91,13 @@ class Scan:
 
         def tables() -> Any:
             for table in start.scan(ctx, lambda d: lost.append(Lost(d, "plan"))):
-                if "_tags" in table.column_names:
-                    _count_tags(table, tags)
+                tags.update(start.tally(table) if hasattr(start, "tally") else {})
                 yield table
 
         count = Spool(job.planned / "start").fill(tables())
         write_drops(job.planned / "drops" / "scan.parquet", lost)
         row = {"rows": count, "lost": len(lost), "tags": dict(sorted(tags.items()))}
         write_json(job.planned / "scan.json", row)
-
-
-def _count_tags(table: pa.Table, tags: Counter[str]) -> None:
-    for entry in table["_tags"].value_counts().to_pylist():
-        for key, value in json.loads(entry["values"]).items():
-            tags[f"{key}={value}"] += entry["counts"]
 
 
 @lru_cache(maxsize=2)

@@ -282,7 +282,10 @@ def _enough(planned: dict[str, Any], args: argparse.Namespace) -> None:
     if not planned["samples"]:
         raise BuildError(f"the plan holds no sample ({why}); check area, years and imagery")
     if not planned["splits"].get("train"):
-        raise BuildError(f"empty split train: all {planned['samples']} samples fell to other splits ({why})")
+        raise BuildError(
+            f"empty split train: all {planned['samples']} samples lie in cells of other splits ({why}); "
+            "for an area of one or two cells pass --set splits.val=0 --set splits.test=0, or another --seed"
+        )
 
 
 def _resolved(settings: dict[str, Any], found: Recipe) -> dict[str, Any]:

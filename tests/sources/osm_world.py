@@ -1,0 +1,66 @@
+"""Small OSM files for the tests, written with osmium's own writer."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import osmium
+from osmium.osm.mutable import Node, Relation, Way
+
+Tags = dict[str, str]
+
+
+def square(at: tuple[float, float], size: float = 0.001) -> list[tuple[float, float]]:
+    """Four corners, counter-clockwise, of a square whose lower left corner is `at` (degrees)."""
+    x, y = at
+    return [(x, y), (x + size, y), (x + size, y + size), (x, y + size)]
+
+
+class World:
+    """Gathers nodes, ways and relations; node ids are given in order of use."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.ways: list[Way] = []
+        self.relations: list[Relation] = []
+
+    def node(self, at: tuple[float, float], tags: Tags | None = None, **more: Any) -> int:
+        """Add a node; returns its id."""
+        ident = more.pop("id", len(self.nodes) + 1)
+        self.nodes.append(Node(id=ident, location=at, tags=tags or {}, version=1, **more))
+        return int(ident)
+
+    def way(
+        self, ident: int, places: Iterable[tuple[float, float]], tags: Tags, *, closed: bool = False,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """Add a way with new nodes at `places`, the first repeated at the end when closed."""
+        refs = [self.node(place) for place in places]
+        self.ways.append(
+            Way(id=ident, nodes=refs + refs[:1] * closed, tags=tags, version=1, **more)
+        )
+
+    def relation(self, ident: int, members: list[tuple[str, int, str]], tags: Tags) -> None:
+        """Add a relation; members are (n | w | r, id, role)."""
+        self.relations.append(Relation(id=ident, members=members, tags=tags, version=1))
+
+    def write(self, path: Path, header: osmium.io.Header | None = None) -> Path:
+        """Write the file in the format that its suffix names."""
+        with osmium.SimpleWriter(str(path), header=header) as writer:
+            for node in self.nodes:
+                writer.add_node(node)
+            for way in self.ways:
+                writer.add_way(way)
+            for relation in self.relations:
+                writer.add_relation(relation)
+        return path
+
+
+def counted(path: Path, key: Callable[[dict[str, str]], bool]) -> dict[str, int]:
+    """Objects by type whose tags satisfy `key`: a plain loop over everything in the file."""
+    found = {"node": 0, "way": 0, "relation": 0}
+    names = {"n": "node", "w": "way", "r": "relation"}
+    for thing in osmium.FileProcessor(str(path)):
+        if key({tag.k: tag.v for tag in thing.tags}):
+            found[names[thing.type_str()]] += 1
+    return found

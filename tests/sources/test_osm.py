@@ -1,0 +1,449 @@
+"""Reading OSM extracts: whole files only, one row for each object, nothing personal."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import osmium
+import pyarrow as pa
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from osm_world import World, counted, square
+
+from catalogs.sources import osm_reader
+from catalogs.sources.osm import COLUMNS, Expect, OsmDrop, features, inspect, open_osm
+from catalogs.sources.osm_files import blobs
+from catalogs.sources.osm_tags import is_area, tags_json
+from schemas.errors import SourceError, UsageError
+from schemas.text import clean
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+KEYS = ["building", "highway", "landuse", "natural", "amenity", "leisure", "railway"]
+REAL = {
+    "andorra": "andorra_osm_srtm/andorra.osm.pbf",
+    "helsinki": "finland_osm/Helsinki.osm.pbf",
+    "kouvola": "finland_osm/kouvola_area_test.osm.pbf",
+    "oakland": "sfbay_landsat7_osm/West-Oakland.osm.bz2",
+}
+
+
+def real(name: str) -> Path:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"real data {name} is not at hand")
+    return path
+
+
+def rows(path: Path, keys: Any = ("building",), **more: Any) -> tuple[list[dict], list[OsmDrop]]:
+    drops: list[OsmDrop] = []
+    table = pa.Table.from_batches(features(path, keys, on_drop=drops.append, **more), COLUMNS)
+    table.validate(full=True)
+    return table.to_pylist(), drops
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> World:
+    """A house with a hole in its yard's outline, a street, a bench, a roundabout."""
+    world = World()
+    world.node((10.0, 50.0), {"amenity": "bench", "name": "Bank  am\tSee"})
+    world.way(5, square((10.0, 50.0)), {"building": "house"}, closed=True)
+    world.way(6, [(10.0, 50.01), (10.01, 50.01)], {"highway": "residential"})
+    world.way(7, square((10.02, 50.0)), {"highway": "primary"}, closed=True)
+    world.way(8, square((10.03, 50.0), 0.01), {}, closed=True)
+    world.way(9, square((10.034, 50.004)), {}, closed=True)
+    world.relation(
+        3, [("w", 8, "outer"), ("w", 9, "inner")], {"type": "multipolygon", "landuse": "forest"}
+    )
+    return world
+
+
+def test_one_row_for_each_object_with_its_shape(town: World, tmp_path: Path) -> None:
+    found, drops = rows(town.write(tmp_path / "a.osm.pbf"), KEYS)
+    assert not drops
+    assert [(r["osm_type"], r["osm_id"], r["kind"]) for r in found] == [
+        ("node", 1, "point"), ("way", 5, "area"), ("way", 6, "line"), ("way", 7, "line"),
+        ("relation", 3, "area"),
+    ]  # fmt: skip
+    assert found[0]["tags"] == '{"amenity":"bench","name":"Bank am See"}'
+    wood = shapely.from_wkb(found[4]["geometry"])
+    assert wood.geom_type == "Polygon" and wood.is_valid and len(wood.interiors) == 1
+    assert wood.exterior.is_ccw
+    assert wood.area == pytest.approx(1e-4 - 1e-6)
+    house = found[1]
+    assert (house["west"], house["south"], house["east"], house["north"]) == (10, 50, 10.001, 50.001)
+
+
+@pytest.mark.parametrize("suffix", [".osm", ".osm.bz2", ".osm.gz"])
+def test_every_format_gives_the_same_rows(town: World, tmp_path: Path, suffix: str) -> None:
+    one = rows(town.write(tmp_path / "a.osm.pbf"), KEYS)
+    assert rows(town.write(tmp_path / f"b{suffix}"), KEYS) == one
+    assert inspect(tmp_path / f"b{suffix}").format == suffix[1:]
+
+
+def test_format_is_found_by_content_not_by_name(town: World, tmp_path: Path) -> None:
+    path = town.write(tmp_path / "a.osm.pbf").rename(tmp_path / "download")
+    assert inspect(path).format == "pbf"
+    assert len(rows(path, KEYS)[0]) == 5
+
+
+def test_batches_do_not_change_rows(town: World, tmp_path: Path) -> None:
+    path = town.write(tmp_path / "a.osm.pbf")
+    assert rows(path, KEYS, batch_rows=1) == rows(path, KEYS)
+
+
+def test_times_are_utc_and_null_where_absent(tmp_path: Path) -> None:
+    world = World()
+    world.node((1, 1), {"natural": "tree"}, timestamp="2019-04-21T10:00:00Z")
+    world.node((1, 2), {"natural": "tree"})
+    found, _ = rows(world.write(tmp_path / "a.osm.pbf"), ["natural"])
+    assert found[0]["timestamp"].isoformat() == "2019-04-21T10:00:00+00:00"
+    assert found[1]["timestamp"] is None
+    assert found[0]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "area"),
+    [
+        ({"building": "yes"}, True),
+        ({"building": "no"}, False),
+        ({"highway": "pedestrian"}, False),
+        ({"highway": "pedestrian", "area": "yes"}, True),
+        ({"landuse": "grass", "area": "no"}, False),
+        ({"highway": "services"}, True),
+        ({"barrier": "fence"}, False),
+        ({"barrier": "fence", "landuse": "farmyard"}, True),
+        ({"natural": "coastline"}, False),
+        ({"natural": "water"}, True),
+        ({"railway": "rail"}, False),
+        ({"railway": "platform"}, True),
+        ({"leisure": "track"}, False),
+        ({"leisure": "pitch"}, True),
+        ({"waterway": "riverbank"}, True),
+        ({"power": "line"}, False),
+        ({"man_made": "pier"}, True),
+        ({}, False),
+    ],
+)
+def test_polygon_rule(tags: dict[str, str], area: bool) -> None:
+    assert is_area(tags) is area
+
+
+def test_bbox_keeps_what_is_centred_in_it(tmp_path: Path) -> None:
+    world = World()
+    for lon in (10.0, 20.0, 179.9, -179.9):
+        world.node((lon, 0), {"natural": "tree"})
+    path = world.write(tmp_path / "a.osm.pbf")
+
+    def ids(bbox: tuple[float, float, float, float]) -> list[int]:
+        return [row["osm_id"] for row in rows(path, ["natural"], bbox=bbox)[0]]
+
+    assert ids((9, -1, 11, 1)) == [1]
+    assert ids((179, -1, -179, 1)) == [3, 4]
+    assert ids((50, -1, 51, 1)) == []
+
+
+def test_fault_49_pbf_cut_at_a_blob_boundary(tmp_path: Path) -> None:
+    world = World()
+    for index in range(20_000):
+        world.node((index / 1e4, 1), {"natural": "tree"})
+    path = world.write(tmp_path / "a.osm.pbf")
+    whole = path.read_bytes()
+    with path.open("rb") as stream:
+        last = list(blobs(stream, path))[-1][0]
+    digest = hashlib.md5(whole).hexdigest()
+    path.write_bytes(whole[:last])
+    assert "unverified" in inspect(path).note
+    assert 0 < len(rows(path, ["natural"])[0]) < 20_000  # the library sees no fault
+    with pytest.raises(SourceError, match=f"has {last} bytes, expected {len(whole)}"):
+        open_osm(path, Expect(size=len(whole)))
+    with pytest.raises(SourceError, match="sha256"):
+        open_osm(path, Expect(sha256=hashlib.sha256(whole).hexdigest()))
+    path.with_name("a.osm.pbf.md5").write_text(f"{digest}  a.osm.pbf\n")
+    with pytest.raises(SourceError, match=r"md5 in a\.osm\.pbf\.md5"):
+        open_osm(path)
+    path.write_bytes(whole)
+    assert inspect(path).note == ""
+    assert inspect(path).sha256 == hashlib.sha256(whole).hexdigest()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.999])
+def test_fault_50_pbf_cut_elsewhere(town: World, tmp_path: Path, share: float) -> None:
+    path = town.write(tmp_path / "a.osm.pbf")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(SourceError, match=r"a\.osm\.pbf .*(cut|damaged|no OSM extract|no supported)"):
+        open_osm(path)
+
+
+@pytest.mark.parametrize("suffix", [".osm", ".osm.bz2", ".osm.gz"])
+def test_fault_50_text_cut(town: World, tmp_path: Path, suffix: str) -> None:
+    path = town.write(tmp_path / f"a{suffix}")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(SourceError, match=r"a\.osm"):
+        list(open_osm(path).features(KEYS, None, lambda drop: None))
+
+
+def test_fault_50_flipped_byte(town: World, tmp_path: Path) -> None:
+    path = town.write(tmp_path / "a.osm.pbf")
+    whole = bytearray(path.read_bytes())
+    whole[-30] ^= 0xFF
+    path.write_bytes(whole)
+    with pytest.raises(SourceError, match=r"a\.osm\.pbf is damaged or cut"):
+        rows(path, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html><body>503</body></html>", "web page"),
+        (b"\x89PNG\r\n\x1a\n", "no supported kind: expected .osm.pbf"),
+        (b"<?xml version='1.0'?><kml></kml>", "no supported kind"),
+        (b"\x1f\x8bnot gzip at all", "damaged"),
+    ],
+)
+def test_fault_50_not_an_osm_file(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "a.osm.pbf"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=message) as caught:
+        open_osm(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_history_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.osm.pbf"
+    file = osmium.io.File(str(path), "pbf")
+    file.has_multiple_object_versions = True
+    with osmium.SimpleWriter(file) as writer:
+        writer.add_node(osmium.osm.mutable.Node(id=1, location=(1, 1), version=1))
+    with pytest.raises(SourceError, match="snapshot"):
+        inspect(path)
+
+
+def test_fault_51_broken_geometry_is_reported_once(tmp_path: Path) -> None:
+    world, house = World(), {"building": "yes"}
+    world.way(1, square((0, 0)), house, closed=True)
+    world.way(2, [(1, 1), (2, 2), (2, 1), (1, 2)], house, closed=True)  # bow tie
+    world.way(3, [(1, 1), (2, 1)], house, closed=True)  # there and back
+    world.way(4, square((3, 3)), house)  # open
+    world.way(5, [(5, 5), (5, 5)], {"building": "yes", "highway": "path"})
+    world.way(6, [(6, 6), (6.5, 6), (7, 6)], house, closed=True)  # flat
+    world.way(7, square((7, 7)), house, closed=True)
+    world.ways[-1] = world.ways[-1].replace(nodes=[9001, *world.ways[-1].nodes[1:]])
+    world.way(8, square((8, 8)), {}, closed=True)
+    world.way(9, square((9, 9)), {})  # open outer ring
+    outer = {"type": "multipolygon", "building": "yes"}
+    world.relation(1, [("w", 8, "outer"), ("w", 999, "outer")], outer)
+    world.relation(2, [("w", 9, "outer")], outer)
+    world.relation(3, [("w", 8, "")], {"type": "site", "building": "yes"})
+    world.relation(4, [("w", 8, "outer")], outer)
+    tiny = [(20, 20), (21, 20), (21, 21), (20.5, 21.0), (20.501, 21.001), (20.5005, 20.999)]
+    world.way(10, [*tiny, (20, 21)], house, closed=True)  # a knot of far below 1 %
+    path = world.write(tmp_path / "a.osm.pbf")
+    found, drops = rows(path)
+    assert {(r["osm_type"], r["osm_id"]) for r in found} == {
+        ("way", 1), ("way", 10), ("relation", 4)
+    }  # fmt: skip
+    assert all(shapely.from_wkb(row["geometry"]).is_valid for row in found)
+    assert {(drop.osm_type, drop.osm_id): drop.code for drop in drops} == {
+        ("way", 2): "geometry_invalid",
+        ("way", 3): "zero_area",
+        ("way", 4): "geometry_unclosed",
+        ("way", 5): "geometry_invalid",
+        ("way", 6): "zero_area",
+        ("way", 7): "geometry_unclosed",
+        ("relation", 1): "members_missing",
+        ("relation", 2): "geometry_invalid",
+        ("relation", 3): "not_spatial",
+    }
+    assert all(drop.message for drop in drops)
+    bow = next(drop for drop in drops if drop.osm_id == 2 and drop.osm_type == "way")
+    assert (bow.lon, bow.lat) == (1.5, 1.5)
+    total = counted(path, lambda tags: "building" in tags)
+    assert len(found) + len(drops) == sum(total.values())
+
+
+@pytest.mark.parametrize("gone", [0, 1, 3])
+def test_fault_51_a_way_without_all_its_nodes_is_no_shorter_way(tmp_path: Path, gone: int) -> None:
+    world = World()
+    world.way(1, [(0, 0), (1, 0), (2, 0), (3, 0)], {"highway": "path"})
+    del world.nodes[gone]
+    found, drops = rows(world.write(tmp_path / "a.osm.pbf"), ["highway"])
+    assert not found
+    assert [drop.code for drop in drops] == ["members_missing"]
+
+
+def test_fault_51_huge_multipolygon(tmp_path: Path) -> None:
+    world = World()
+    world.way(1, square((0, 0), 1), {}, closed=True)
+    members = [("w", 1, "outer")]
+    for index in range(2000):
+        at = (0.01 + index % 50 * 0.019, 0.01 + index // 50 * 0.019)
+        world.way(index + 2, square(at, 0.009), {}, closed=True)
+        members.append(("w", index + 2, "inner"))
+    world.relation(1, members, {"type": "multipolygon", "natural": "wood"})
+    found, drops = rows(world.write(tmp_path / "a.osm.pbf"), ["natural"])
+    assert not drops
+    assert shapely.from_wkb(found[0]["geometry"]).area == pytest.approx(1 - 2000 * 0.009**2)
+
+
+def test_fault_53_the_same_object_twice(town: World, tmp_path: Path) -> None:
+    town.nodes.insert(1, town.nodes[0].replace(tags={"amenity": "second"}))
+    town.ways.append(town.ways[0])  # not beside its double
+    town.relations.append(town.relations[0])
+    path = town.write(tmp_path / "a.osm.pbf")
+    found, drops = rows(path, KEYS)
+    assert len(found) == 5
+    assert json.loads(found[0]["tags"])["amenity"] == "bench"
+    assert sorted((drop.osm_type, drop.osm_id, drop.code) for drop in drops) == [
+        ("node", 1, "duplicate"), ("relation", 3, "duplicate"), ("way", 5, "duplicate"),
+    ]  # fmt: skip
+
+
+def test_large_files_must_be_sorted(
+    town: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(osm_reader, "SORTED_ABOVE", 0)
+    town.ways.append(town.ways[-1])
+    found, drops = rows(town.write(tmp_path / "a.osm.pbf"), KEYS)
+    assert (len(found), len(drops)) == (5, 0)  # the double has none of the keys
+    town.ways.append(town.ways[0])
+    with pytest.raises(SourceError, match="osmium sort"):
+        rows(town.write(tmp_path / "b.osm.pbf"), KEYS)
+
+
+TEXT = st.text(alphabet=st.characters(codec=None), max_size=400)
+
+
+@given(st.dictionaries(TEXT, TEXT, max_size=6))
+def test_fault_54_tags_are_clean_json(tags: dict[str, str]) -> None:
+    text = tags_json(tags.items())
+    assert text == tags_json(reversed(list(tags.items())))
+    text.encode("utf-8")
+    found = json.loads(text)
+    assert list(found) == sorted(found)
+    for part in [*found, *found.values()]:
+        assert part == clean(part) != ""
+        assert unicodedata.is_normalized("NFC", part)
+        assert len(part) <= 255
+        assert not {unicodedata.category(c) for c in part} & {"Cc", "Cs"}
+
+
+def test_fault_54_hostile_text_through_a_file(tmp_path: Path) -> None:
+    world = World()
+    value = "\u202eevil\u200b\x07 🌲 مرحبا " + "x" * 900
+    world.node((1, 1), {"natural": "tree", "inscription": value, "nam\u0301e": "e\u0301"})
+    found, _ = rows(world.write(tmp_path / "a.osm.pbf"), ["natural"])
+    tags = json.loads(found[0]["tags"])
+    assert tags["inscription"].startswith("evil 🌲 مرحبا xxx")
+    assert len(tags["inscription"]) == 255
+    assert "é" in tags.values()
+
+
+def test_fault_57_nothing_personal_leaves_the_reader(tmp_path: Path) -> None:
+    canary = "canary"
+    world = World()
+    tags = {
+        key: canary
+        for key in (
+            "phone", "contact:phone", "contact:email", "email", "fax", "website", "mobile",
+            "operator:phone", "contact_person", "addr:housenumber", "addr:street", "note",
+            "note:de", "fixme", "FIXME", "description", "description:en", "facebook", "owner",
+            "user", "uid", "created_by", "disused:phone",
+        )
+    }  # fmt: skip
+    tags |= {"operator": "canary@example.org", "ref": "+49 30 1234567", "building": "house"}
+    world.way(1, square((0, 0)), tags, closed=True, user=canary, uid=77777, changeset=88888)
+    drops: list[OsmDrop] = []
+    path = world.write(tmp_path / "a.osm.pbf")
+    table = pa.Table.from_batches(features(path, ["building"], on_drop=drops.append))
+    assert json.loads(table["tags"][0].as_py()) == {"building": "house"}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    for trace in (b"canary", b"77777", b"1234567"):
+        assert trace not in sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_rows_and_drops_are_an_independent_count(name: str) -> None:
+    path = real(REAL[name])
+    found, drops = rows(path, KEYS)
+    total = counted(path, lambda tags: any(key in tags for key in KEYS))
+    seen = Counter(row["osm_type"] for row in found) + Counter(drop.osm_type for drop in drops)
+    assert seen == Counter(total)
+    assert len({(row["osm_type"], row["osm_id"]) for row in found}) == len(found)
+    shapes = shapely.from_wkb([row["geometry"] for row in found])
+    assert shapely.is_valid(shapes).all()
+    for key in KEYS:
+        found, drops = rows(path, [key])
+        total = counted(path, lambda tags, key=key: key in tags)
+        seen = Counter(row["osm_type"] for row in found) + Counter(drop.osm_type for drop in drops)
+        assert seen == Counter(total), key
+        assert all(key in json.loads(row["tags"]) for row in found)
+
+
+def test_real_buildings_agree_with_the_assembler() -> None:
+    path = real(REAL["kouvola"])
+    found, _ = rows(path)
+    keep, factory = osmium.filter.KeyFilter("building"), osmium.geom.WKBFactory()
+    made = {}
+    for thing in osmium.FileProcessor(str(path)).with_areas(keep).with_filter(keep):
+        if thing.is_area() and thing.num_rings()[0]:
+            made["way" if thing.from_way() else "relation", thing.orig_id()] = shapely.from_wkb(
+                factory.create_multipolygon(thing)
+            )
+    ours = {(row["osm_type"], row["osm_id"]): shapely.from_wkb(row["geometry"]) for row in found}
+    assert ours.keys() == made.keys()
+    assert all(shapely.equals(ours[who], made[who]) for who in ours)
+
+
+def test_real_banepa_has_1466_buildings() -> None:
+    found, drops = rows(real("banepa_oam_osm/banepa_buildings_derived.osm.pbf"))
+    assert (len(found), drops) == (1466, [])
+    assert {row["kind"] for row in found} == {"area"}
+    assert {row["timestamp"] for row in found} == {None}
+
+
+def test_real_header() -> None:
+    extract = open_osm(real(REAL["andorra"])).extract
+    assert extract.timestamp == "2013-05-28T18:59:04Z"
+    assert extract.bbox == (1.422104, 42.43509, 1.780386, 42.65717)
+
+
+def test_same_bytes_under_any_hash_seed_and_without_pandas(town: World, tmp_path: Path) -> None:
+    path = town.write(tmp_path / "a.osm.pbf")
+    script = (
+        "import hashlib, sys, pathlib\n"
+        "from catalogs.sources.osm import features\n"
+        f"keys = set({KEYS!r})\n"
+        "parts = list(features(pathlib.Path(sys.argv[1]), keys, on_drop=print))\n"
+        "assert 'pandas' not in sys.modules\n"
+        "data = b''.join(bytes(b) for p in parts for c in p.columns for b in c.buffers() if b)\n"
+        "print(hashlib.sha256(data).hexdigest())\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }  # fmt: skip
+    assert len(outputs) == 1
+
+
+def test_no_keys_is_a_usage_error(town: World, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        rows(town.write(tmp_path / "a.osm.pbf"), [])
