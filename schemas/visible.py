@@ -1,7 +1,7 @@
 """Groundability: which OSM tags can be seen in an image, and down to which resolution.
 
 SkyScript trained a classifier for this and did not publish it. Ours is an expert table,
-`schemas/tables/visible.csv`, written for this project: it is an opinion, not a measurement, and a
+`schemas/data/visible.csv`, written for this project: it is an opinion, not a measurement, and a
 user's file may extend or override any row. Columns:
 
 | column | meaning |
@@ -25,7 +25,7 @@ from pathlib import Path
 from schemas.errors import UsageError
 from schemas.text import clean
 
-TABLE = Path(__file__).parent / "tables" / "visible.csv"
+TABLE = Path(__file__).parent / "data" / "visible.csv"
 
 VALUE = re.compile(r"[a-z0-9_:;-]{1,60}")
 """Values that may be shown at all: OSM's own way of writing them. Free text never matches."""

@@ -23,7 +23,7 @@ NOT_TAGS = frozenset(
 ) | {"user", "uid", "changeset", "@user", "@uid", "@changeset", "bbox", "way_area", "z_order"}
 """Columns that tables made of OSM data carry beside its tags."""
 
-FCLASSES = Path(__file__).parents[2] / "schemas" / "tables" / "geofabrik_fclass.csv"
+FCLASSES = Path(__file__).parents[2] / "schemas" / "data" / "geofabrik_fclass.csv"
 
 _ID = re.compile(r"(?:(node|way|relation|n|w|r)[/ ]?)?(-?\d{1,18})", re.IGNORECASE)
 _FLAGS = {"bridge": "bridge", "tunnel": "tunnel"}  # columns of Geofabrik's roads: T or F

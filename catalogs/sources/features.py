@@ -1,7 +1,7 @@
 """A feature table as an OSM source: GeoPackage, GeoParquet, FlatGeobuf or GeoJSON made of OSM data.
 
 Three ways of holding tags are understood, in this order: a column `tags` (JSON object or map), a
-column `fclass` (the classes of Geofabrik's shapefiles; `schemas/tables/geofabrik_fclass.csv`), or
+column `fclass` (the classes of Geofabrik's shapefiles; `schemas/data/geofabrik_fclass.csv`), or
 one column for each key. Where the table does not say whether an object is a node, way or relation,
 a point is a node, a negative id (osm2pgsql) a relation, and everything else a **way**.
 

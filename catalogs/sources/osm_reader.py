@@ -4,12 +4,16 @@ pyosmium does not keep a filter alive that a reader uses: every filter is held b
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from catalogs.sources.osm_files import sniff
+from catalogs.sources.osm_relations import Broken, assemble
 from catalogs.sources.osm_table import AREA, LINE, POINT, RING, OnDrop, OsmDrop, Rows, batch
 from catalogs.sources.osm_tags import is_area, never_open, tags_json
 from schemas.errors import SourceError, UsageError
@@ -50,85 +54,99 @@ def features(
         yield batch(rows, bbox, on_drop)
 
 
+@dataclass(slots=True)
+class _Relation:
+    """A relation that is asked for; `ways` is empty where it is no area."""
+
+    id: int
+    version: int
+    timestamp: datetime
+    ways: tuple[int, ...]
+    tags: str
+
+
 class _Reader:
-    """Fills rows from one file; the state of two passes."""
+    """Fills rows from one file: relations are read first and made last, when their ways are known."""
 
     def __init__(self, path: Path, keys: list[str], on_drop: OnDrop) -> None:
         import osmium
 
         self.path, self.on_drop = path, on_drop
         self.file = osmium.io.File(str(path), sniff(path))
-        self.filter = osmium.filter.KeyFilter(*keys)
+        self.keys = osmium.filter.KeyFilter(*keys)
         self.wkb, self.every = osmium.geom.WKBFactory(), osmium.geom.ALL
         self.unplaced = osmium.InvalidLocationError
-        self.areas = osmium.area.AreaManager()
+        self.places = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+        self.places.ignore_errors()
         self.fresh = _Fresh(path, path.stat().st_size > SORTED_ABOVE)
-        self.relations: dict[int, bool] = {}  # id -> may be an area; in file order
 
     def blocks(self, size: int) -> Iterator[Rows]:
         """All objects asked for, in blocks of `size` rows."""
-        self._scan_relations()
+        import osmium
+
         rows = Rows()
-        for thing in self._stream():
-            try:
-                self._take(thing, rows)
-            except UnicodeDecodeError as error:
-                name = "node" if thing.is_node() else "way" if thing.is_way() else "relation"
-                ident = thing.orig_id() if thing.is_area() else thing.id
-                self._drop(name, ident, "text_invalid", f"tags are not UTF-8: {error}")
+        relations = self._relations()
+        for thing in self._items(osmium.osm.NODE | osmium.osm.WAY, self.places, self.keys):
+            with self._readable("node" if thing.is_node() else "way", thing.id):
+                if thing.is_node():
+                    self._node(thing, rows)
+                else:
+                    self._way(thing, rows)
+            if len(rows) >= size:
+                yield rows
+                rows = Rows()
+        lines = self._lines({way for relation in relations for way in relation.ways})
+        for relation in relations:
+            self._relation(relation, lines, rows)
             if len(rows) >= size:
                 yield rows
                 rows = Rows()
         if len(rows):
             yield rows
-        for ident, spatial in self.relations.items():
-            code, why = "members_missing", "member ways or their nodes are not in the file"
-            if not spatial:
-                code, why = "not_spatial", "the relation is no multipolygon or boundary of ways"
-            self._drop("relation", ident, code, why)
 
-    def _take(self, thing: Any, rows: Rows) -> None:
-        if thing.is_node():
-            self._node(thing, rows)
-        elif thing.is_way():
-            self._way(thing, rows)
-        else:
-            self._area(thing, rows)
-
-    def _scan_relations(self) -> None:
-        """First pass: which relations are asked for, and which ways they need."""
+    def _relations(self) -> list[_Relation]:
         import osmium
 
-        first = self.areas.first_pass_handler()
-        with osmium.io.Reader(self.file, osmium.osm.RELATION) as reader:
-            for item in _items(self.path, reader, self.filter, first):
-                if item.id in self.relations:
-                    self._drop("relation", item.id, "duplicate", DOUBLE)
-                    continue
-                way = any(member.type == "w" for member in item.members)
+        found: dict[int, _Relation | None] = {}
+        for item in self._items(osmium.osm.RELATION, self.keys):
+            ident = item.id
+            if ident in found:
+                self._drop("relation", ident, "duplicate", DOUBLE)
+                continue
+            found[ident] = None
+            with self._readable("relation", ident):
                 spatial = item.tags.get("type") in ("multipolygon", "boundary")
-                self.relations[item.id] = way and spatial
+                ways = [member.ref for member in item.members if member.type == "w"]
+                known = tuple(dict.fromkeys(ways)) if spatial else ()
+                tags = tags_json(item.tags)
+                found[ident] = _Relation(ident, item.version, item.timestamp, known, tags)
+        return [relation for relation in found.values() if relation is not None]
 
-    def _stream(self) -> Iterator[Any]:
-        """Second pass: nodes and ways with one of the keys, and areas made of relations."""
+    def _lines(self, wanted: set[int]) -> dict[int, bytes]:
+        """Lines (WKB) of the ways `wanted`; those without all their nodes are left out."""
         import osmium
 
-        places = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
-        places.ignore_errors()
-        wanted = [2 * ident + 1 for ident, spatial in self.relations.items() if spatial]
-        entities = osmium.osm.NODE | osmium.osm.WAY
-        handlers: list[Any] = [places]
-        if wanted:  # an area's id is odd when it was a relation: those of ways are not needed
-            ids = osmium.filter.IdFilter(wanted)
-            made = osmium.BufferIterator(ids)
-            handlers.append(self.areas.second_pass_to_buffer(made))
-        with osmium.io.Reader(self.file, entities) as reader:
-            for item in _items(self.path, reader, *handlers, self.filter):
-                yield item
-                if wanted and made:
-                    yield from made
+        lines: dict[int, bytes] = {}
         if wanted:
-            yield from made
+            ids = osmium.filter.IdFilter(wanted)
+            for way in self._items(osmium.osm.WAY, self.places, ids):
+                with suppress(RuntimeError, self.unplaced):
+                    line = bytes.fromhex(self.wkb.create_linestring(way, self.every))
+                    lines.setdefault(way.id, line)
+        return lines
+
+    def _relation(self, relation: _Relation, lines: dict[int, bytes], rows: Rows) -> None:
+        missing = sum(way not in lines for way in relation.ways)
+        try:
+            if not relation.ways:
+                raise Broken("not_spatial", "the relation is no multipolygon or boundary of ways")
+            if missing:
+                raise Broken("members_missing", f"{missing} of {len(relation.ways)} ways are missing")
+            area = assemble([lines[way] for way in relation.ways])
+        except Broken as broken:
+            self._drop("relation", relation.id, broken.code, broken.message)
+        else:
+            _add(rows, relation, (RELATION, relation.id), AREA, area, relation.tags)
 
     def _node(self, node: Any, rows: Rows) -> None:
         if not self.fresh.first(NODE, node.id):
@@ -163,22 +181,37 @@ class _Reader:
         else:
             _add(rows, way, (WAY, ident), shape, line, tags_json(tags.items()))
 
-    def _area(self, area: Any, rows: Rows) -> None:
-        ident = area.orig_id()
-        if self.relations.pop(ident, None) is None:
-            return  # the double of a relation, reported in the first pass
-        tags = tags_json(area.tags)
-        if area.num_rings()[0] == 0:
-            message = "the rings are open or cross each other"
-            self._drop("relation", ident, "geometry_invalid", message)
-            return
-        _add(rows, area, (RELATION, ident), AREA, self.wkb.create_multipolygon(area), tags)
-
     def _drop(self, name: str, ident: int, code: str, message: str) -> None:
         self.on_drop(OsmDrop(name, ident, code, message))
 
+    @contextmanager
+    def _readable(self, name: str, ident: int) -> Iterator[None]:
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            self._drop(name, ident, "text_invalid", f"tags are not UTF-8 ({error.reason})")
 
-def _add(rows: Rows, thing: Any, who: tuple[int, int], shape: int, wkb: str, tags: str) -> None:
+    def _items(self, entities: Any, *handlers: Any) -> Iterator[Any]:
+        """What passes the filters, with the library's errors as one sentence that names the file."""
+        import osmium
+
+        source = None
+        with osmium.io.Reader(self.file, entities) as reader:
+            while True:
+                try:
+                    source = source or osmium.OsmFileIterator(reader, *handlers)
+                    item = next(source)
+                except StopIteration:
+                    return
+                except RuntimeError as error:
+                    message = f"{self.path} is damaged or cut ({error}): fetch it anew"
+                    raise SourceError(message) from error
+                yield item
+
+
+def _add(
+    rows: Rows, thing: Any, who: tuple[int, int], shape: int, wkb: str | bytes, tags: str
+) -> None:
     rows.types.append(who[0])
     rows.ids.append(who[1])
     rows.versions.append(thing.version)
@@ -214,19 +247,3 @@ class _Fresh:
             raise SourceError(f"{self.path} is not sorted by type and id: run `osmium sort` on it")
         self.last[kind] = here
         return here != last
-
-
-def _items(path: Path, reader: Any, *handlers: Any) -> Iterator[Any]:
-    """What passes the filters, with the library's errors as one sentence that names the file."""
-    import osmium
-
-    source = None
-    while True:
-        try:
-            source = source or osmium.OsmFileIterator(reader, *handlers)
-            item = next(source)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            raise SourceError(f"{path} is damaged or cut ({error}): fetch it anew") from error
-        yield item

@@ -264,7 +264,7 @@ def test_fault_51_broken_geometry_is_reported_once(tmp_path: Path) -> None:
         ("way", 6): "zero_area",
         ("way", 7): "geometry_unclosed",
         ("relation", 1): "members_missing",
-        ("relation", 2): "geometry_invalid",
+        ("relation", 2): "geometry_unclosed",
         ("relation", 3): "not_spatial",
     }
     assert all(drop.message for drop in drops)
