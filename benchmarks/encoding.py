@@ -32,7 +32,16 @@ TO_BYTE = (np.minimum(np.arange(1 << 16), 3000) * 255 // 3000).astype(np.uint8)
 
 
 def geotiff(pixels: NDArray[np.uint16], spot: Spot, level: int = 6) -> bytes:
-    """A deflate GeoTIFF with predictor 2 of the chip's (band, y, x) pixels."""
+    """A deflate GeoTIFF with predictor 2 of the chip's (band, y, x) pixels.
+
+    Level 0 stands for the engine's own encoder (ISA-L), so that a loop can do the very same work.
+    """
+    if level == 0:
+        from schemas.windows import Grid
+        from transforms.geotiff import encode
+
+        grid = Grid(f"EPSG:{EPSG}", tuple(spot.transform)[:6], CHIP, CHIP)
+        return encode(pixels, grid, 0, tuple(BANDS))
     with MemoryFile() as memory:
         with memory.open(transform=spot.transform, zlevel=level, **GTIFF) as out:
             out.write(pixels)

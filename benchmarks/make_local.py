@@ -41,7 +41,13 @@ class Contender(NamedTuple):
     most: int | None = None  # chips at most, for slow ones
 
 
+SAME = ("--zlevel", "0")  # the engine's encoder
 CONTENDERS = (
+    Contender("earthloom make", "benchmarks.engine", 1),
+    Contender("earthloom make", "benchmarks.engine", 2),
+    Contender("loop, same encoder", "benchmarks.loop", options=SAME),
+    Contender("loop, same encoder, threads", "benchmarks.loop", 2, options=(*SAME, "--threads")),
+    Contender("loop, same encoder, processes", "benchmarks.loop", 2, options=SAME),
     Contender("loop", "benchmarks.loop"),
     Contender("loop, threads", "benchmarks.loop", 2, options=("--threads",)),
     Contender("loop, processes", "benchmarks.loop", 2),
@@ -66,16 +72,16 @@ def main() -> int:
         else:
             runnable.append(contender)
     stack.make(options.cache)
-    results: dict[str, list[Result]] = {contender.label: [] for contender in runnable}
+    results: dict[Contender, list[Result]] = {contender: [] for contender in runnable}
     failed = False
     for _ in range(options.repeat):
         for contender in runnable:
             result = _run(contender, pythons, options)
             if result:
-                results[contender.label].append(result)
+                results[contender].append(result)
             failed |= result is None
     print(_header(options))
-    print(_table([c for c in runnable if results[c.label]], results))
+    print(_table([c for c in runnable if results[c]], results))
     return int(failed)
 
 
@@ -113,8 +119,9 @@ def _run(
         "--workers": contender.cores,
         "--zlevel": options.zlevel,
     }
-    command = [python, "-m", contender.module, *contender.options]
+    command = [python, "-m", contender.module]
     command += [str(part) for pair in settings.items() for part in pair]
+    command += contender.options  # last, so that they win
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         result: Result = json.loads(done.stdout.splitlines()[-1])
@@ -151,28 +158,28 @@ def _header(options: argparse.Namespace) -> str:
     )
 
 
-def _table(contenders: list[Contender], results: dict[str, list[Result]]) -> str:
+def _table(contenders: list[Contender], results: dict[Contender, list[Result]]) -> str:
     """A Markdown table, one row a contender."""
-    rates = {c.label: statistics.median(map(_rate, results[c.label])) for c in contenders}
+    rates = {c: statistics.median(map(_rate, results[c])) for c in contenders}
     loops: dict[int, float] = {}
     for contender in contenders:
         if contender.module == "benchmarks.loop":
-            loops[contender.cores] = max(loops.get(contender.cores, 0.0), rates[contender.label])
+            loops[contender.cores] = max(loops.get(contender.cores, 0.0), rates[contender])
     lines = [
         "| contender | version | cores | chips | chips/s | spread | to the loop | CPU ms/chip "
         "| peak MB | note |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for contender in contenders:
-        runs = results[contender.label]
+        runs = results[contender]
         each = sorted(map(_rate, runs))
         peak = statistics.median(run["peak_mb"] for run in runs)
         cpu = statistics.median(1000 * run["cpu_seconds"] / run["chips"] for run in runs)
         loop = loops.get(contender.cores)
-        ratio = f"{rates[contender.label] / loop:.2f}" if loop else "-"
+        ratio = f"{rates[contender] / loop:.2f}" if loop else "-"
         lines.append(
             f"| {contender.label} | {runs[0]['version']} | {contender.cores} | {runs[0]['chips']} "
-            f"| {rates[contender.label]:.1f} | {each[0]:.1f}-{each[-1]:.1f} | {ratio} "
+            f"| {rates[contender]:.1f} | {each[0]:.1f}-{each[-1]:.1f} | {ratio} "
             f"| {cpu:.1f} | {peak:.0f} | {runs[0]['note']} |"
         )
     return "\n".join(lines)

@@ -4,12 +4,13 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from catalogs.tiles import TileCache, TileFile, tiled
 from schemas.errors import Fault
 
 if TYPE_CHECKING:
-    import rasterio
+    import numpy.typing as npt
     from rasterio.io import DatasetReader
 
 MAGIC = {
@@ -28,6 +29,7 @@ READ_LIMIT = 1 << 30
 ENVIRONMENT = {
     "GDAL_SKIP": "VRT,WMS,WCS,WMTS,GTI,HTTP,PLMOSAIC,STACIT,STACTA,DAAS,EEDAI,PDF",
     "GDAL_NUM_THREADS": "1",
+    "GDAL_CACHEMAX": "512",  # MB for each process: two rows of tiles of a four-band scene need 100
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "GDAL_PAM_ENABLED": "YES",
@@ -99,26 +101,58 @@ def _itemsize(dtype: str) -> int:
 
 
 class Shelf(threading.local):
-    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared."""
+    """Open files of one thread, the most recently used ones kept. Never pickled, never shared."""
 
     def __init__(self, size: int = 32) -> None:
         self.size = size
-        self.open: OrderedDict[str, rasterio.io.DatasetReader] = OrderedDict()
+        self.open: OrderedDict[str, tuple[DatasetReader, TileFile | None]] = OrderedDict()
+        self.tiles = TileCache()
 
     def get(self, href: str) -> "DatasetReader":
         """The dataset of `href`, opened at most once while it stays on the shelf."""
-        dataset = self.open.get(href)
-        if dataset is None:
-            dataset = self.open[href] = open_raster(href)
+        return self._entry(href)[0]
+
+    def _entry(self, href: str) -> "tuple[DatasetReader, TileFile | None]":
+        entry = self.open.get(href)
+        if entry is None:
+            dataset = open_raster(href)
+            entry = self.open[href] = (dataset, tiled(href))
             if len(self.open) > self.size:
-                self.open.popitem(last=False)[1].close()
+                self.open.popitem(last=False)[1][0].close()
         self.open.move_to_end(href)
-        return dataset
+        return entry
+
+    def read(
+        self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
+    ) -> None:
+        """Read the window at (col, row) of 1-based bands into arrays of one shape and dtype.
+
+        Raises:
+            Fault: `raster_unreadable`.
+        """
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        dataset, tiles = self._entry(href)
+        if tiles is not None:
+            fill = dataset.nodata or 0
+            for index, target in zip(indexes, out, strict=True):
+                self.tiles.read(tiles, index, col, row, fill, target)
+            return
+        height, width = out[0].shape
+        try:
+            found = dataset.read(indexes, window=Window(col, row, width, height))
+        except RasterioError as error:
+            cause = error.__cause__ or error
+            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
+        for target, band in zip(out, found, strict=True):
+            target[...] = band
 
     def clear(self) -> None:
         """Close everything this thread holds."""
         while self.open:
-            self.open.popitem()[1].close()
+            self.open.popitem()[1][0].close()
+        self.tiles = TileCache()
 
 
 SHELF = Shelf()

@@ -36,11 +36,12 @@ class Sources:
     prints: dict[str, str]
     notes: tuple[str, ...] = ()
 
-    def write(self, folder: Path) -> None:
-        """Write the scenes for the workers."""
-        with atomic(folder / "scenes.jsonl") as stream:
-            for scene in self.imagery.scenes:
-                stream.write(json.dumps(scene.as_dict(), sort_keys=True).encode() + b"\n")
+
+def write_scenes(imagery: Imagery, folder: Path) -> None:
+    """Write the scenes for the workers, one JSON line each."""
+    with atomic(folder / "scenes.jsonl") as stream:
+        for scene in imagery.scenes:
+            stream.write(json.dumps(scene.as_dict(), sort_keys=True).encode() + b"\n")
 
 
 def stamp(args: argparse.Namespace) -> dict[str, Any]:

@@ -121,9 +121,12 @@ def _assemble(tags: list[tuple[int, int, Any]], strips: list[bytes]) -> bytes:
             field = struct.pack("<I", extra_at + len(extra))
             extra += data + b"\0" * (len(data) & 1)
         directory += struct.pack("<HHI", tag, kind, len(values)) + field
-    head = struct.pack("<2sHI", b"II", 42, offset)
-    body = b"".join(s + b"\0" * (len(s) & 1) for s in strips)
-    return head + body + directory + struct.pack("<I", 0) + extra
+    pieces = [struct.pack("<2sHI", b"II", 42, offset)]
+    for strip in strips:
+        pieces.append(strip)
+        if len(strip) & 1:
+            pieces.append(b"\0")
+    return b"".join((*pieces, directory, struct.pack("<I", 0), extra))
 
 
 def _by_driver(

@@ -124,14 +124,10 @@ def read_window(
     Raises:
         Fault: `raster_unreadable`, `too_large`, `band_mismatch` (another grid than the scene's).
     """
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window as Box
-
     height, width = window.grid.height, window.grid.width
     itemsize = np.dtype(bands[0].dtype).itemsize
     if height * width * len(bands) * itemsize > READ_LIMIT:
         raise Fault("too_large", f"{scene.id}: a window of {width} x {height} x {len(bands)}")
-    box = Box(window.col, window.row, width, height)
     out: npt.NDArray[Any] | None = None
     by_file: dict[str, list[int]] = {}
     for place, band in enumerate(bands):
@@ -146,14 +142,8 @@ def read_window(
             )
         if out is None:
             out = np.empty((len(bands), height, width), dataset.dtypes[0])
-        try:
-            if len(places) == 1:
-                dataset.read(bands[places[0]].index, window=box, out=out[places[0]])
-            else:
-                out[places] = dataset.read([bands[p].index for p in places], window=box)
-        except RasterioError as error:
-            cause = error.__cause__ or error
-            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
+        indexes = [bands[p].index for p in places]
+        SHELF.read(href, indexes, window.col, window.row, [out[p] for p in places])
     assert out is not None
     return out
 

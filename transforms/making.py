@@ -111,8 +111,8 @@ def make_block(
     ctx: Context,
     out: Paths,
     plan: str,
-    note: Callable[[Commit], None] = lambda _: None,
-) -> Commit:
+    later: Callable[[Callable[[], Commit]], None] | None = None,
+) -> None:
     """Make a block, or find it made.
 
     Writes `out.payload` (synced, moved into place), then `out.sidecar`, then `out.record`. Running it
@@ -122,40 +122,71 @@ def make_block(
         windows: Parquet file of the block's planned samples, in reading order.
         scenes: scenes by key, for those that the windows name.
         plan: digest that the commit record must carry.
-        note: called with the record of a block that was made now.
+        later: takes the closing work (sync, sidecar, record), so that waiting for the disk can
+            overlap the next block's reading; without it that work is done before returning.
     """
-    known = committed(out.record, out.payload, plan)
-    if known is not None and out.sidecar.exists():
-        return known
-    retries = _retries(out)
+    if committed(out.record, out.payload, plan) is not None and out.sidecar.exists():
+        return
     table = pq.read_table(windows)
     found = _Columns()
-    total = hashlib.sha256()
-    at = 0
-    with atomic(out.payload) as stream:
+    pending = Pending(out.payload)
+    try:
         for sample in from_table(table, scenes):
             made = make_one(sample, recipe, ctx)
-            if isinstance(made, Drop):
-                found.samples.append(None)
-                found.drops.append(made)
-                found.members.append([])
-                found.stats.append([])
-                continue
-            places = []
-            for data in made[1]:
-                stream.write(data)
-                total.update(data)
-                places.append((at, len(data)))
-                at += len(data)
-            found.samples.append(made[0])
-            found.drops.append(None)
-            found.members.append(places)
-            found.stats.append(made[2])
+            lost = isinstance(made, Drop)
+            found.samples.append(None if lost else made[0])
+            found.drops.append(made if lost else None)
+            found.members.append([] if lost else [pending.add(data) for data in made[1]])
+            found.stats.append([] if lost else made[2])
+    except BaseException:
+        pending.discard()
+        raise
+
+    def close() -> Commit:
+        return _commit(table, found, recipe, out, plan, pending)
+
+    if later is None:
+        close()
+    else:
+        later(close)
+
+
+class Pending:
+    """A payload under its temporary name, until it is synced and moved into place."""
+
+    def __init__(self, path: Path) -> None:
+        self._atomic = atomic(path)
+        self.stream = self._atomic.__enter__()
+        self.sum = hashlib.sha256()
+        self.size = 0
+
+    def add(self, data: bytes) -> tuple[int, int]:
+        """Append a member; returns its offset and size."""
+        self.stream.write(data)
+        self.sum.update(data)
+        place = (self.size, len(data))
+        self.size += len(data)
+        return place
+
+    def finish(self) -> None:
+        """Sync and move into place."""
+        self._atomic.__exit__(None, None, None)
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        error = InterruptedError("block abandoned")
+        with suppress(InterruptedError):
+            self._atomic.__exit__(InterruptedError, error, None)
+
+
+def _commit(
+    table: pa.Table, found: _Columns, recipe: Recipe, out: Paths, plan: str, pending: Pending
+) -> Commit:
+    """Sync the payload, write the sidecar, and last the commit record."""
+    pending.finish()
     fail_point("after-payload", out.id)
     with atomic(out.sidecar) as stream:
-        pq.write_table(
-            sidecar(table, found, recipe, retries), stream, compression="zstd"
-        )
+        pq.write_table(sidecar(table, found, recipe, _retries(out)), stream, compression="zstd")
     fail_point("before-record", out.id)
     lost = [d for d in found.drops if d is not None]
     failed = [d for d in lost if d.outcome == "failed"]
@@ -166,11 +197,10 @@ def make_block(
         rejected=len(lost) - len(failed),
         failed=len(failed),
         retryable=sum(d.retryable for d in failed),
-        bytes=at,
-        sha256=total.hexdigest(),
+        bytes=pending.size,
+        sha256=pending.sum.hexdigest(),
     )
     commit.write(out.record)
-    note(commit)
     return commit
 
 

@@ -8,7 +8,7 @@ from catalogs.releases.frontmatter import front_matter
 from catalogs.releases.legal import NO_ADVICE, credit_lines, licence_table
 from catalogs.releases.parts import by_part, spoken
 from catalogs.releases.snippets import snippets
-from catalogs.releases.story import columns, method
+from catalogs.releases.story import columns, examples, method, sample
 from catalogs.releases.survey import Survey
 from catalogs.releases.words import cell, number, size, table
 from schemas.release import Staging
@@ -23,6 +23,7 @@ def write_card(
     sections = [
         opening(staging, found, stage),
         sample(staging),
+        examples(stage, staging),
         snippets(stage, staging, found),
         numbers(staging, found, stats),
         method(staging),
@@ -82,24 +83,6 @@ def span(values: list[float], unit: str) -> str:
         return "unknown"
     low, high = f"{values[0]:g}", f"{values[-1]:g}"
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
-
-
-def sample(staging: Staging) -> str:
-    """The members of a sample."""
-    rows = []
-    for ext, encoder in staging.recipe.pack.members.items():
-        bands = getattr(encoder, "bands", ())
-        about = {
-            "image": "picture to look at and to feed to an encoder",
-            "binary": "stored values with CRS and transform",
-            "string": "text",
-            "json": "every fact of the sample; flat, never null (unknown: empty text or -1)",
-        }.get(getattr(encoder, "feature", ""), "")
-        if bands:
-            about += f": {', '.join(bands)}"
-        rows.append((f"`KEY.{ext}`", getattr(encoder, "media_type", ""), about))
-    lead = "Each sample is a run of neighbouring tar members with one `KEY`:"
-    return "\n".join(["## A sample", "", lead, "", *table(("member", "type", "content"), rows), ""])
 
 
 def numbers(staging: Staging, found: Survey, stats: dict[str, Any]) -> str:

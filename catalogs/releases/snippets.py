@@ -10,10 +10,11 @@ HF = """\
 import os
 from datasets import load_dataset
 
-here = os.getcwd()                                   # or the name of a hub repository
-ds = load_dataset(here, split="{split}")                 # copied into a cache, random access
-ds = load_dataset(here, split="{split}", streaming=True) # read from the tar files as you go
-sample = next(iter(ds))                              # {fields}
+here = os.getcwd()  # or the name of a hub repository
+ds = load_dataset(here, split="{split}")
+ds = load_dataset(here, split="{split}", streaming=True)  # read the tar files as you go
+sample = next(iter(ds))
+# {fields}
 """
 
 WDS = """\
@@ -21,7 +22,8 @@ import webdataset as wds
 
 shards = "data/{split}-{{{first}..{last}}}.tar"
 ds = wds.WebDataset(shards, shardshuffle=False).decode("pil")
-sample = next(iter(ds))                              # {fields}
+sample = next(iter(ds))
+# {fields}
 """
 
 TABLE = """\
@@ -43,7 +45,7 @@ import pyarrow.parquet as pq, rasterio
 row = pq.read_table("metadata/samples.parquet").slice(0, 1).to_pylist()[0]
 where = f"{{row['{offset}']}}_{{row['{size}']}}"
 with rasterio.open(f"/vsisubfile/{{where}},data/{{row['shard']}}") as chip:
-    pixels, crs = chip.read(), chip.crs              # one chip, without unpacking
+    pixels, crs = chip.read(), chip.crs
 """
 
 
@@ -57,13 +59,18 @@ def snippets(stage: Path, staging: Staging, found: Survey) -> str:
     blocks = [
         ("Hugging Face `datasets`", HF.format(split=split, fields=fields)),
         ("WebDataset", WDS.format(split=split, first=first, last=last, fields=fields)),
-        ("The table, with a map filter or in SQL", TABLE.format(bbox=bbox)),
+        ("The table, cut by a box on the map, or in SQL", TABLE.format(bbox=bbox)),
         ("The table as Arrow", ARROW.format(split=split)),
     ]
     raster = [ext for ext in staging.recipe.pack.members if ext.endswith("geotiff")]
     if raster:
         offset, size = member_columns(raster[0])
-        blocks.append(("One chip out of a tar file", RANGE.format(offset=offset, size=size)))
+        blocks.append(
+            (
+                "One chip out of a tar file, without unpacking it",
+                RANGE.format(offset=offset, size=size),
+            )
+        )
     lines = ["## Load it", "", "All paths are relative to this folder.", ""]
     for title, code in blocks:
         lines += [f"{title}:", "", "```python", code.rstrip(), "```", ""]

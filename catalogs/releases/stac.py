@@ -96,7 +96,7 @@ def collection(staging: Staging, found: Survey, clock: Clock) -> dict[str, Any]:
             "samples": {"minimum": 1, "maximum": max(s.samples for s in found.shards.values())}
             if found.shards
             else {"minimum": 0, "maximum": 0},
-            "gsd": sorted(float(v) for v in found.gsd if v != "None"),
+            "gsd": sorted(float(value) for value in found.gsd),
             "proj:code": sorted({crs for crs, _, _ in found.grids if crs.startswith("EPSG:")}),
             "bands": band_list(staging, found),
         },

@@ -1,11 +1,14 @@
-"""How a dataset was made, told from its recipe: the steps in order, and what each column means."""
+"""A dataset told from its recipe: what a sample is, how it was made, what each column means."""
 
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from catalogs.releases.words import cell, table
+from schemas.chance import rank
 from schemas.recipes import name_of
 from schemas.release import Staging
 from schemas.tables import member_columns, samples_schema
@@ -16,6 +19,7 @@ ACTS = {
     "annotate": "Add what models say",
     "pack": "Encode the members of a sample",
 }
+EXAMPLES_SHOWN = 6
 SHOWN = 6  # entries of a long argument
 HIDDEN = ("needs", "gives", "media_type", "feature")
 
@@ -38,6 +42,38 @@ ENGINE = {
     "bbox": "footprint bounds, degrees (-180 to 180 where it crosses the antimeridian)",
     "geometry": "footprint, WKB, OGC:CRS84",
 }
+
+
+def sample(staging: Staging) -> str:
+    """The members of a sample."""
+    rows = []
+    for ext, encoder in staging.recipe.pack.members.items():
+        bands = getattr(encoder, "bands", ())
+        about = {
+            "image": "picture to look at and to feed to an encoder",
+            "binary": "stored values with CRS and transform",
+            "string": "text",
+            "json": "every fact of the sample; flat, never null (unknown: empty text or -1)",
+        }.get(getattr(encoder, "feature", ""), "")
+        if bands:
+            about += f": {', '.join(bands)}"
+        rows.append((f"`KEY.{ext}`", getattr(encoder, "media_type", ""), about))
+    lead = "Each sample is a run of neighbouring tar members with one `KEY`:"
+    return "\n".join(["## A sample", "", lead, "", *table(("member", "type", "content"), rows), ""])
+
+
+def examples(stage: Path, staging: Staging) -> str:
+    """A few texts with their labels, chosen by a hash of the key from the first row group."""
+    recipe = staging.recipe
+    text = next((name for name in recipe.columns() if name.startswith("title")), "")
+    if not text:
+        return ""
+    names = list(dict.fromkeys(["key", *([recipe.label] if recipe.label else []), text]))
+    with pq.ParquetFile(stage / "metadata" / "samples.parquet") as file:
+        rows = file.read_row_group(0, columns=names).to_pylist()
+    rows = sorted((row for row in rows if row[text]), key=lambda row: rank(0, row["key"]))
+    shown = [tuple(cell(str(row[name])) for name in names) for row in rows[:EXAMPLES_SHOWN]]
+    return "\n".join(["For example:", "", *table([f"`{name}`" for name in names], shown), ""])
 
 
 def method(staging: Staging) -> str:

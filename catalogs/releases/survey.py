@@ -139,8 +139,9 @@ def _count(found: Survey, batch: pa.RecordBatch, label: str) -> None:
         found.labels[row["__label"]][row["split"]] += row["count_all"]
     for name, counter in (("license", found.licences), ("attribution", found.attributions)):
         for entry in pc.value_counts(batch.column(name)).to_pylist():
-            counter[entry["values"]] += entry["counts"]
-    for entry in pc.value_counts(pc.round(batch.column("gsd_m"), 1)).to_pylist():
+            counter[entry["values"] or ""] += entry["counts"]
+    metres = pc.drop_null(pc.round(batch.column("gsd_m"), 1))
+    for entry in pc.value_counts(metres).to_pylist():
         found.gsd[str(entry["values"])] += entry["counts"]
     for row in (
         table.group_by(["crs", "width", "height"]).aggregate([([], "count_all")]).to_pylist()

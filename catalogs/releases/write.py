@@ -62,10 +62,10 @@ def write_release(
     tell = progress or (lambda _: None)
     (stage / "manifest.json").unlink(missing_ok=True)
     clean_parts(stage)
-    licensed(staging)
     tell("survey")
     clock = Clock(staging)
     found = survey(rows, staging.recipe, clock)
+    licensed(staging, found)
     accounted(stage, staging, found)
     tell("checksums of the tar files")
     sums = {path.name: digests(path) for path in sorted((stage / "data").glob("*.tar"))}
@@ -101,8 +101,8 @@ def write_release(
     return final
 
 
-def licensed(staging: Staging) -> None:
-    """Refuse a release with a source that has no licence.
+def licensed(staging: Staging, found: Survey) -> None:
+    """Refuse a release with a source, or a sample, that has no licence.
 
     Raises:
         SourceError: naming the source.
@@ -113,6 +113,8 @@ def licensed(staging: Staging) -> None:
     for key, scene in staging.scenes.items():
         if not scene.licence:
             raise SourceError(f"scene {key} has no licence; pass one for its role")
+    if found.licences[""]:
+        raise SourceError(f"{found.licences['']} samples have no licence for their pixels")
 
 
 def accounted(stage: Path, staging: Staging, found: Survey) -> None:
@@ -122,6 +124,8 @@ def accounted(stage: Path, staging: Staging, found: Survey) -> None:
         BuildError: with the first thing that does not.
     """
     shipped = sum(found.samples.values())
+    if not shipped:
+        raise BuildError("no sample is left to ship; see the reasons of the drops")
     if not balanced(staging.counts) or staging.counts.get("shipped") != shipped:
         raise BuildError(f"counts do not add up: {staging.counts}, {shipped} rows packed")
     tars = {path.name for path in (stage / "data").glob("*.tar")}

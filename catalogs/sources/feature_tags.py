@@ -66,7 +66,9 @@ def mapping(names: tuple[str, ...]) -> Mapped:
 
 def identity(value: Any, kind: Any, *, point: bool) -> tuple[int, int] | None:
     """(0 node, 1 way or 2 relation; id) from values such as 12, "12", "way/12", "r12" or -12."""
-    match = _ID.fullmatch(str(value).strip()) if value is not None else None
+    if isinstance(value, float) and value.is_integer():  # a column with gaps
+        value = int(value)
+    match = _ID.fullmatch(str(value).strip())
     if match is None:
         return None
     number = int(match[2])

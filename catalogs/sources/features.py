@@ -152,14 +152,16 @@ def _rows_of(names: Mapped, part: pa.RecordBatch, geoms: Any, points: Any) -> It
     versions = part.column(names.version).to_pylist() if names.version else blank
     times = seconds(part.column(names.time)) if names.time else blank
     for i, tags in enumerate(names.tags(part)):
-        who = identity(ids[i], kinds[i], point=bool(points[i]))
-        if who is not None:
-            version = int(versions[i] or 0)
-            yield _Object(who[0], who[1], version, times[i] or 0, tags, geoms[i])
+        kind, ident = identity(ids[i], kinds[i], point=bool(points[i])) or (1, 0)
+        version = int(versions[i] or 0)
+        yield _Object(kind, ident, version, times[i] or 0, tags, geoms[i])
 
 
 def _add(rows: Rows, thing: _Object, keys: Collection[str], on_drop: OnDrop) -> None:
     if thing.tags.keys().isdisjoint(keys):
+        return
+    if not thing.ident:
+        on_drop(OsmDrop("way", 0, "id_missing", "the row has no OSM id"))
         return
     kind = SHAPE_OF.get(-1 if thing.geometry is None else shapely.get_type_id(thing.geometry))
     if kind is None or shapely.is_empty(thing.geometry):

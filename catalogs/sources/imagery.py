@@ -279,7 +279,7 @@ def _with(scene: Scene, override: Override) -> Scene:
 
 
 def _credits(scenes: list[Scene], location: str, generated: bool) -> Iterator[Credit]:
-    """One credit for each (collection, licence, attribution)."""
+    """One credit for each (collection, licence, attribution), as of its newest scene."""
     seen: dict[tuple[str, str, str], list[Scene]] = {}
     for scene in scenes:
         seen.setdefault((scene.collection, scene.licence, scene.attribution), []).append(scene)
@@ -293,7 +293,7 @@ def _credits(scenes: list[Scene], location: str, generated: bool) -> Iterator[Cr
             attribution=credit,
             parts=("pixels",),
             size=sum(s.size for s in group),
-            datetime="/".join(dict.fromkeys((times[0], times[-1]))) if times else "",
+            datetime=times[-1] if times else "",
             generated=generated,
         )
 

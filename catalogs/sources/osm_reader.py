@@ -4,7 +4,7 @@ pyosmium does not keep a filter alive that a reader uses: every filter is held b
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ SORTED_ABOVE = 256 * 1024 * 1024
 
 NODE, WAY, RELATION = range(3)
 DOUBLE = "the object is in the file more than once; the first was kept"
+NO_TEXT = "its tags are not UTF-8"
 
 
 def features(
@@ -87,11 +88,11 @@ class _Reader:
         rows = Rows()
         relations = self._relations()
         for thing in self._items(osmium.osm.NODE | osmium.osm.WAY, self.places, self.keys):
-            with self._readable("node" if thing.is_node() else "way", thing.id):
-                if thing.is_node():
-                    self._node(thing, rows)
-                else:
-                    self._way(thing, rows)
+            take = self._node if thing.is_node() else self._way
+            try:
+                take(thing, rows)
+            except UnicodeDecodeError:
+                self._drop("node" if thing.is_node() else "way", thing.id, "text_invalid", NO_TEXT)
             if len(rows) >= size:
                 yield rows
                 rows = Rows()
@@ -114,12 +115,15 @@ class _Reader:
                 self._drop("relation", ident, "duplicate", DOUBLE)
                 continue
             found[ident] = None
-            with self._readable("relation", ident):
-                spatial = item.tags.get("type") in ("multipolygon", "boundary")
-                ways = [member.ref for member in item.members if member.type == "w"]
-                known = tuple(dict.fromkeys(ways)) if spatial else ()
+            try:
                 tags = tags_json(item.tags)
-                found[ident] = _Relation(ident, item.version, item.timestamp, known, tags)
+            except UnicodeDecodeError:
+                self._drop("relation", ident, "text_invalid", NO_TEXT)
+                continue
+            spatial = item.tags.get("type") in ("multipolygon", "boundary")
+            ways = [member.ref for member in item.members if member.type == "w"]
+            known = tuple(dict.fromkeys(ways)) if spatial else ()
+            found[ident] = _Relation(ident, item.version, item.timestamp, known, tags)
         return [relation for relation in found.values() if relation is not None]
 
     def _lines(self, wanted: set[int]) -> dict[int, bytes]:
@@ -183,13 +187,6 @@ class _Reader:
 
     def _drop(self, name: str, ident: int, code: str, message: str) -> None:
         self.on_drop(OsmDrop(name, ident, code, message))
-
-    @contextmanager
-    def _readable(self, name: str, ident: int) -> Iterator[None]:
-        try:
-            yield
-        except UnicodeDecodeError as error:
-            self._drop(name, ident, "text_invalid", f"tags are not UTF-8 ({error.reason})")
 
     def _items(self, entities: Any, *handlers: Any) -> Iterator[Any]:
         """What passes the filters, with the library's errors as one sentence that names the file."""

@@ -46,7 +46,8 @@ class OsmDrop:
 
     Attributes:
         code: `geometry_invalid`, `geometry_unclosed`, `members_missing`, `zero_area`, `duplicate`,
-            `not_spatial` (a relation that is no area) or `text_invalid` (tags are not UTF-8).
+            `not_spatial` (a relation that is no area), `text_invalid` (tags are not UTF-8) or
+            `id_missing` (a table's row without an id; `osm_id` is 0).
         lon, lat: degrees, None when no position is known.
     """
 

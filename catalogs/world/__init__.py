@@ -1,0 +1,99 @@
+"""The sample world: eighteen invented places in real file formats, made once into a cache.
+
+Everything in it is generated and depicts no real place. Heavy imports wait until it is built.
+"""
+
+import json
+import os
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = 1
+"""Raised whenever the content of the world changes."""
+
+STALE_HOURS = 6
+"""Age from which an unfinished copy is taken for the leftover of a killed build."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where the world lies.
+
+    Attributes:
+        root: Its folder.
+        catalog: Its STAC catalogue.
+        osm: Its map, an extract in PBF.
+        seed: Its seed.
+    """
+
+    root: Path
+    catalog: Path
+    osm: Path
+    seed: int
+
+
+def ensure(cache: Path | None = None, seed: int = 0) -> World:
+    """The world, built first if the cache does not hold it whole.
+
+    Any number of processes may call this at once: each builds aside, the first moves its copy into
+    place, the others discard theirs.
+
+    Args:
+        cache: Folder that holds worlds; the user's cache by default.
+        seed: Seed of every random choice.
+    """
+    home = Path(cache) if cache is not None else default_cache()
+    root = home / f"world-v{VERSION}-seed{seed}"
+    if not complete(root):
+        from catalogs.world.build import build
+
+        home.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
+        aside = home / f".{root.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
+        try:
+            build(aside, seed, VERSION)
+            _settle(aside, root)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return World(root, root / "catalog.json", root / "osm" / "world.osm.pbf", seed)
+
+
+def default_cache() -> Path:
+    """$EARTHLOOM_CACHE, else $XDG_CACHE_HOME/earthloom, else ~/.cache/earthloom."""
+    if own := os.environ.get("EARTHLOOM_CACHE"):
+        return Path(own)
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
+
+
+def complete(root: Path) -> bool:
+    """Whether a world is whole: its list of files exists, and every file has its listed size."""
+    try:
+        files = json.loads((root / "world.json").read_text(encoding="utf-8"))["files"]
+        return all((root / name).stat().st_size == entry["size"] for name, entry in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _settle(aside: Path, root: Path) -> None:
+    """Moves a finished copy into place, unless another one has got there first."""
+    if root.exists() and not complete(root):
+        broken = aside.with_name(f"{aside.name}.old")
+        root.replace(broken)
+        shutil.rmtree(broken, ignore_errors=True)
+    try:
+        aside.replace(root)
+    except OSError:
+        if not complete(root):
+            raise
+
+
+def _sweep(home: Path) -> None:
+    """Removes what killed builds have left behind."""
+    limit = time.time() - STALE_HOURS * 3600
+    for part in home.glob(".world-v*.part*"):
+        if part.stat().st_mtime < limit:
+            shutil.rmtree(part, ignore_errors=True)

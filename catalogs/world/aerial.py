@@ -36,7 +36,7 @@ def picture(place: Place, year: int) -> NDArray[np.uint8]:
 
     out = np.empty((4, AERIAL_PX, AERIAL_PX), dtype=np.uint8)
     table = _colours(place, features, looks)
-    grain = noise.fine(place.rng("grain", year), AERIAL_PX // 2, 5).repeat(2, 0).repeat(2, 1)
+    grain = noise.fine(place.rng("grain", year), AERIAL_PX // 2, 3).repeat(2, 0).repeat(2, 1)
     for band in range(4):
         values = table[:, band][index]
         values.reshape(-1)[panels] = PANEL[band]
@@ -67,7 +67,7 @@ def _mottle(place: Place, spread: Floats) -> Floats:
     rng, size = place.rng("mottle"), spread.shape[0]
     gain = noise.smooth(rng, size, 96) * np.float32(0.8)
     gain += noise.smooth(rng, size, 24) * np.float32(0.7)
-    gain += noise.smooth(rng, size, 5) * np.float32(0.8)
+    gain += noise.smooth(rng, size, 9) * np.float32(0.8)
     gain *= spread
     gain += 1
     return gain

@@ -53,8 +53,9 @@ def sky(place: Place, day: str, share: float, edge: bool, size: int) -> Sky:
         level = np.sort(field, axis=None)[int((1 - share) * (field.size - 1))]
         opacity = np.clip((field - level) * np.float32(2.2) + np.float32(0.25), 0, 1)
         opacity[field <= level] = 0
-        thin = (noise.smooth(rng, size, 150) > 0.35) & (opacity > 0)
-        opacity[thin] *= np.float32(0.35)
+        veil = np.clip(noise.smooth(rng, size, 110) * 3 - np.float32(0.6), 0, 1)
+        opacity *= 1 - np.float32(0.72) * veil
+        thin = (veil > 0.5) & (opacity > 0)
         left, up = SHIFT
         moved = np.zeros_like(opacity)
         moved[:-up, :left] = opacity[up:, -left:]

@@ -53,6 +53,8 @@ def write(
     names: tuple[str, ...],
     nodata: int | None = 0,
     block: int = 512,
+    level: int = 6,
+    overviews: bool = True,
     categorical: bool = False,
 ) -> Written:
     """Writes (band, y, x) pixels with tiles and overviews; returns a description of the file.
@@ -64,6 +66,8 @@ def write(
         names: Band descriptions.
         nodata: Value that means no data.
         block: Side of a tile in pixels.
+        level: Effort of the compression, 1 to 9.
+        overviews: Whether to add reduced copies.
         categorical: Overviews by nearest neighbour, not by averaging.
     """
     bands, height, width = pixels.shape
@@ -77,10 +81,11 @@ def write(
         "transform": grid.affine,
         "nodata": nodata,
         "compress": "DEFLATE",
-        "level": 6,
+        "level": level,
         "predictor": "NO" if categorical else "YES",
         "blocksize": block,
         "overview_resampling": "NEAREST" if categorical else "AVERAGE",
+        "overviews": "AUTO" if overviews else "NONE",
         "num_threads": 1,
     }
     with MemoryFile() as memory:

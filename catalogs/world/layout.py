@@ -50,7 +50,7 @@ THEMES: dict[str, str] = {
 }  # fmt: skip
 """Kinds of the 25 detailed blocks, from the middle outwards."""
 
-OUTER = ("fields",) * 7 + ("forest",) * 4 + ("meadow", "meadow", "village", "lake", "solar", "heath")
+OUTER = ("fields",) * 14 + ("forest",) * 8 + ("meadow",) * 4 + ("village", "village", "lake", "heath", "solar")
 
 WIDTHS = {"primary": 10.0, "secondary": 8.0, "tertiary": 7.0, "residential": 6.0,
           "unclassified": 5.0, "track": 3.6, "river": 17.0, "railway": 9.0, "": 2.0}  # fmt: skip

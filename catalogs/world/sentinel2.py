@@ -54,8 +54,7 @@ PASSES: dict[int, tuple[Pass, ...]] = {
         Pass("2021-06-14", "03.01", "sentinel-2b", 0.0),
         Pass("2021-08-28", "05.00", "sentinel-2a", 0.06),
         Pass("2021-10-27", "03.01", "sentinel-2a", 0.0),
-        Pass("2022-06-09", "04.00", "sentinel-2b", 0.12),
-        Pass("2022-06-19", "04.00", "sentinel-2b", 0.0),
+        Pass("2022-06-19", "04.00", "sentinel-2b", 0.03),
         Pass("2022-10-22", "05.09", "sentinel-2a", 0.45),
     ),
     32633: (
@@ -64,9 +63,8 @@ PASSES: dict[int, tuple[Pass, ...]] = {
         Pass("2021-06-16", "03.01", "sentinel-2a", 0.0),
         Pass("2021-08-25", "05.00", "sentinel-2b", 0.3),
         Pass("2021-10-24", "03.01", "sentinel-2b", 0.0, edge=True),
-        Pass("2022-06-06", "04.00", "sentinel-2a", 0.86),
         Pass("2022-06-21", "04.00", "sentinel-2b", 0.0),
-        Pass("2022-10-19", "05.09", "sentinel-2b", 0.04),
+        Pass("2022-10-19", "05.09", "sentinel-2b", 0.86),
     ),
 }
 """Overflights by UTM zone; neighbours in a zone share them, as places in one tile do."""
@@ -94,8 +92,12 @@ def ground(place: Place, year: int) -> Ground:
     number = {id(f): n for n, f in enumerate(place.features)}
     gains = np.array([1.0, *(0.93 + 0.14 * luck[number[id(f)]] for f in features)], np.float32)
     rng = place.rng("ground")
-    mottle = 1 + noise.smooth(rng, size, 40) * np.float32(0.03) + noise.smooth(rng, size, 3) * np.float32(0.025)
-    return Ground(index, (paint.GROUND, *(f.material(year) for f in features)), gains, mottle)
+    names = (paint.GROUND, *(f.material(year) for f in features))
+    rough = np.array([0.05 if MATERIALS[n].texture in ("crowns", "rough") else 0.006 for n in names])
+    mottle = 1 + noise.smooth(rng, size, 60) * np.float32(0.03)
+    mottle += noise.smooth(rng, size, 4) * rough.astype(np.float32)[index]
+    mottle = np.round(mottle * 160) / np.float32(160)  # few levels: files half as large
+    return Ground(index, names, gains, mottle)
 
 
 def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16] | NDArray[np.uint8]]:
@@ -118,7 +120,7 @@ def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16
         flat *= land.mottle
         clear[band] = surface = mean(flat, gsd // FINE)
         seen = _through(surface, above, float(CLOUD[number]), gsd // 10)
-        stored = np.round(seen * 10_000) + over.offset + noise.fine(rng, seen.shape[0], 9)
+        stored = np.round(seen * 10_000) + over.offset + noise.fine(rng, seen.shape[0], 5)
         valid = mean(above.valid.astype(np.float32), gsd // 10) > 0.5
         out[band] = np.where(valid, np.clip(stored, 1, 65_535), 0).astype(np.uint16)
     wet = np.array([MATERIALS[m].cover == "water" for m in land.materials], dtype=np.float32)

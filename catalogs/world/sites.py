@@ -17,8 +17,8 @@ from pyproj import Transformer
 AERIAL_GSD = 0.6
 """Ground sampling distance of the aerial pictures in metres."""
 
-AERIAL_PX = 2048
-"""Side of an aerial picture in pixels: 1228.8 m."""
+AERIAL_PX = 1792
+"""Side of an aerial picture in pixels: 1075.2 m."""
 
 SCENE_METRES = 3840
 """Side of a Sentinel-2 scene in metres: 384 px at 10 m, 192 at 20 m, 64 at 60 m."""
@@ -98,7 +98,7 @@ def generator(seed: int, *names: object) -> np.random.Generator:
 SITES: tuple[Site, ...] = (
     Site("seewiesen", "Seewiesen", 11.888, 48.0, "lake", (2020, 2022)),
     Site("kornau", "Kornau", 11.944, 48.0, "farm", (2022,)),
-    Site("zwischenfeld", "Zwischenfeld", 12.0, 48.0, "town", (2020, 2022)),
+    Site("zwischenfeld", "Zwischenfeld", 12.0, 48.0, "town", (2022,)),
     Site("tannloh", "Tannloh", 12.056, 48.0, "forest", (2022,)),
     Site("rebach", "Rebach", 12.112, 48.0, "wine", (2022,)),
     Site("moosgrund", "Moosgrund", 12.62, 48.42, "river", (2020, 2022)),

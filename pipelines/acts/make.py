@@ -2,6 +2,8 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,11 +94,13 @@ class Make:
             threading.Thread(target=self._lane, args=(queue, front, scenes, failed), daemon=True)
             for queue, front in stretches[1:]
         ]
-        for thread in threads:
-            thread.start()
-        self._lane(*stretches[0], scenes, failed)
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(1) as closing:  # waits for the disk while the lanes read on
+            failed.closing = closing
+            for thread in threads:
+                thread.start()
+            self._lane(*stretches[0], scenes, failed)
+            for thread in threads:
+                thread.join()
         if failed.error is not None:
             raise failed.error
 
@@ -110,34 +114,44 @@ class Make:
                     break
                 windows = self.job.planned / "blocks" / f"{name}.parquet"
                 paths = Paths(self.job.made, name)
-                failed.add(
-                    make_block(windows, scenes, self.job.recipe, ctx, paths, block_digest(name))
+                make_block(
+                    windows, scenes, self.job.recipe, ctx, paths, block_digest(name), failed.close
                 )
         except BaseException as error:  # carried to the thread that asked
             failed.error = failed.error or error
 
 
 class Tally:
-    """Failures seen by one process, and the first error of any of its threads."""
+    """Failures seen by one process, and the first error of any of its threads.
+
+    Attributes:
+        closing: the thread that syncs and commits finished blocks, in the order they come.
+    """
+
+    closing: ThreadPoolExecutor
 
     def __init__(self, allowed: float) -> None:
         self.allowed, self.failed = allowed, 0
         self.error: BaseException | None = None
-        self.lock = threading.Lock()
+        self.waiting = threading.BoundedSemaphore(2)
 
-    def add(self, commit: Commit) -> None:
-        """Count a block's failures.
+    def close(self, work: Callable[[], Commit]) -> None:
+        """Commit a block in the closing thread; at most two blocks wait there."""
+        self.waiting.acquire()
+        self.closing.submit(self._close, work)
 
-        Raises:
-            BudgetError: past the budget.
-        """
-        with self.lock:
-            self.failed += commit.failed
+    def _close(self, work: Callable[[], Commit]) -> None:
+        try:
+            self.failed += work().failed
             if self.failed > self.allowed:
                 raise BudgetError(
                     f"{self.failed} samples failed, more than the error budget allows "
                     f"({self.allowed:.0f}); the work is kept"
                 )
+        except BaseException as error:
+            self.error = self.error or error
+        finally:
+            self.waiting.release()
 
 
 def _stretches(names: tuple[str, ...], workers: int) -> list[tuple[deque[str], bool]]:

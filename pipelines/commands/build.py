@@ -197,7 +197,7 @@ def _acts(
     from pipelines.acts.plan import plan
     from pipelines.acts.release import release
     from pipelines.report import plan_report, summary
-    from pipelines.sources import open_sources
+    from pipelines.sources import open_sources, write_scenes
 
     started = datetime.now(UTC)
     clock = time.monotonic()
@@ -213,7 +213,7 @@ def _acts(
     if args.slice[1] > 1 and not (job.planned / "plan.json").exists():
         raise UsageError("--slice needs a finished plan: run --until plan once without it first")
     if args.slice[1] == 1:
-        opened.write(job.planned)
+        write_scenes(opened.imagery, job.planned)
     with progress.act("plan"):
         planned = plan(job)
     plan_report(progress, job, planned, opened, args.imagery == "none")
@@ -302,13 +302,16 @@ def _run_facts(argv: list[str], started: datetime, args: argparse.Namespace) -> 
         own = version("earthloom")
     except PackageNotFoundError:
         own = "0"
-    return {
-        "pipeline": {"name": "earthloom", "version": own},
+    volatile = {
         "arguments": argv,
         "runner": args.runner,
-        "python": platform.python_version(),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return {
+        "pipeline": {"name": "earthloom", "version": own},
+        "python": platform.python_version(),
+        "volatile": volatile,
     }
 
 

@@ -204,7 +204,7 @@ def stat(band: str, number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def members(entry: dict[str, Any], number: int) -> dict[str, bytes]:
+def members(entry: dict[str, Any], number: int, recipe: Recipe = RECIPE) -> dict[str, bytes]:
     """The member bytes of one sample."""
     rng = np.random.default_rng(number)
     picture = io.BytesIO()
@@ -219,23 +219,26 @@ def members(entry: dict[str, Any], number: int) -> dict[str, bytes]:
         raster = memory.read()
     facts = {
         name: flat(",".join(entry[name]) if name == "scene_ids" else entry[name], kind)
-        for name, kind in json_schema(RECIPE).items()
+        for name, kind in json_schema(recipe).items()
     }
-    return {
+    found = {
         "rgb.jpg": picture.getvalue(),
         "ms.geotiff": raster,
         "txt": entry["title"].encode(),
         "json": json.dumps(facts, ensure_ascii=False).encode(),
     }
+    return {ext: found[ext] for ext in recipe.pack.members}
 
 
-def pack(path: Path, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def pack(
+    path: Path, entries: list[dict[str, Any]], recipe: Recipe = RECIPE
+) -> list[dict[str, Any]]:
     """Write one shard; returns the rows with shard, index, offsets, sizes and sha256."""
     found, path = [], Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for index, entry in enumerate(entries):
-            data = members(entry, index)
+            data = members(entry, index, recipe)
             done = {**entry, "shard": path.name, "index": index}
             for ext, content in data.items():
                 info = tarfile.TarInfo(f"{entry['key']}.{ext}")
@@ -272,15 +275,20 @@ class World:
         )  # fmt: skip
 
 
-def build(root: Path, entries: dict[str, list[dict[str, Any]]], generated: bool = False) -> World:
+def build(
+    root: Path,
+    entries: dict[str, list[dict[str, Any]]],
+    generated: bool = False,
+    recipe: Recipe = RECIPE,
+) -> World:
     """Pack `entries` (rows by shard name) and write what the release act reads."""
     root = Path(root)
     for folder in ("rows", "drops", "splits"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     shipped = []
     for name, batch in entries.items():
-        done = pack(root / "v1.0.0" / "data" / name, batch)
-        table = pa.Table.from_pylist(done, rows_schema())
+        done = pack(root / "v1.0.0" / "data" / name, batch, recipe)
+        table = pa.Table.from_pylist(done, rows_schema(recipe))
         pq.write_table(table, root / "rows" / f"{Path(name).stem}.parquet")
         shipped += done
     dropped = [
@@ -310,7 +318,7 @@ def build(root: Path, entries: dict[str, list[dict[str, Any]]], generated: bool 
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(table, SPLITS), root / "splits" / "0.parquet")
     staging = Staging(
-        recipe=RECIPE,
+        recipe=recipe,
         credits=credits(generated),
         scenes=scenes(),
         split_rule=SplitRule(20.0, 5000.0, {"train": 0.8, "val": 0.1, "test": 0.1}, 7),

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,6 @@ import pytest
 from catalogs.files import read_json
 
 SPLITS = {"train": 24, "val": 8, "test": 8}
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No reader may use the network."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError("no network in tests")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
 
 
 def load(*args: Any, **kwargs: Any) -> Any:

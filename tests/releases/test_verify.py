@@ -16,7 +16,7 @@ from PIL import Image
 
 import release_world
 from catalogs.files import read_json, sha256
-from catalogs.releases.manifest import commit, listed, write_sums
+from catalogs.releases.manifest import commit, listed, point, write_sums
 from catalogs.releases.verify import Finding, examine, verify
 from catalogs.releases.write import write_release
 
@@ -459,6 +459,13 @@ def test_a_spoilt_release_gives_a_short_list(tmp_path: Path) -> None:
     world = release_world.build(tmp_path, {**mixed, "test-000000.tar": entries["test-000000.tar"]})
     write_release(*world.inputs())
     assert 0 < len(checks(world.stage)["buffer"]) <= 26
+
+
+def test_a_pointer_to_another_manifest_is_named(release: Path) -> None:
+    point(release.parent, "1.0.0")
+    assert verify(release) == []
+    reseal(release, created="2020-01-01T00:00:00Z")
+    assert [f.path for f in verify(release)] == ["manifest.json"]
 
 
 def test_no_manifest_no_release(release: Path) -> None:

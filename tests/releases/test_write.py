@@ -19,8 +19,10 @@ from catalogs.releases import hilbert
 from catalogs.releases.extents import Extent, box
 from catalogs.releases.manifest import point
 from catalogs.releases.tables import write_samples
+from catalogs.releases.verify import verify
 from catalogs.releases.write import write_release
 from schemas.errors import BuildError, SourceError
+from schemas.recipes import Pack
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -97,6 +99,40 @@ def test_a_source_without_licence_is_refused(tmp_path: Path) -> None:
     wrong = dataclasses.replace(world.staging, credits=(bare,))
     with pytest.raises(SourceError, match="imagery"):
         write_release(*world.inputs()[:4], wrong)
+
+
+def test_a_sample_without_licence_is_refused(tmp_path: Path) -> None:
+    entries = release_world.usual()
+    entries["val-000000.tar"][0]["license"] = None
+    world = release_world.build(tmp_path, entries)
+    with pytest.raises(SourceError, match="1 samples"):
+        write_release(*world.inputs())
+
+
+def test_an_empty_release_is_refused(tmp_path: Path) -> None:
+    world = release_world.build(tmp_path, {})
+    with pytest.raises(BuildError, match="no sample"):
+        write_release(*world.inputs())
+
+
+def test_a_recipe_without_label_text_or_hash_is_released_too(tmp_path: Path) -> None:
+    full = release_world.RECIPE
+    pixels = dataclasses.replace(release_world.Read(), needs=(), gives={"image": "noun"})
+    bare = dataclasses.replace(
+        full,
+        start=dataclasses.replace(release_world.Objects(), gives={}),
+        make=(pixels,),
+        label="",
+        pack=Pack(
+            members={
+                "ms.geotiff": full.pack.members["ms.geotiff"],
+                "json": dataclasses.replace(full.pack.members["json"], needs=()),
+            }
+        ),
+    )
+    world = release_world.build(tmp_path, release_world.usual(), recipe=bare)
+    write_release(*world.inputs())
+    assert verify(world.stage) == []
 
 
 def test_generated_data_says_so_everywhere(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Small OSM files for the tests, written with osmium's own writer."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,13 @@ class World:
         return path
 
 
-def counted(path: Path, key: Callable[[dict[str, str]], bool]) -> dict[str, int]:
-    """Objects by type whose tags satisfy `key`: a plain loop over everything in the file."""
-    found = {"node": 0, "way": 0, "relation": 0}
+def counted(path: Path, keys: Iterable[str]) -> dict[str, Counter[str]]:
+    """Objects by type that have a key, for each key and, as "", for any of them: a plain loop."""
     names = {"n": "node", "w": "way", "r": "relation"}
+    found: dict[str, Counter[str]] = {key: Counter() for key in ("", *keys)}
     for thing in osmium.FileProcessor(str(path)):
-        if key({tag.k: tag.v for tag in thing.tags}):
-            found[names[thing.type_str()]] += 1
+        own = {tag.k for tag in thing.tags}
+        hits = own & found.keys()
+        for key in hits | ({""} if hits else set()):
+            found[key][names[thing.type_str()]] += 1
     return found

@@ -27,9 +27,21 @@ def read_manifest(release: Path, report: Report) -> dict[str, Any] | None:
         same = hashlib.sha256(json_bytes(rest)).hexdigest() == stated
         whole = path.read_bytes() == json_bytes(body)
         report.expect(same and whole, "manifest", "manifest.json", "altered: own sum differs")
+        _pointer(release, body, report)
         if _valid(body, report):
             found = body
     return found
+
+
+def _pointer(release: Path, body: dict[str, Any], report: Report) -> None:
+    """`latest.json` beside the release, when it names this version, knows this manifest."""
+    path = release.parent / "latest.json"
+    if path.is_file():
+        pointer = read_json(path)
+        if pointer["version"] == body["version"] and pointer["dataset"] == body["dataset"]:
+            same = pointer["manifest_sha256"] == sha256(release / "manifest.json")
+            said = "its sha256 differs from the one in latest.json"
+            report.expect(same, "manifest", "manifest.json", said)
 
 
 def _valid(body: dict[str, Any], report: Report) -> bool:

@@ -30,7 +30,9 @@ def check_samples(release: Path, manifest: dict[str, Any], report: Report) -> No
         geo = json.loads(file.schema_arrow.metadata[b"geo"])
         column = geo["columns"][geo["primary_column"]]
         fine = geo["version"] == "1.1.0" and column["encoding"] == "WKB" and "covering" in column
-        report.expect(fine, "geoparquet", SAMPLES, "not GeoParquet 1.1 with WKB and a bbox covering")
+        report.expect(
+            fine, "geoparquet", SAMPLES, "not GeoParquet 1.1 with WKB and a bbox covering"
+        )
         total = file.metadata.num_rows
         names = set(file.schema_arrow.names)
         for name in set(NEVER_NULL) - names:
@@ -121,8 +123,13 @@ def check_accounts(release: Path, manifest: dict[str, Any], report: Report) -> N
         _drops(release / "metadata" / "drops.parquet", counts, keys, report)
     with report.reading("splits", "metadata/splits.parquet"):
         _splits(release / "metadata" / "splits.parquet", keys, splits, report)
+    found = {entry["values"]: entry["counts"] for entry in pc.value_counts(splits).to_pylist()}
     with report.reading("classes", "metadata/classes.json"):
-        _classes(release / "metadata" / "classes.json", splits, report)
+        _classes(release / "metadata" / "classes.json", found, report)
+    with report.reading("stats", "stats/stats.json"):
+        stated = read_json(release / "stats" / "stats.json")["samples"]["splits"]
+        said = f"counts {stated}, samples.parquet holds {found}"
+        report.expect(stated == found, "stats", "stats/stats.json", said)
 
 
 def _column(path: Path, name: str) -> pa.Array:
@@ -180,12 +187,11 @@ def _splits(path: Path, keys: pa.Array, splits: pa.Array, report: Report) -> Non
     report.counts["splits"] += len(keys)
 
 
-def _classes(path: Path, splits: pa.Array, report: Report) -> None:
+def _classes(path: Path, found: dict[str, int], report: Report) -> None:
     stated: dict[str, int] = {}
     for entry in read_json(path)["classes"]:
         for split, count in entry["count"].items():
             stated[split] = stated.get(split, 0) + count
-    found = {e["values"]: e["counts"] for e in pc.value_counts(splits).to_pylist()}
     report.expect(
         {k: v for k, v in stated.items() if v} == found, "classes", "metadata/classes.json",
         f"counts add up to {stated}, samples.parquet holds {found}",

@@ -1,0 +1,64 @@
+"""What is known for certain about the world: the classes on the ground, for tests of meaning."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from catalogs.world import cog, paint
+from catalogs.world.layout import Place, lay_out
+from catalogs.world.materials import CLASSES
+from catalogs.world.sites import AERIAL_PX, SCENE_METRES, SITES, Site, aerial_affine, scene_affine
+
+if TYPE_CHECKING:
+    from catalogs.world import World
+
+SCENE_GSD = 5
+"""Pixel size in metres of the truth that covers a whole Sentinel-2 scene."""
+
+YEAR = 2022
+"""Year of the truth."""
+
+__all__ = ["CLASSES", "class_raster", "place", "sites", "write"]
+
+
+def sites(world: "World") -> tuple[Site, ...]:
+    """All places of the world."""
+    return SITES
+
+
+def place(world: "World", site_id: str) -> Place:
+    """A place with all its features, laid out anew (a third of a second)."""
+    return lay_out(next(site for site in SITES if site.id == site_id), world.seed)
+
+
+def class_raster(
+    world: "World", site_id: str, extent: Literal["aerial", "scene"] = "aerial"
+) -> tuple[NDArray[np.uint8], Affine, int]:
+    """Land cover of a place in 2022: classes (y, x) uint8 as in `CLASSES`, affine, EPSG code.
+
+    Args:
+        world: The world.
+        site_id: Id of the place.
+        extent: `aerial` has the pixels of the aerial picture (0.6 m), `scene` covers the
+            Sentinel-2 scene with pixels of 5 m.
+    """
+    name = f"{site_id}.tif" if extent == "aerial" else f"{site_id}-scene.tif"
+    classes, affine, epsg = cog.read(world.root / "truth" / name)
+    return classes.astype(np.uint8), affine, epsg
+
+
+def write(place: Place, folder: Path) -> None:
+    """Writes both truth rasters of a place."""
+    site = place.site
+    bounds = tuple(map(float, site.scene_bounds))
+    fine, wide = aerial_affine(site), scene_affine(site, SCENE_GSD)
+    for name, box, affine, size in (
+        (f"{site.id}.tif", site.aerial_bounds, fine, AERIAL_PX),
+        (f"{site.id}-scene.tif", bounds, wide, SCENE_METRES // SCENE_GSD),
+    ):
+        classes = paint.class_raster(place, YEAR, box, affine, size)  # type: ignore[arg-type]
+        grid = cog.Grid(site.epsg, affine)
+        cog.write(folder / name, classes[None], grid, names=("class",), nodata=0, categorical=True)
