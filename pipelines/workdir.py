@@ -43,20 +43,27 @@ class Lock:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now(), "born": _born()}
-        while True:
-            try:
-                handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                self._judge()
-                continue
-            with os.fdopen(handle, "w") as stream:
-                json.dump(mine, stream)
-            return self
+        own = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.claim")
+        own.write_text(json.dumps(mine))
+        try:
+            while True:
+                try:
+                    os.link(own, self.path)  # appears with its content: nobody sees half a lock
+                except FileExistsError:
+                    self._judge()
+                    continue
+                return self
+        finally:
+            own.unlink(missing_ok=True)
 
     def _judge(self) -> None:
         try:
-            other = read_json(self.path)
-        except (OSError, ValueError):
+            text = self.path.read_text()
+        except OSError:
+            return
+        try:
+            other = json.loads(text)
+        except ValueError:
             other = {"pid": 0, "host": socket.gethostname(), "since": "?", "born": ""}
         here = other["host"] == socket.gethostname()
         if not here or _alive(other["pid"], other["born"]):
@@ -64,8 +71,14 @@ class Lock:
                 f"{self.path.parent} is locked by process {other['pid']} on {other['host']} "
                 f"since {other['since']}; wait for it, or use another --out"
             )
+        gone = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.gone")
+        with suppress(FileNotFoundError):
+            self.path.rename(gone)
+            if gone.read_text() != text:  # another process was quicker: its lock, not the dead one
+                with suppress(FileExistsError):
+                    os.link(gone, self.path)
+            gone.unlink()
         self.note = f"took over the lock of process {other['pid']}, which is gone"
-        self.path.unlink(missing_ok=True)
 
     def __exit__(self, *_: object) -> None:
         """Give the lock back."""

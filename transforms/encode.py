@@ -107,10 +107,14 @@ class Text:
     """
 
     fact: str = "title"
-    needs: tuple[str, ...] = field(default=(), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
     media_type: str = field(default="text/plain", init=False)
     feature: str = field(default="string", init=False)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The fact."""
+        return (self.fact,)
 
     def render(self, row: dict[str, Any], schema: dict[str, str]) -> bytes:
         """The text of a packed row."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from schemas.errors import Reject
 from schemas.samples import Drop, Sample
 from schemas.visible import Visible as Table
 from schemas.visible import load
-from schemas.windows import Bounds
+from schemas.windows import Bounds, Grid, from_lonlat, ground_gsd
 from transforms.captions import multi, single
 from transforms.context import Context
 
@@ -26,6 +27,13 @@ PREFIX = {"node": "n", "way": "w", "relation": "r"}
 def tag_table(path: str) -> Table:
     """The groundability table, extended by a user's file when `path` is not empty."""
     return load(Path(path) if path else None)
+
+
+@lru_cache(maxsize=4096)
+def gsd_at(grid: Grid, lon: float, lat: float) -> float:
+    """Metres on the ground of a pixel of `grid` at a place in degrees."""
+    x, y = from_lonlat(grid.crs, np.array([lon]), np.array([lat]))
+    return ground_gsd(grid, float(x[0]), float(y[0]))
 
 
 def nominal(gsd: float) -> float:
@@ -138,7 +146,7 @@ class Visible:
     """
 
     visible: str = ""
-    needs: tuple[str, ...] = field(default=("window", "_tags"), init=False)
+    needs: tuple[str, ...] = field(default=("scenes", "_tags"), init=False)
     gives: dict[str, str] = field(
         default_factory=lambda: {
             "center_tags": "string",
@@ -153,8 +161,8 @@ class Visible:
         Raises:
             Reject: `not_visible`.
         """
-        assert sample.window is not None
-        gsd = nominal(sample.window.gsd)
+        grid = sample.scenes[0].grid
+        gsd = nominal(gsd_at(grid, round(sample.lon, 1), round(sample.lat, 1)))
         table = tag_table(self.visible)
         tags = json.loads(str(sample.facts["_tags"]))
         main = table.main(tags, gsd)

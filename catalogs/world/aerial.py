@@ -11,7 +11,7 @@ from catalogs.world.feature import Feature
 from catalogs.world.layout import Place
 from catalogs.world.materials import MATERIALS, Material
 from catalogs.world.noise import Floats
-from catalogs.world.sites import AERIAL_PX, aerial_affine, generator
+from catalogs.world.sites import AERIAL_PX, aerial_affine
 from catalogs.world.textures import TEXTURES
 
 PANEL = (46.0, 56.0, 92.0, 66.0)
@@ -115,7 +115,7 @@ def _canopy(place: Place, looks: Sequence[Material], index: NDArray[np.uint16], 
         spots = np.flatnonzero(chosen[index.reshape(-1)])
         if not spots.size:
             continue
-        tile = noise.crowns(generator(0, "canopy", name), radius=radius)
+        tile = noise.crowns(radius)
         row, col = np.divmod(spots, index.shape[1])
         shift = int(place.rng("canopy").integers(512))
         gain.reshape(-1)[spots] *= tile[(row + shift) % 512, (col + shift) % 512]

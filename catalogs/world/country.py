@@ -92,9 +92,10 @@ def lake(sheet: Sheet, block: Block) -> None:
     x, y = block.centre
     shape = blob(sheet.rng, x, y, sheet.between(105, 135), 0.78).intersection(block.land.buffer(-10))
     if block.detailed:
-        sheet.area(shape.buffer(9).difference(box_at(x, y - 90, 150, 120, 0)), {"natural": "wetland", "wetland": "reedbed"},
-                   "wetland", 1)  # fmt: skip
-        sheet.area(shape.buffer(9).intersection(disc(x + 50, y - 85, 60)), {"natural": "beach"}, "sand", 2)
+        shore = shape.buffer(9).difference(shape)
+        reeds = shore.difference(box_at(x, y - 90, 150, 120, 0))
+        sheet.area(reeds, {"natural": "wetland", "wetland": "reedbed"}, "wetland", 1)
+        sheet.area(shore.intersection(disc(x + 50, y - 85, 60)), {"natural": "beach"}, "sand", 2)
     water, what = shape, {"natural": "water", "water": "lake", **tags.name(sheet.rng)}
     if sheet.rng.random() < 0.75:
         isle = blob(sheet.rng, x + sheet.between(-25, 25), y + sheet.between(-15, 20), 22)

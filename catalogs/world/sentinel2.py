@@ -93,10 +93,10 @@ def ground(place: Place, year: int) -> Ground:
     gains = np.array([1.0, *(0.93 + 0.14 * luck[number[id(f)]] for f in features)], np.float32)
     rng = place.rng("ground")
     names = (paint.GROUND, *(f.material(year) for f in features))
-    rough = np.array([0.05 if MATERIALS[n].texture in ("crowns", "rough") else 0.006 for n in names])
+    rough = np.array([0.05 if MATERIALS[n].texture in ("crowns", "rough") else 0.0 for n in names])
     mottle = 1 + noise.smooth(rng, size, 60) * np.float32(0.03)
     mottle += noise.smooth(rng, size, 4) * rough.astype(np.float32)[index]
-    mottle = np.round(mottle * 160) / np.float32(160)  # few levels: files half as large
+    mottle = np.round(mottle * 64) / np.float32(64)  # few levels: files half as large
     return Ground(index, names, gains, mottle)
 
 
@@ -120,7 +120,7 @@ def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16
         flat *= land.mottle
         clear[band] = surface = mean(flat, gsd // FINE)
         seen = _through(surface, above, float(CLOUD[number]), gsd // 10)
-        stored = np.round(seen * 10_000) + over.offset + noise.fine(rng, seen.shape[0], 5)
+        stored = np.round(seen * 10_000) + over.offset + noise.fine(rng, seen.shape[0], 3)
         valid = mean(above.valid.astype(np.float32), gsd // 10) > 0.5
         out[band] = np.where(valid, np.clip(stored, 1, 65_535), 0).astype(np.uint16)
     wet = np.array([MATERIALS[m].cover == "water" for m in land.materials], dtype=np.float32)

@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from catalogs.world.feature import Feature
 from catalogs.world.noise import Floats
+from catalogs.world.paint import stamp
 
 AWAY = {2020: (-0.55, 0.84), 2022: (-0.38, 0.92)}
 """Unit vector (east, north) in which shadows fall, by year of flight."""
@@ -69,13 +70,13 @@ def tree_tops(trees: Sequence[Feature], year: int, affine: Affine, gain: Floats)
     for tree in trees:
         radius, far = tree.width / 2, tree.height * REACH * 0.75
         for part in (0.5, 1.0):
-            spot = _stamp(tree, affine, radius * 0.92, gain.shape, (away[0] * far * part, away[1] * far * part))
+            spot = stamp(tree, affine, radius * 0.92, gain.shape, (away[0] * far * part, away[1] * far * part))
             if spot is not None:
                 window, _, _, square = spot
                 patch = gain[window]
                 patch[(square < 1) & (patch > 0.64)] *= DARK
     for tree in trees:
-        spot = _stamp(tree, affine, tree.width / 2, gain.shape, (0.0, 0.0))
+        spot = stamp(tree, affine, tree.width / 2, gain.shape)
         if spot is None:
             continue
         window, dx, dy, square = spot
@@ -84,20 +85,3 @@ def tree_tops(trees: Sequence[Feature], year: int, affine: Affine, gain: Floats)
         np.copyto(crowns[window], lit.astype(np.float32), where=square < 1)
         np.copyto(firs[window], tree.paint == "fir", where=square < 1)
     return crowns, firs
-
-
-def _stamp(
-    tree: Feature, affine: Affine, radius: float, shape: tuple[int, ...], shift: tuple[float, float]
-) -> tuple[tuple[slice, slice], Floats, Floats, Floats] | None:
-    """The pixels of a disc: their window, offsets in radii (right, down) and squared distance."""
-    gsd = affine.a
-    col = (tree.geom.x + shift[0] - affine.c) / gsd
-    row = (affine.f - tree.geom.y - shift[1]) / gsd
-    reach = radius / gsd
-    top, left = max(int(row - reach), 0), max(int(col - reach), 0)
-    bottom, right = min(int(row + reach) + 1, shape[0]), min(int(col + reach) + 1, shape[1])
-    if bottom <= top or right <= left:
-        return None
-    dy = ((np.arange(top, bottom) + 0.5 - row) / reach)[:, None].astype(np.float32)
-    dx = ((np.arange(left, right) + 0.5 - col) / reach)[None, :].astype(np.float32)
-    return (slice(top, bottom), slice(left, right)), dx, dy, dx * dx + dy * dy

@@ -38,25 +38,27 @@ def centre(sheet: Sheet, block: Block) -> None:
     """The middle of a town: a square, a town hall, shops in rows, a car park."""
     since = len(sheet.features)
     sheet.area(block.land, {"landuse": "commercial"}, "paving", 0)
-    streets.inner(sheet, block)
+    busy = [path.buffer(6) for path in streets.inner(sheet, block)]
     square = slab(sheet, block, (50, 45), (62, 50))
-    sheet.area(square, {"place": "square", "area": "yes", "highway": "pedestrian"}, "paving", 6)
+    sheet.area(square, {"place": "square", "area": "yes", "highway": "pedestrian"}, "path", 6)
     hall = slab(sheet, block, (50, 88), (40, 17))
     building(sheet, hall, "townhall", "roof_brown", 14, block.angle, amenity="townhall", **tags.name(sheet.rng))
     x, y = slab(sheet, block, (50, 45), (2, 2)).centroid.coords[0]
     sheet.area(disc(x, y, 5), {"amenity": "fountain"}, "basin", 7)
     car_park(sheet, block, (-60, 70), (66, 48))
+    busy += [square.buffer(5), hall.buffer(8), slab(sheet, block, (-60, 70), (74, 56))]
     kinds = ("supermarket", "bakery", "books", "clothes", "hairdresser", "florist", "optician")
-    for column in (-108, -62, -16 + 34, 64, 108):
-        for row in (-112, -72, -34):
-            width, depth = sheet.between(22, 38), sheet.between(12, 16)
-            shape = slab(sheet, block, (column, row), (width, depth))
-            if not block.land.contains(shape):
+    for column in range(-138, 139, 42):
+        for row in range(-136, 137, 34):
+            shape = slab(sheet, block, (column, row), (sheet.between(24, 37), sheet.between(13, 19)))
+            if not block.land.buffer(-4).contains(shape) or any(b.intersects(shape) for b in busy):
                 continue
             kind = sheet.pick("retail", "commercial", "yes", "apartments")
             building(sheet, shape, kind, sheet.pick("roof_red", "roof_grey", "roof_flat"), 11, block.angle)
             x, y = shape.centroid.coords[0]
-            sheet.node(x, y, {"shop": sheet.pick(*kinds), **tags.name(sheet.rng), **tags.contact(sheet.rng)})
+            if sheet.rng.random() < 0.4:
+                what = {"shop": sheet.pick(*kinds), **tags.name(sheet.rng), **tags.contact(sheet.rng)}
+                sheet.node(x, y, what)
     for column, what in ((-110, "restaurant"), (-98, "cafe"), (30, "bank"), (110, "pharmacy")):
         x, y = slab(sheet, block, (column, 20), (2, 2)).centroid.coords[0]
         sheet.node(x, y, {"amenity": what, **tags.name(sheet.rng), **tags.contact(sheet.rng)})

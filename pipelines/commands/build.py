@@ -76,6 +76,8 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
             progress.say(f"warning: {lock.note}")
         if args.overwrite:
             _clear(work, target, keep=lock.path)
+        if target.exists() and not (target / "manifest.json").exists() and not args.plan:
+            raise BuildError(f"{target} exists already and is no release; move it away, or --overwrite")
         settings = _settings(args, found)
         if not args.plan or args.imagery != "none":
             remember(work / "settings.json", settings)
@@ -302,17 +304,28 @@ def _run_facts(argv: list[str], started: datetime, args: argparse.Namespace) -> 
         own = version("earthloom")
     except PackageNotFoundError:
         own = "0"
-    volatile = {
-        "arguments": argv,
-        "runner": args.runner,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
     return {
-        "pipeline": {"name": "earthloom", "version": own},
-        "python": platform.python_version(),
-        "volatile": volatile,
+        "pipeline": "earthloom",
+        "version": own,
+        "git_sha": _git_sha(),
+        "volatile": {
+            "arguments": argv,
+            "runner": args.runner,
+            "python": platform.python_version(),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
     }
+
+
+def _git_sha() -> str:
+    """The commit of the code, where it runs from a checkout."""
+    head = Path(__file__).resolve().parents[2] / ".git" / "HEAD"
+    try:
+        text = head.read_text().strip()
+        return text if " " not in text else (head.parent / text.split()[1]).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _verify(target: Path, progress: Progress) -> None:

@@ -46,8 +46,8 @@ RECIPE = Recipe(
     start=osm.Objects(),
     plan=(
         imagery.Find(max_cloud=20),
-        windows.Around(min_px=64, max_px=768, margin=0.25, jitter=0.5),
         osm.Visible(),
+        windows.Around(min_px=64, max_px=768, margin=0.25, jitter=0.5),
         gates.DateGap(years=0),
         windows.Thin(px=64),
         quotas.PerClass(by="main_tag", cap=5000),

@@ -13,6 +13,7 @@ from typing import Any
 import pipelines.acts.plan as plan_act
 import pipelines.commands.build as command
 import pipelines.job as jobs
+from catalogs.rasters import SHELF
 from small_world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,9 @@ EPOCH = "1700000000"
 PARTS = ("data", "metadata", "stac")
 SMALL = {"block": 8, "partition": 30}
 """So that even this world has a dozen blocks and several partitions."""
+
+LAST: list[jobs.Job] = []
+"""The job of the latest build in this process."""
 
 CHILD = """
 import sys
@@ -42,15 +46,28 @@ def main(argv: list[str], sizes: dict[str, int] = SMALL) -> int:
     """`pipelines.build` with small blocks and partitions, as if in a fresh process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     original = command._job
+
+    def small(*args: Any) -> jobs.Job:
+        found = replace(original(*args), **sizes)
+        LAST[:] = [found]
+        return found
+
     for cached in (jobs.scenes_of, jobs.imagery_of, plan_act._spool, plan_act._caps):
         cached.cache_clear()
-    command._job = lambda *args: replace(original(*args), **sizes)
+    SHELF.clear()
+    command._job = small
     try:
         return command.main(argv)
     finally:
         command._job = original
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def planned(world: World, out: Path, sizes: dict[str, int] = SMALL, *more: str) -> jobs.Job:
+    """Plan only; returns the job that the acts were given."""
+    assert main(arguments(world, out, "--until", "plan", "--quiet", *more), sizes) == 0
+    return LAST[0]
 
 
 def started(argv: Iterable[str], env: dict[str, str] | None = None, sizes: Any = SMALL) -> Any:

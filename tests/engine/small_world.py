@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import osmium
 import rasterio
+from affine import Affine
 from osmium.osm.mutable import Node, Way
 from pyproj import Transformer
-from rasterio.transform import from_origin
 
 CRS = "EPSG:32632"
 SIDE, GSD = 512, 0.6
@@ -130,7 +130,7 @@ def paint(
             ground[:, row - 46 : row + side + 46, col - 46 : col + side + 46] = 77
     profile: dict[str, Any] = {
         "driver": "GTiff", "count": 4, "width": SIDE, "height": SIDE, "dtype": "uint8", "crs": CRS,
-        "transform": from_origin(*corner, GSD, GSD), "nodata": 0, "tiled": True,
+        "transform": Affine(GSD, 0, corner[0], 0, -GSD, corner[1]), "nodata": 0, "tiled": True,
         "blockxsize": 128, "blockysize": 128, "compress": "deflate", "zlevel": 1,
     }  # fmt: skip
     empty = (ground == 0).all(axis=0)

@@ -1,0 +1,301 @@
+"""PBF files as arrays: one block at a time, no Python work for each object.
+
+The format is described at https://wiki.openstreetmap.org/wiki/PBF_Format. A field of many messages
+is read in step: the first field of all ways of a block, then their second, and so on. Names and
+ids of users and changesets are stepped over.
+"""
+
+import lzma
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Value = int | bytes
+
+BLOB_LIMIT = 32 * 1024 * 1024
+"""Largest blob in bytes, before and after decompression (PBF format, "File format")."""
+
+
+class Damaged(ValueError):
+    """The bytes are no PBF of the kind that is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of different lengths: row i is `values[ends[i - 1]:ends[i]]`."""
+
+    values: Ints
+    ends: Ints
+
+    def counts(self) -> Ints:
+        """Length of each row."""
+        return np.diff(self.ends, prepend=0)
+
+    def owner(self) -> Ints:
+        """Row number of each value."""
+        return np.repeat(np.arange(len(self.ends)), self.counts())
+
+    def take(self, rows: Ints) -> "Ragged":
+        """The rows numbered `rows`, in that order."""
+        counts = self.counts()[rows]
+        ends = np.cumsum(counts)
+        shift = np.repeat(self.ends[rows] - ends, counts)
+        return Ragged(self.values[np.arange(len(shift)) + shift], ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """Nodes, ways or relations of one block, in file order.
+
+    Attributes:
+        id, version, time: one for each; time in seconds since 1970, 0 where there is none.
+        keys, texts: numbers of each tag's key and value in the block's strings.
+        lon, lat: of nodes, in units of 1e-7 degrees; empty otherwise.
+        refs: node ids of ways, member ids of relations.
+        kinds: 0 node, 1 way or 2 relation for each member of relations.
+    """
+
+    id: Ints
+    version: Ints
+    time: Ints
+    keys: Ragged
+    texts: Ragged
+    lon: Ints
+    lat: Ints
+    refs: Ragged
+    kinds: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its strings as bytes, and its objects, by kind (0 node, 1 way, 2 relation)."""
+
+    strings: list[bytes]
+    groups: list[tuple[int, Things]]
+
+
+def message(data: bytes) -> Iterator[tuple[int, Value]]:
+    """Field numbers and values (numbers, or bytes) of one protobuf message.
+
+    Raises:
+        Damaged: the message ends too early or has a wire type that PBF does not use.
+    """
+    at, size = 0, len(data)
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while at < size and shift < 70:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+        raise Damaged("a number does not end")
+
+    while at < size:
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        elif tag & 7 == 2:
+            length = varint()
+            at += length
+            if at > size:
+                raise Damaged("a field is longer than its message")
+            yield tag >> 3, data[at - length : at]
+        else:
+            raise Damaged(f"wire type {tag & 7}")
+
+
+def part(found: dict[int, Value], number: int) -> bytes:
+    """The bytes of field `number`, empty when it is absent.
+
+    Raises:
+        Damaged: it is a number.
+    """
+    value = found.get(number, b"")
+    if isinstance(value, int):
+        raise Damaged(f"field {number} is a number")
+    return value
+
+
+def number(found: dict[int, Value], field: int, default: int) -> int:
+    """The number in `field`.
+
+    Raises:
+        Damaged: it is a string of bytes.
+    """
+    value = found.get(field, default)
+    if isinstance(value, bytes):
+        raise Damaged(f"field {field} is no number")
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def unpack(blob: bytes) -> bytes:
+    """The content of a Blob message.
+
+    Raises:
+        Damaged: wrong size, damaged, or packed in an unknown way.
+    """
+    found = dict(message(blob))
+    if 1 in found:
+        return part(found, 1)
+    size = number(found, 2, 0)
+    if not 0 < size <= BLOB_LIMIT:
+        raise Damaged(f"a blob declares {size} bytes")
+    try:
+        if 3 in found:
+            data = zlib.decompressobj().decompress(part(found, 3), size + 1)
+        elif 4 in found:
+            data = lzma.LZMADecompressor().decompress(part(found, 4), size + 1)
+        elif 6 in found or 7 in found:
+            codec, field = ("lz4_raw", 6) if 6 in found else ("zstd", 7)
+            data = pa.decompress(part(found, field), size, codec, asbytes=True)
+        else:
+            raise Damaged(f"a blob is packed in an unknown way: fields {sorted(found)}")
+    except (zlib.error, lzma.LZMAError, OSError, pa.ArrowException) as error:
+        raise Damaged(str(error)) from error
+    if len(data) != size:
+        raise Damaged(f"a blob holds {len(data)} bytes, not {size}")
+    return bytes(data)
+
+
+def varints(data: Bytes) -> npt.NDArray[np.uint64]:
+    """The numbers in a run of varints.
+
+    Raises:
+        Damaged: the last one does not end, or one is longer than ten bytes.
+    """
+    if not len(data):
+        return np.empty(0, np.uint64)
+    last = np.flatnonzero(data < 128)
+    if not len(last) or last[-1] != len(data) - 1:
+        raise Damaged("a number does not end")
+    first = np.empty_like(last)
+    first[0], first[1:] = 0, last[:-1] + 1
+    length = last - first
+    longest = int(length.max())
+    if longest > 9:
+        raise Damaged("a number is too long")
+    value = (data[first] & 127).astype(np.uint64)
+    for step in range(1, longest + 1):
+        rows = np.flatnonzero(length >= step)
+        more = (data[first[rows] + step] & 127).astype(np.uint64)
+        value[rows] |= more << np.uint64(7 * step)
+    return value
+
+
+def signed(values: npt.NDArray[np.uint64]) -> Ints:
+    """Zigzag-coded numbers (protobuf's sint64)."""
+    half = (values >> np.uint64(1)).astype(np.int64)
+    return half ^ -(values & np.uint64(1)).astype(np.int64)
+
+
+def plain(data: bytes) -> Ints:
+    """A packed field of int64."""
+    return varints(np.frombuffer(data, np.uint8)).astype(np.int64)
+
+
+def summed(data: bytes) -> Ints:
+    """A packed field of differences (sint64), added up."""
+    return np.cumsum(signed(varints(np.frombuffer(data, np.uint8))))
+
+
+class Step:
+    """The same fields of many messages that lie in one buffer, read in step.
+
+    Attributes:
+        numbers: field -> its number in each message (0 where absent).
+        spans: field -> first and end byte in each message (equal where absent).
+    """
+
+    def __init__(self, data: Bytes, start: Ints, end: Ints) -> None:
+        """Read all messages; `start` and `end` are their byte spans.
+
+        Raises:
+            Damaged: a message is broken.
+        """
+        self.data, self.size = data, len(start)
+        self.numbers: dict[int, npt.NDArray[np.uint64]] = {}
+        self.spans: dict[int, tuple[Ints, Ints]] = {}
+        at, rows = start.copy(), np.flatnonzero(start < end)
+        while len(rows):
+            tag = self._varint(at, rows, end)
+            value = self._varint(at, rows, end)
+            for name in np.unique(tag).tolist():
+                same = tag == name
+                self._keep(name, rows[same], value[same], at)
+            if (at[rows] > end[rows]).any():
+                raise Damaged("a field is longer than its message")
+            rows = rows[at[rows] < end[rows]]
+
+    def _keep(self, tag: int, rows: Ints, value: npt.NDArray[np.uint64], at: Ints) -> None:
+        field, kind = tag >> 3, tag & 7
+        if kind == 0:
+            self.numbers.setdefault(field, np.zeros(self.size, np.uint64))[rows] = value
+        elif kind == 2 and (value <= len(self.data)).all():
+            empty = np.zeros(self.size, np.int64)
+            first, end = self.spans.setdefault(field, (empty, empty.copy()))
+            first[rows] = at[rows]
+            at[rows] += value.astype(np.int64)
+            end[rows] = at[rows]
+        else:
+            raise Damaged(f"field {field} has wire type {kind}, or is too long")
+
+    def _varint(self, at: Ints, rows: Ints, end: Ints) -> npt.NDArray[np.uint64]:
+        value = np.zeros(len(rows), np.uint64)
+        left = np.arange(len(rows))
+        for step in range(10):
+            place = at[rows[left]]
+            if (place >= end[rows[left]]).any():
+                break
+            byte = self.data[place]
+            value[left] |= (byte & 127).astype(np.uint64) << np.uint64(7 * step)
+            at[rows[left]] += 1
+            left = left[byte >= 128]
+            if not len(left):
+                return value
+        raise Damaged("a number does not end")
+
+    def number(self, field: int) -> Ints:
+        """The numbers of `field` (int64), 0 where absent."""
+        found = self.numbers.get(field)
+        return np.zeros(self.size, np.int64) if found is None else found.astype(np.int64)
+
+    def packed(self, field: int) -> tuple[npt.NDArray[np.uint64], Ints]:
+        """The packed numbers of `field` of all messages, and the end of each message's."""
+        zero = np.zeros(self.size, np.int64)
+        first, end = self.spans.get(field, (zero, zero))
+        length = end - first
+        stop = np.cumsum(length)
+        place = np.arange(int(stop[-1]) if self.size else 0) + np.repeat(end - stop, length)
+        data = self.data[place]
+        done = np.concatenate([[0], np.cumsum(data < 128)])
+        if len(data) and (data[stop[length > 0] - 1] >= 128).any():
+            raise Damaged("a number does not end")
+        return varints(data), done[stop]
+
+    def inner(self, field: int) -> "Step":
+        """The messages in `field`."""
+        zero = np.zeros(self.size, np.int64)
+        return Step(self.data, *self.spans.get(field, (zero, zero)))
+
+
+def running(values: Ints, ends: Ints) -> Ints:
+    """Sums from the start of each row on."""
+    total = np.cumsum(values)
+    before = np.concatenate([[0], total])[np.concatenate([[0], ends[:-1]])] if len(ends) else total
+    return total - np.repeat(before, np.diff(ends, prepend=0))
+
+
+def nothing(rows: int) -> Any:
+    """A ragged array of empty rows."""
+    return Ragged(np.empty(0, np.int64), np.zeros(rows, np.int64))
