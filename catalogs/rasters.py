@@ -6,11 +6,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.tiles import TileCache, TileFile, tiled
 from schemas.errors import Fault
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import rasterio
     from rasterio.io import DatasetReader
 
 MAGIC = {
@@ -22,6 +22,9 @@ MAGIC = {
 
 EXPANSION = 2000
 """Largest believable ratio of declared to stored bytes; deflate itself ends at 1,032 (RFC 1951)."""
+
+SUSPECT = 1 << 28
+"""Declared bytes from which `EXPANSION` is held against a file."""
 
 READ_LIMIT = 1 << 30
 """Largest single read in bytes."""
@@ -85,11 +88,11 @@ def open_raster(href: str) -> "DatasetReader":
     itemsize = max(_itemsize(t) for t in dataset.dtypes)
     declared = dataset.width * dataset.height * dataset.count * itemsize
     stored = max(Path(href).stat().st_size, 1)
-    if declared > READ_LIMIT and declared / stored > EXPANSION:
+    if declared > SUSPECT and declared / stored > EXPANSION:
         dataset.close()
         raise Fault(
             "too_large",
-            f"{href}: declares {declared / 1e9:,.0f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
+            f"{href}: declares {declared / 1e9:,.1f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
         )
     return dataset
 
@@ -100,27 +103,30 @@ def _itemsize(dtype: str) -> int:
     return np.dtype(dtype).itemsize if dtype != "complex_int16" else 4
 
 
+def session() -> "rasterio.Env":
+    """A context in which many reads share one GDAL environment; each read sets one up otherwise."""
+    guard_environment()
+    import rasterio
+
+    return rasterio.Env()
+
+
 class Shelf(threading.local):
-    """Open files of one thread, the most recently used ones kept. Never pickled, never shared."""
+    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared."""
 
     def __init__(self, size: int = 32) -> None:
         self.size = size
-        self.open: OrderedDict[str, tuple[DatasetReader, TileFile | None]] = OrderedDict()
-        self.tiles = TileCache()
+        self.open: OrderedDict[str, DatasetReader] = OrderedDict()
 
     def get(self, href: str) -> "DatasetReader":
         """The dataset of `href`, opened at most once while it stays on the shelf."""
-        return self._entry(href)[0]
-
-    def _entry(self, href: str) -> "tuple[DatasetReader, TileFile | None]":
-        entry = self.open.get(href)
-        if entry is None:
-            dataset = open_raster(href)
-            entry = self.open[href] = (dataset, tiled(href))
+        dataset = self.open.get(href)
+        if dataset is None:
+            dataset = self.open[href] = open_raster(href)
             if len(self.open) > self.size:
-                self.open.popitem(last=False)[1][0].close()
+                self.open.popitem(last=False)[1].close()
         self.open.move_to_end(href)
-        return entry
+        return dataset
 
     def read(
         self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
@@ -133,15 +139,14 @@ class Shelf(threading.local):
         from rasterio.errors import RasterioError
         from rasterio.windows import Window
 
-        dataset, tiles = self._entry(href)
-        if tiles is not None:
-            fill = dataset.nodata or 0
-            for index, target in zip(indexes, out, strict=True):
-                self.tiles.read(tiles, index, col, row, fill, target)
-            return
+        dataset = self.get(href)
         height, width = out[0].shape
+        box = Window(col, row, width, height)
         try:
-            found = dataset.read(indexes, window=Window(col, row, width, height))
+            if len(indexes) == 1:
+                dataset.read(indexes[0], window=box, out=out[0])
+                return
+            found = dataset.read(indexes, window=box)
         except RasterioError as error:
             cause = error.__cause__ or error
             raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
@@ -151,8 +156,7 @@ class Shelf(threading.local):
     def clear(self) -> None:
         """Close everything this thread holds."""
         while self.open:
-            self.open.popitem()[1][0].close()
-        self.tiles = TileCache()
+            self.open.popitem()[1].close()
 
 
 SHELF = Shelf()

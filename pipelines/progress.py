@@ -39,7 +39,9 @@ class Progress:
             print(text, file=self.stream, flush=True)
 
     @contextmanager
-    def act(self, name: str, total: int = 0, done: Callable[[], int] | None = None) -> Iterator[None]:
+    def act(
+        self, name: str, total: int = 0, done: Callable[[], int] | None = None
+    ) -> Iterator[None]:
         """An act under way. `done` counts finished blocks or shards from their commit records.
 
         The local runner blocks, so a thread asks the commit records instead of the pipeline.
@@ -48,7 +50,9 @@ class Progress:
         stop = threading.Event()
         watcher = None
         if done is not None and total and self.mode != "quiet":
-            watcher = threading.Thread(target=self._watch, args=(name, total, done, stop), daemon=True)
+            watcher = threading.Thread(
+                target=self._watch, args=(name, total, done, stop), daemon=True
+            )
             watcher.start()
         try:
             yield

@@ -83,7 +83,9 @@ def open_sources(args: argparse.Namespace) -> Sources:
         imagery = open_imagery(imagery_at, override, generated=args.imagery == "world")
     osm, note = _osm(Path(osm_at), args, terms.get("osm", ""), lines.get("osm", ""))
     credits = (*imagery.credits, osm)
-    broken = clash({p: {c.licence for c in credits if p in c.parts} for p in ("pixels", "tables", "texts")})
+    broken = clash(
+        {p: {c.licence for c in credits if p in c.parts} for p in ("pixels", "tables", "texts")}
+    )
     if broken:
         raise SourceError(f"licences clash in {broken}; choose other sources")
     return Sources(
@@ -91,8 +93,15 @@ def open_sources(args: argparse.Namespace) -> Sources:
         {"imagery": imagery_at, "osm": osm_at},
         credits,
         {"imagery": digest([s.as_dict() for s in imagery.scenes]), "osm": osm.checksum},
-        (note,) if note else (),
+        (*_unusable(imagery), *((note,) if note else ())),
     )
+
+
+def _unusable(imagery: Imagery, most: int = 5) -> list[str]:
+    """Files and items that no sample can come from, each with its reason."""
+    found = [f"unusable: {message} ({code})" for _, code, message in imagery.lost[:most]]
+    rest = len(imagery.lost) - most
+    return found if rest <= 0 else [*found, f"unusable: {rest:,} further images"]
 
 
 def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[Credit, str]:

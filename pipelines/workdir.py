@@ -121,7 +121,9 @@ def remember(path: Path, settings: dict[str, Any]) -> None:
     old = read_json(path)
     changed = [k for k in sorted({*old, *settings}) if old.get(k) != settings.get(k)]
     if changed:
-        shown = "; ".join(f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed)
+        shown = "; ".join(
+            f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed
+        )
         raise UsageError(
             f"{path.parent.parent} was built with other settings ({shown}); "
             "use another --out, or --overwrite to build anew"

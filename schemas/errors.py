@@ -1,7 +1,7 @@
 """What can go wrong, as one flat hierarchy. Every message is one sentence: what, where, what to do."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class LoomError(Exception):

@@ -19,9 +19,14 @@ class Step(Protocol):
     """
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[str, ...]:
+        """Facts and nouns that must be there."""
+        ...
+
     @property
-    def gives(self) -> dict[str, str]: ...
+    def gives(self) -> dict[str, str]:
+        """Types of the facts that it adds, by name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -147,9 +152,16 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
         UsageError: for an unknown or ambiguous name, or a value of the wrong type.
     """
     known = settings(recipe)
+    together: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
         full = _resolve(name, known)
-        recipe = _replace(recipe, full, _typed(full, value, known[full]))
+        owner, item = full.rsplit(".", 1)
+        together.setdefault(owner, {})[item] = _typed(full, value, known[full])
+    for owner, values in together.items():
+        try:
+            recipe = _replace(recipe, owner, values)
+        except ValueError as error:
+            raise UsageError(f"--set {error}") from error
     return recipe
 
 
@@ -179,13 +191,12 @@ def _typed(name: str, value: Any, old: Any) -> Any:
     return value
 
 
-def _replace(recipe: Recipe, full: str, value: Any) -> Recipe:
-    owner, item = full.rsplit(".", 1)
+def _replace(recipe: Recipe, owner: str, values: dict[str, Any]) -> Recipe:
     if owner == "pack":
-        return replace(recipe, pack=replace(recipe.pack, **{item: value}))
+        return replace(recipe, pack=replace(recipe.pack, **values))
 
     def swap(step: Any) -> Any:
-        return replace(step, **{item: value}) if name_of(step) == owner else step
+        return replace(step, **values) if name_of(step) == owner else step
 
     return replace(
         recipe,

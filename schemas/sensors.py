@@ -3,9 +3,19 @@
 from dataclasses import dataclass
 
 SENTINEL_2 = {
-    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge071",
-    "B06": "rededge075", "B07": "rededge078", "B08": "nir", "B8A": "nir08", "B09": "nir09",
-    "B10": "cirrus", "B11": "swir16", "B12": "swir22",
+    "B01": "coastal",
+    "B02": "blue",
+    "B03": "green",
+    "B04": "red",
+    "B05": "rededge071",
+    "B06": "rededge075",
+    "B07": "rededge078",
+    "B08": "nir",
+    "B8A": "nir08",
+    "B09": "nir09",
+    "B10": "cirrus",
+    "B11": "swir16",
+    "B12": "swir22",
 }
 """STAC common names (eo extension 2.0) of the Sentinel-2 MSI bands."""
 

@@ -76,7 +76,10 @@ BAND_STATS = pa.list_(
             ("squares", pa.float64()),
             ("min", pa.float64()),
             ("max", pa.float64()),
-            ("histogram", pa.list_(pa.uint32(), 256)),  # of sqrt(value / full scale), 256 equal bins
+            (
+                "histogram",
+                pa.list_(pa.uint32(), 256),
+            ),  # of sqrt(value / full scale), 256 equal bins
         ]
     )
 )
@@ -108,9 +111,7 @@ def member_columns(extension: str) -> tuple[str, str]:
 
 def samples_schema(recipe: Recipe) -> pa.Schema:
     """`metadata/samples.parquet`: one row for every shipped sample."""
-    members = [
-        (name, pa.int64()) for ext in recipe.pack.members for name in member_columns(ext)
-    ]
+    members = [(name, pa.int64()) for ext in recipe.pack.members for name in member_columns(ext)]
     return pa.schema(
         [
             ("key", pa.string()),
@@ -166,10 +167,19 @@ def json_schema(recipe: Recipe) -> dict[str, str]:
     return {**JSON_PLACE, **{k: v for k, v in facts.items() if k not in JSON_PLACE}}
 
 
+UNKNOWN: dict[str, str | int | float | bool] = {
+    "string": "",
+    "int64": -1,
+    "float64": -1.0,
+    "bool": False,
+}
+"""What stands for a value that is not known, where null is not allowed."""
+
+
 def flat(value: Any, kind: str) -> str | int | float | bool:
     """`value` in the JSON type `kind`; unknown (None, NaN) becomes "", -1, -1.0 or False."""
     if value is None or value != value:
-        return {"string": "", "int64": -1, "float64": -1.0, "bool": False}[kind]
+        return UNKNOWN[kind]
     if kind == "string":
         return value.isoformat() if hasattr(value, "isoformat") else str(value)
     if kind == "float64":

@@ -82,12 +82,22 @@ class Window:
         west, south, east, north = self.grid.bounds()
         t = np.linspace(0, 1, steps, endpoint=False)
         xs = np.concatenate(
-            [west + (east - west) * t, np.full(steps, east), east - (east - west) * t,
-             np.full(steps, west), [west]]
+            [
+                west + (east - west) * t,
+                np.full(steps, east),
+                east - (east - west) * t,
+                np.full(steps, west),
+                [west],
+            ]
         )
         ys = np.concatenate(
-            [np.full(steps, south), south + (north - south) * t, np.full(steps, north),
-             north - (north - south) * t, [south]]
+            [
+                np.full(steps, south),
+                south + (north - south) * t,
+                np.full(steps, north),
+                north - (north - south) * t,
+                [south],
+            ]
         )
         lon, lat = to_lonlat(self.grid.crs, xs, ys)
         if len(lon) and lon.max() - lon.min() > 180:
@@ -98,7 +108,12 @@ class Window:
         """(west, south, east, north) in degrees; west > east across the antimeridian (RFC 7946)."""
         ring = self.outline()
         west, east = float(ring[:, 0].min()), float(ring[:, 0].max())
-        return west, float(ring[:, 1].min()), east - 360 if east > 180 else east, float(ring[:, 1].max())
+        return (
+            west,
+            float(ring[:, 1].min()),
+            east - 360 if east > 180 else east,
+            float(ring[:, 1].max()),
+        )
 
     def centre(self) -> tuple[float, float]:
         """(lon, lat) in degrees of the middle of the window."""

@@ -27,7 +27,7 @@ def test_check_1_names_round_trip(kind: str, alias: str, year: int) -> None:
 
 
 def test_check_1_alias_table_and_remap() -> None:
-    assert set(COLLECTIONS) == set("CH ES DE FI US P3 P5 S2 L8 L9".split())
+    assert set(COLLECTIONS) == {"CH", "ES", "DE", "FI", "US", "P3", "P5", "S2", "L8", "L9"}
     assert present_id("CH") == "Switzerland/SWISSIMAGE/orthos/10cm"
     assert list(REMAPPED) == [COLLECTIONS["CH"].id]
     assert present_id("US") == COLLECTIONS["US"].id

@@ -29,7 +29,12 @@ def probed(module: str, *argv: str) -> tuple[int, list[str], str]:
     """(exit code, heavy modules imported, output) of a module run in a process of its own."""
     code = PROBE.format(argv=[module, *argv], module=module, heavy=HEAVY)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     status, heavy = json.loads(done.stdout.splitlines()[-1])
     return status, heavy, done.stdout
@@ -64,7 +69,11 @@ def test_light_answers_load_nothing_heavy(module: str, argv: list[str], words: l
 
 def test_the_console_command_dispatches() -> None:
     """`earthloom build` is `python -m pipelines.build`."""
-    run = [sys.executable, "-c", "from pipelines.commands.earthloom import main; raise SystemExit(main())"]
+    run = [
+        sys.executable,
+        "-c",
+        "from pipelines.commands.earthloom import main; raise SystemExit(main())",
+    ]
     for argv, code in (([], 0), (["--help"], 0), (["nonsense"], 2), (["build", "--list"], 0)):
         done = subprocess.run([*run, *argv], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == code
@@ -185,7 +194,9 @@ def test_a_settings_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -
     assert "No such file" in refused(capsys, "--dataset", "skyscript", "--config", "nowhere.yaml")
 
 
-@pytest.mark.parametrize("runner", [*REFUSED, *(name.removesuffix("Runner").lower() for name in REFUSED)])
+@pytest.mark.parametrize(
+    "runner", [*REFUSED, *(name.removesuffix("Runner").lower() for name in REFUSED)]
+)
 def test_refused_runners_say_why(runner: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each loses data or fetches a binary; the sentence says which, and what to use."""
     said = refused(capsys, "--dataset", "skyscript", "--runner", runner)

@@ -50,7 +50,11 @@ def test_there_is_something_to_walk() -> None:
 def test_direction(path: Path) -> None:
     """schemas <- catalogs <- transforms <- pipelines, and no test or benchmark from any of them."""
     above = {*LAYERS[LAYERS.index(layer(path)) + 1 :], "tests", "benchmarks"}
-    wrong = [f"{shown(path)}:{line} imports {name}" for name, line in imports(parsed(path)) if name in above]
+    wrong = [
+        f"{shown(path)}:{line} imports {name}"
+        for name, line in imports(parsed(path))
+        if name in above
+    ]
     assert not wrong
 
 
@@ -70,7 +74,9 @@ def test_only_pipelines_know_beam() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=shown)
 def test_extras_are_imported_where_used(path: Path) -> None:
     """A module with an optional library at its top cannot be imported without the extra."""
-    top = ast.Module(body=[n for n in parsed(path).body if not isinstance(n, ast.If)], type_ignores=[])
+    top = ast.Module(
+        body=[n for n in parsed(path).body if not isinstance(n, ast.If)], type_ignores=[]
+    )
     statements = [n for n in top.body if isinstance(n, ast.Import | ast.ImportFrom)]
     found = {name for node in statements for name, _ in imports(node)}
     assert not found.intersection(OPTIONAL)
@@ -86,7 +92,11 @@ def opens(tree: ast.AST) -> list[int]:
         if isinstance(node, ast.ImportFrom) and node.module == "rasterio":
             found += [node.lineno for a in node.names if a.name == "open"]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr == "open" and isinstance(node.value, ast.Name):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "open"
+            and isinstance(node.value, ast.Name)
+        ):
             found += [node.lineno] if node.value.id in names else []
     return sorted(found)
 

@@ -83,7 +83,7 @@ def test_wrong_order_names_step_need_and_giver() -> None:
 
 def test_a_need_that_nobody_gives() -> None:
     """No giver is invented."""
-    with pytest.raises(UsageError, match="needs 'count', which no earlier step gives$"):
+    with pytest.raises(UsageError, match=r"needs 'count', which no earlier step gives$"):
         check(small(make=(Sum(),)))
 
 

@@ -87,9 +87,7 @@ class GeoTiff:
 
     needs: tuple[str, ...] = field(default=("image",), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
-    media_type: str = field(
-        default="image/tiff; application=geotiff; profile=deflate", init=False
-    )
+    media_type: str = field(default="image/tiff; application=geotiff; profile=deflate", init=False)
     feature: str = field(default="binary", init=False)
 
     def __call__(self, sample: Sample, ctx: Context) -> bytes:
@@ -140,4 +138,6 @@ class Json:
             name: ",".join(row[name]) if name == "scene_ids" else flat(row[name], kind)
             for name, kind in schema.items()
         }
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(
+            values, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        ).encode()

@@ -3,7 +3,7 @@
 The container is baseline TIFF 6.0 with the GeoTIFF 1.1 keys (OGC 19-008) and GDAL's tags for nodata
 and band descriptions; any TIFF reader opens it. Bands are stored one after the other (planar
 configuration 2), which differences and deflates faster and smaller than pixel order. ISA-L level 1
-gives the same bytes on every x86-64 processor from SSE4.2 on (docs/decisions/chip-encoding.md).
+gives the same bytes on every x86-64 processor from SSE4.2 on (docs/decisions/0005-chip-encoding.md).
 """
 
 import struct
@@ -17,7 +17,6 @@ import numpy.typing as npt
 from schemas.windows import Grid
 
 SHORT, LONG, DOUBLE, ASCII = 3, 4, 12, 2
-SIZES = {SHORT: "H", LONG: "I", DOUBLE: "d"}
 FORMATS = {"u": 1, "i": 2, "f": 3}
 STRIP = 1 << 19  # bytes of one strip before compression, at most
 
@@ -37,27 +36,60 @@ def encode(
         return _by_driver(array, grid, nodata, names)
     count, height, width = array.shape
     rows = max(1, min(height, STRIP // max(1, width * array.itemsize)))
-    strips = [_deflate(_strip(array[b, y : y + rows])) for b in range(count) for y in range(0, height, rows)]
-    tags = [
-        (256, LONG, (width,)),
-        (257, LONG, (height,)),
-        (258, SHORT, (array.itemsize * 8,) * count),
-        (259, SHORT, (8,)),  # deflate
-        (262, SHORT, (1,)),  # photometric: min is black
-        (277, SHORT, (count,)),
-        (278, LONG, (rows,)),
-        (284, SHORT, (2,)),  # planar: bands one after the other
-        (317, SHORT, (2 if array.dtype.kind in "ui" else 1,)),  # horizontal differencing
-        (339, SHORT, (FORMATS[array.dtype.kind],) * count),
-        *_placement(grid),
+    strips = [
+        _deflate(_strip(array[b, y : y + rows])) for b in range(count) for y in range(0, height, rows)
     ]
+    fixed = _fixed_tags(count, height, width, array.dtype.str, rows, grid.crs, nodata, names)
+    a, _, c, _, e, f = grid.transform
+    offset, offsets = 8, []
+    for strip in strips:
+        offsets.append(offset)
+        offset += len(strip) + (len(strip) & 1)
+    many = f"<{len(strips)}I"
+    tags = [
+        *fixed,
+        (273, LONG, len(strips), struct.pack(many, *offsets)),
+        (279, LONG, len(strips), struct.pack(many, *map(len, strips))),
+        (33550, DOUBLE, 3, struct.pack("<3d", a, -e, 0.0)),
+        (33922, DOUBLE, 6, struct.pack("<6d", 0.0, 0.0, 0.0, c, f, 0.0)),
+    ]
+    return _assemble(sorted(tags), strips, offset)
+
+
+Tag = tuple[int, int, int, bytes]  # number, type, how many values, their bytes
+
+
+@lru_cache(maxsize=4096)
+def _fixed_tags(
+    count: int, height: int, width: int, dtype: str, rows: int, crs: str, nodata: float | None,
+    names: tuple[str, ...],
+) -> tuple[Tag, ...]:  # fmt: skip
+    """The tags that chips of one shape and kind have in common."""
+    kind = np.dtype(dtype)
+    whole = kind.kind in "ui"
+    shorts = {
+        258: (kind.itemsize * 8,) * count,
+        259: (8,),  # deflate
+        262: (1,),  # photometric: min is black
+        277: (count,),
+        284: (2,),  # planar: bands one after the other
+        317: (2 if whole else 1,),  # horizontal differencing
+        339: (FORMATS[kind.kind],) * count,
+        34735: _keys(int(crs.removeprefix("EPSG:"))),
+    }
     if count > 1:
-        tags.append((338, SHORT, (0,) * (count - 1)))  # further bands: unspecified
+        shorts[338] = (0,) * (count - 1)  # further bands: unspecified
+    longs = {256: width, 257: height, 278: rows}
+    texts = {}
     if any(names):
-        tags.append((42112, ASCII, _descriptions(names)))
+        texts[42112] = _descriptions(names)
     if nodata is not None:
-        tags.append((42113, ASCII, f"{nodata:.17g}\0".encode()))
-    return _assemble(tags, strips)
+        texts[42113] = f"{nodata:.17g}\0".encode()
+    return (
+        *((tag, SHORT, len(v), struct.pack(f"<{len(v)}H", *v)) for tag, v in shorts.items()),
+        *((tag, LONG, 1, struct.pack("<I", v)) for tag, v in longs.items()),
+        *((tag, ASCII, len(v), v) for tag, v in texts.items()),
+    )
 
 
 def _strip(part: npt.NDArray[Any]) -> bytes:
@@ -94,39 +126,22 @@ def _keys(code: int) -> tuple[int, ...]:
     return (1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, crs_key, 0, 1, code)
 
 
-def _placement(grid: Grid) -> list[tuple[int, int, tuple[Any, ...]]]:
-    a, _, c, _, e, f = grid.transform
-    return [
-        (33550, DOUBLE, (a, -e, 0.0)),
-        (33922, DOUBLE, (0.0, 0.0, 0.0, c, f, 0.0)),
-        (34735, SHORT, _keys(int(grid.crs.removeprefix("EPSG:")))),
-    ]
-
-
-def _assemble(tags: list[tuple[int, int, Any]], strips: list[bytes]) -> bytes:
-    """Header, strips, then the directory with everything that does not fit into it."""
-    offset, offsets = 8, []
-    for strip in strips:
-        offsets.append(offset)
-        offset += len(strip) + (len(strip) & 1)
-    tags = sorted([*tags, (273, LONG, tuple(offsets)), (279, LONG, tuple(map(len, strips)))])
-    directory = struct.pack("<H", len(tags))
-    extra = b""
+def _assemble(tags: list[Tag], strips: list[bytes], offset: int) -> bytes:
+    """Header, strips, then the directory at `offset` with everything that does not fit into it."""
     extra_at = offset + 2 + 12 * len(tags) + 4
-    for tag, kind, values in tags:
-        data = values if kind == ASCII else struct.pack(f"<{len(values)}{SIZES[kind]}", *values)
+    directory, extra = [struct.pack("<H", len(tags))], []
+    for tag, kind, count, data in tags:
         if len(data) <= 4:
-            field = data.ljust(4, b"\0")
+            value = data.ljust(4, b"\0")
         else:
-            field = struct.pack("<I", extra_at + len(extra))
-            extra += data + b"\0" * (len(data) & 1)
-        directory += struct.pack("<HHI", tag, kind, len(values)) + field
-    pieces = [struct.pack("<2sHI", b"II", 42, offset)]
-    for strip in strips:
-        pieces.append(strip)
-        if len(strip) & 1:
-            pieces.append(b"\0")
-    return b"".join((*pieces, directory, struct.pack("<I", 0), extra))
+            value = extra_at.to_bytes(4, "little")
+            padded = data + b"\0" * (len(data) & 1)
+            extra.append(padded)
+            extra_at += len(padded)
+        directory.append(struct.pack("<HHI", tag, kind, count) + value)
+    body = [piece for strip in strips for piece in (strip, b"\0" * (len(strip) & 1))]
+    head = struct.pack("<2sHI", b"II", 42, offset)
+    return b"".join((head, *body, *directory, b"\0\0\0\0", *extra))
 
 
 def _by_driver(

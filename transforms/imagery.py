@@ -114,9 +114,7 @@ def choose_bands(scene: Scene, wanted: tuple[str, ...]) -> tuple[Band, ...]:
     return tuple(b for b in scene.bands if b.gsd <= finest * 1.01)
 
 
-def read_window(
-    bands: tuple[Band, ...], window: Window, scene: Scene
-) -> npt.NDArray[Any]:
+def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.NDArray[Any]:
     """Stored numbers of `bands` within `window`, shape (band, y, x), never resampled.
 
     Bands of one file are read in one call.
@@ -155,17 +153,17 @@ def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[n
     colour); in physical data when any band is. NaN is never valid.
     """
     valid = np.ones(array.shape[-2:], bool)
-    if nodata is not None and not np.isnan(nodata):
+    real = np.issubdtype(array.dtype, np.floating)  # a NaN hides the least and greatest number
+    there = nodata is not None and not np.isnan(nodata)
+    if there and (real or array.min() <= nodata <= array.max()):
         missing = array == nodata
         valid &= ~(missing.all(axis=0) if array.dtype == np.uint8 else missing.any(axis=0))
-    if np.issubdtype(array.dtype, np.floating):
+    if real:
         valid &= np.isfinite(array).all(axis=0)
     return valid
 
 
-def remove_offset(
-    array: npt.NDArray[Any], offset: int, nodata: float | None
-) -> npt.NDArray[Any]:
+def remove_offset(array: npt.NDArray[Any], offset: int, nodata: float | None) -> npt.NDArray[Any]:
     """Stored numbers + offset, clipped at 0 (1 where nodata is 0), nodata kept apart, same dtype."""
     if offset == 0:
         return array

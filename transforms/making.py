@@ -82,6 +82,19 @@ class _Columns:
     members: list[list[tuple[int, int]]] = field(default_factory=list)
     stats: list[list[dict[str, Any]]] = field(default_factory=list)
 
+    def add(
+        self,
+        sample: Sample | None,
+        drop: Drop | None,
+        places: list[tuple[int, int]],
+        stats: list[dict[str, Any]],
+    ) -> None:
+        """One more row: a sample, or what became of it."""
+        self.samples.append(sample)
+        self.drops.append(drop)
+        self.members.append(places)
+        self.stats.append(stats)
+
 
 def make_one(
     sample: Sample, recipe: Recipe, ctx: Context
@@ -133,11 +146,11 @@ def make_block(
     try:
         for sample in from_table(table, scenes):
             made = make_one(sample, recipe, ctx)
-            lost = isinstance(made, Drop)
-            found.samples.append(None if lost else made[0])
-            found.drops.append(made if lost else None)
-            found.members.append([] if lost else [pending.add(data) for data in made[1]])
-            found.stats.append([] if lost else made[2])
+            if isinstance(made, Drop):
+                found.add(None, made, [], [])
+            else:
+                kept, members, stats = made
+                found.add(kept, None, [pending.add(data) for data in members], stats)
     except BaseException:
         pending.discard()
         raise

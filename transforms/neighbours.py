@@ -42,9 +42,7 @@ def better_ranked_within(
     return beaten
 
 
-def within_buffer(
-    xyz: Floats, radius_m: Floats, lower: Ints, upper: Ints, buffer_m: float
-) -> Ints:
+def within_buffer(xyz: Floats, radius_m: Floats, lower: Ints, upper: Ints, buffer_m: float) -> Ints:
     """Those of `lower` whose circle is nearer than `buffer_m` to the circle of any of `upper`.
 
     The same measure as `schemas.spacing.gap`, with which `verify` proves the promise.

@@ -105,9 +105,7 @@ class Objects:
         sides = [batch[s].to_numpy() for s in ("west", "south", "east", "north")]
         keys = [
             f"{PREFIX[k]}{i}"
-            for k, i in zip(
-                batch["osm_type"].to_pylist(), batch["osm_id"].to_pylist(), strict=True
-            )
+            for k, i in zip(batch["osm_type"].to_pylist(), batch["osm_id"].to_pylist(), strict=True)
         ]
         bounds = [" ".join(repr(float(v)) for v in row) for row in zip(*sides, strict=True)]
         return pa.table(
@@ -203,7 +201,7 @@ class Nearby:
         around = ctx.start_rows(_bounds(outlines))
         shapes = np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy()))
         keys, tags = around["key"].to_pylist(), around["_tags"].to_pylist()
-        boxes = shapely.polygons([ring for ring in outlines])
+        boxes = shapely.polygons(outlines)
         window, other = shapely.STRtree(shapes).query(boxes, predicate="intersects")
         groups = np.split(other, np.searchsorted(window, np.arange(1, len(samples))))
         table = tag_table(self.visible)
@@ -220,8 +218,8 @@ class Nearby:
             own = f"{PREFIX[str(sample.facts['osm_type'])]}{sample.facts['osm_id']}"
             gsd = nominal(sample.window.gsd)
             found = [i for i in hits if keys[i] != own and visible_tags(tags[i], gsd)]
-            apart = _distances(sample.lon, sample.lat, shapes[found])
-            order = sorted(range(len(found)), key=lambda k: (round(apart[k], 2), keys[found[k]]))
+            apart = np.round(_distances(sample.lon, sample.lat, shapes[found]), 2)
+            order = sorted(range(len(found)), key=lambda k: (apart[k], keys[found[k]]))
             near = [found[k] for k in order[: self.most]]
             sample.facts["surrounding_tags"] = json.dumps(
                 [visible_tags(tags[i], gsd) for i in near], ensure_ascii=False

@@ -60,7 +60,7 @@ def top_share(
     """
     scored = np.flatnonzero(~np.isnan(scores))
     most = int(np.ceil(share * len(scored) - 1e-9))
-    order = sorted(scored, key=lambda i: (-scores[i], keys[i]))
+    order = sorted(scored.tolist(), key=lambda i: (-scores[i], keys[i]))
     keep = np.zeros(len(scores), bool)
     keep[order[:most]] = True
     return keep
@@ -139,7 +139,9 @@ def _near_duplicates(found: Survey, recipe: Recipe) -> None:
     xyz = unit_vectors(table["centre_lon"].to_numpy(), table["centre_lat"].to_numpy())
     pairs = cross_split_pairs(hashes, usable, found.split.astype(np.int64), xyz)
     if len(pairs):
-        lower = np.where(found.split[pairs[:, 0]] < found.split[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+        lower = np.where(
+            found.split[pairs[:, 0]] < found.split[pairs[:, 1]], pairs[:, 0], pairs[:, 1]
+        )
         found.drop(np.unique(lower), "near_duplicate", "looks like a sample of another split")
 
 

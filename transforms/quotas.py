@@ -23,7 +23,9 @@ class PerClass:
     by: str = "main_tag"
     cap: int = 5000
     needs: tuple[str, ...] = field(default=("window", "main_tag"), init=False)
-    gives: dict[str, str] = field(default_factory=lambda: {"sampling_weight": "float64"}, init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"sampling_weight": "float64"}, init=False
+    )
 
     def count(self, part: pa.Table) -> dict[str, int]:
         """Samples by class in one partition."""
@@ -42,6 +44,9 @@ class PerClass:
             zip(part["key"].to_pylist(), part[self.by].to_pylist(), strict=True)
         ):
             weights.append(everyone / (classes * kept[name]))
-            if kept[name] < totals[name] and unit(ctx.seed, "quota", key) >= self.cap / totals[name]:
+            if (
+                kept[name] < totals[name]
+                and unit(ctx.seed, "quota", key) >= self.cap / totals[name]
+            ):
                 lost[row] = ("quota", f"{totals[name]} of class {name}, cap {self.cap}")
         return lost, {"sampling_weight": weights}

@@ -22,9 +22,7 @@ def split_of(cell: str, seed: int, val: float, test: float) -> str:
     return "test" if share < test else "val" if share < test + val else "train"
 
 
-def cell_names(
-    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], km: float
-) -> list[str]:
+def cell_names(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], km: float) -> list[str]:
     """Names of the Major TOM cells that hold the anchors."""
     rows, columns = cells(lon, lat, km)
     return [name(int(r), int(c)) for r, c in zip(rows, columns, strict=True)]

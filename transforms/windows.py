@@ -10,9 +10,9 @@ import pyarrow as pa
 from schemas.chance import unit
 from schemas.errors import Reject
 from schemas.samples import Sample
-from transforms.neighbours import better_ranked_within
 from schemas.windows import Bounds, Grid, Window, from_lonlat, ground_gsd, unit_vectors
 from transforms.context import Context
+from transforms.neighbours import better_ranked_within
 
 
 def pixel_box(grid: Grid, bounds: Bounds) -> tuple[int, int, int, int]:
@@ -24,7 +24,12 @@ def pixel_box(grid: Grid, bounds: Bounds) -> tuple[int, int, int, int]:
     a, _, c, _, e, f = grid.transform
     cols, rows = (xs - c) / a, (ys - f) / e
     col, row = math.floor(cols.min() + 1e-6), math.floor(rows.min() + 1e-6)
-    return col, row, math.ceil(cols.max() - 1e-6) - col or 1, math.ceil(rows.max() - 1e-6) - row or 1
+    return (
+        col,
+        row,
+        math.ceil(cols.max() - 1e-6) - col or 1,
+        math.ceil(rows.max() - 1e-6) - row or 1,
+    )
 
 
 def place(start: int, length: int, side: int, limit: int, share: float) -> int:
@@ -57,7 +62,9 @@ class Around:
     def __post_init__(self) -> None:
         """Refuse sizes that cannot be met."""
         if not 8 <= self.min_px <= self.max_px:
-            raise ValueError(f"windows.Around: 8 <= min_px <= max_px, got {self.min_px}, {self.max_px}")
+            raise ValueError(
+                f"windows.Around: 8 <= min_px <= max_px, got {self.min_px}, {self.max_px}"
+            )
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its window.
@@ -72,7 +79,9 @@ class Around:
             raise Reject("too_large", f"{width} x {height} px, at most {self.max_px}")
         if col < 0 or row < 0 or col + width > grid.width or row + height > grid.height:
             raise Reject("outside_imagery", f"not wholly within {sample.scenes[0].id}")
-        side_x, side_y = (self._side(n, full) for n, full in ((width, grid.width), (height, grid.height)))
+        side_x, side_y = (
+            self._side(n, full) for n, full in ((width, grid.width), (height, grid.height))
+        )
         if min(side_x, side_y) < self.min_px:
             raise Reject("scene_too_small", f"{grid.width} x {grid.height} px")
         shares = (
@@ -109,15 +118,15 @@ class Thin:
         """How far beyond a partition its decision may look, metres."""
         return self.px * float(np.max(part["gsd_m"].to_numpy(), initial=0.0))
 
-    def settle(
-        self, part: pa.Table, near: pa.Table, ctx: Context
-    ) -> dict[int, tuple[str, str]]:
+    def settle(self, part: pa.Table, near: pa.Table, ctx: Context) -> dict[int, tuple[str, str]]:
         """Row numbers of `part` to drop -> (code, message), given the rows around it (`near`)."""
         if self.px <= 0 or not len(part):
             return {}
         both = pa.concat_tables([part.select(near.column_names), near])
-        kinds = [f"{c}|{y}" for c, y in zip(
-            both["collection"].to_pylist(), both["year"].to_pylist(), strict=True)]
+        kinds = [
+            f"{c}|{y}"
+            for c, y in zip(both["collection"].to_pylist(), both["year"].to_pylist(), strict=True)
+        ]
         crowded = better_ranked_within(
             centres(both),
             both["rank"].to_numpy(),

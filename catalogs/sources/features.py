@@ -34,6 +34,7 @@ from catalogs.sources.osm_table import (
     OsmDrop,
     Rows,
     batch,
+    blobs,
 )  # fmt: skip
 from catalogs.sources.osm_tags import tags_json
 from schemas.errors import SourceError, UsageError
@@ -80,24 +81,24 @@ def features(
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
     twice = _doubles(path)
     held: dict[tuple[int, int], list[_Object]] = {}
-    rows = Rows()
+    good: list[_Object] = []
     for thing in _objects(path):
         if (thing.kind, thing.ident) in twice:
             held.setdefault((thing.kind, thing.ident), []).append(thing)
-            continue
-        _add(rows, thing, keys, on_drop)
-        if len(rows) >= batch_rows:
-            yield batch(rows, bbox, on_drop)
-            rows = Rows()
+        elif _wanted(thing, keys, on_drop):
+            good.append(thing)
+        if len(good) >= batch_rows:
+            yield batch(_rows(good), bbox, on_drop)
+            good = []
     for _, parts in sorted(held.items()):
         wanted = [part for part in parts if not part.tags.keys().isdisjoint(keys)]
         for _ in wanted[1:]:
             message = f"the object is on {len(wanted)} rows; made one"
             on_drop(OsmDrop(TYPES[parts[0].kind], parts[0].ident, "duplicate", message))
-        if wanted:
-            _add(rows, reduce(_merge, wanted), keys, on_drop)
-    if len(rows):
-        yield batch(rows, bbox, on_drop)
+        if wanted and _wanted(made := reduce(_merge, wanted), keys, on_drop):
+            good.append(made)
+    if good:
+        yield batch(_rows(good), bbox, on_drop)
 
 
 def _doubles(path: Path) -> set[tuple[int, int]]:
@@ -157,24 +158,36 @@ def _rows_of(names: Mapped, part: pa.RecordBatch, geoms: Any, points: Any) -> It
         yield _Object(kind, ident, version, times[i] or 0, tags, geoms[i])
 
 
-def _add(rows: Rows, thing: _Object, keys: Collection[str], on_drop: OnDrop) -> None:
+def _wanted(thing: _Object, keys: Collection[str], on_drop: OnDrop) -> bool:
     if thing.tags.keys().isdisjoint(keys):
-        return
+        return False
     if not thing.ident:
         on_drop(OsmDrop("way", 0, "id_missing", "the row has no OSM id"))
-        return
-    kind = SHAPE_OF.get(-1 if thing.geometry is None else shapely.get_type_id(thing.geometry))
-    if kind is None or shapely.is_empty(thing.geometry):
+        return False
+    if _shape(thing.geometry) < 0:
         message = "the row has no geometry, or a mixed one"
         on_drop(OsmDrop(TYPES[thing.kind], thing.ident, "geometry_invalid", message))
-        return
-    rows.types.append(thing.kind)
-    rows.ids.append(thing.ident)
-    rows.versions.append(thing.version)
-    rows.times.append(thing.time)
-    rows.shapes.append(kind)
-    rows.tags.append(tags_json(thing.tags.items()))
-    rows.wkb.append(shapely.to_wkb(thing.geometry))
+        return False
+    return True
+
+
+def _shape(geometry: Any) -> int:
+    """POINT, LINE or AREA, -1 for none."""
+    if geometry is None or shapely.is_empty(geometry):
+        return -1
+    return SHAPE_OF.get(shapely.get_type_id(geometry), -1)
+
+
+def _rows(things: list[_Object]) -> Rows:
+    return Rows(
+        np.array([thing.kind for thing in things], np.int8),
+        np.array([thing.ident for thing in things], np.int64),
+        np.array([thing.version for thing in things], np.int64),
+        np.array([thing.time for thing in things], np.int64),
+        np.array([_shape(thing.geometry) for thing in things], np.int8),
+        blobs(pa.string(), [tags_json(thing.tags.items()).encode() for thing in things]),
+        np.array([thing.geometry for thing in things], object),
+    )
 
 
 def _merge(first: _Object, other: _Object) -> _Object:

@@ -9,15 +9,14 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from tempfile import TemporaryDirectory
 
+from catalogs.sources.pbf_file import Pbf
 from schemas.errors import SourceError
 from schemas.windows import Bounds
-
-HEADER_LIMIT, BLOB_LIMIT = 64 * 1024, 32 * 1024 * 1024
-"""Largest BlobHeader and Blob in bytes (OSM wiki, PBF format, "File format")."""
 
 KINDS = ".osm.pbf, .osm, .osm.bz2 or .osm.gz"
 
@@ -62,28 +61,25 @@ def inspect(path: Path, expect: Expect | None = None) -> Extract:
     Raises:
         SourceError: the file is missing, empty, something else, cut, or not what was expected.
     """
+    kind = sniff(path)
+    sha, note = verify(path, expect or Expect())
+    size = path.stat().st_size
+    if kind == "pbf":
+        about = Pbf(path).header
+        return Extract(path, kind, size, sha, about.timestamp, about.bbox, note)
     import osmium
 
-    kind = sniff(path)
-    if kind == "pbf":
-        with path.open("rb") as stream:
-            for _ in blobs(stream, path):
-                pass
-    sha, note = verify(path, expect or Expect())
     try:
         file = osmium.io.File(str(path), kind)
         with osmium.io.Reader(file, osmium.osm.NOTHING) as reader:
             header = reader.header()
     except RuntimeError as error:
         raise SourceError(f"{path} cannot be read as OSM data ({error}): fetch it anew") from error
-    if header.has_multiple_object_versions:
-        raise SourceError(f"{path} holds object histories or changes: give a snapshot extract")
     box, bbox = header.box(), None
     if box.valid():
         low, high = box.bottom_left, box.top_right
         bbox = (low.lon, low.lat, high.lon, high.lat)
-    when = header.get("osmosis_replication_timestamp") or header.get("timestamp") or ""
-    return Extract(path, kind, path.stat().st_size, sha, when, bbox, note)
+    return Extract(path, kind, size, sha, header.get("timestamp") or "", bbox, note)
 
 
 def sniff(path: Path) -> str:
@@ -146,59 +142,28 @@ def verify(path: Path, expect: Expect) -> tuple[str, str]:
     return sha.hexdigest(), "" if known else f"unverified: no {beside.name} beside the file"
 
 
-def blobs(stream: IO[bytes], path: Path) -> Iterator[tuple[int, str, int]]:
-    """Offset, type and size of each blob of a PBF file, which must end with the last one.
+@contextmanager
+def as_pbf(path: Path) -> Iterator[Pbf]:
+    """The file, rewritten as a temporary PBF (without users) where it is XML.
 
     Raises:
-        SourceError: the framing is broken; the message holds the offset.
+        SourceError: damaged, or no OSM file.
     """
-    size, at = path.stat().st_size, 0
-    while at < size:
-        length = int.from_bytes(stream.read(4), "big")
-        head = stream.read(length) if 0 < length <= HEADER_LIMIT else b""
-        if not head or len(head) != length:
-            raise SourceError(f"{path} is cut or damaged at byte {at}: fetch it anew")
+    kind = sniff(path)
+    if kind == "pbf":
+        yield Pbf(path)
+        return
+    import osmium
+
+    with TemporaryDirectory(prefix="osm-") as folder:
+        copy = Path(folder) / "copy.osm.pbf"
+        target = osmium.io.File(str(copy), "pbf,add_metadata=version+timestamp")
         try:
-            fields = dict(varint_fields(head))
-            name, data = bytes(fields[1]).decode(), int(fields[3])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise SourceError(f"{path} is damaged at byte {at}: fetch it anew") from error
-        if (at == 0) != (name == "OSMHeader"):
-            raise SourceError(f"{path} has a blob {name!r} at byte {at}: fetch it anew")
-        yield at, name, data
-        at += 4 + length + data
-        if not 0 < data <= BLOB_LIMIT or at > size:
-            raise SourceError(f"{path} is cut: the last blob should end at byte {at}, not {size}")
-        stream.seek(at)
-
-
-def varint_fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Field numbers and values of a protobuf message of varints and byte strings.
-
-    Raises:
-        ValueError: another wire type.
-        IndexError: the message ends too early.
-    """
-    at = 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-
-    while at < len(message):
-        tag = varint()
-        if tag & 7 == 0:
-            yield tag >> 3, varint()
-        elif tag & 7 == 2:
-            length = varint()
-            at += length
-            yield tag >> 3, message[at - length : at]
-        else:
-            raise ValueError(f"wire type {tag & 7}")
+            with (
+                osmium.io.Reader(osmium.io.File(str(path), kind)) as reader,
+                osmium.SimpleWriter(target) as writer,
+            ):
+                osmium.apply(reader, writer)
+        except RuntimeError as error:
+            raise SourceError(f"{path} is damaged or cut ({error}): fetch it anew") from error
+        yield Pbf(copy)

@@ -1,30 +1,39 @@
-"""Features of an OSM file: filters and geometry in C++, one record batch at a time.
-
-pyosmium does not keep a filter alive that a reader uses: every filter is held by a name here.
-"""
+"""Features of an OSM file, block by block: nothing is done in Python for a single sound object."""
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import shapely
 
-from catalogs.sources.osm_files import sniff
-from catalogs.sources.osm_relations import Broken, assemble
-from catalogs.sources.osm_table import AREA, LINE, POINT, RING, OnDrop, OsmDrop, Rows, batch
-from catalogs.sources.osm_tags import is_area, never_open, tags_json
-from schemas.errors import SourceError, UsageError
+from catalogs.sources.osm_arrays import Places, Seen, Texts
+from catalogs.sources.osm_files import as_pbf
+from catalogs.sources.osm_relations import assemble
+from catalogs.sources.osm_table import (
+    AREA,
+    LINE,
+    POINT,
+    RING,
+    TYPES,
+    OnDrop,
+    OsmDrop,
+    Rows,
+    batch,
+    numbers,
+)
+from catalogs.sources.osm_tags import UNREADABLE, is_area, never_open
+from catalogs.sources.pbf_blocks import Things
+from catalogs.sources.pbf_file import Pbf
+from catalogs.sources.protobuf import Ints, Ragged
+from schemas.errors import UsageError
 from schemas.windows import Bounds
 
-SORTED_ABOVE = 256 * 1024 * 1024
-"""Bytes from which on a file must be sorted: below, ids seen are held in memory to find doubles."""
-
 NODE, WAY, RELATION = range(3)
-DOUBLE = "the object is in the file more than once; the first was kept"
-NO_TEXT = "its tags are not UTF-8"
+Mask = npt.NDArray[np.bool_]
 
 
 def features(
@@ -43,204 +52,200 @@ def features(
 
     Args:
         bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
-        batch_rows: rows gathered before a batch is made; broken ones leave fewer.
+        batch_rows: a batch is handed out when it has this many rows; the last block of the file
+            that went into it may make it some thousands longer.
 
     Raises:
-        SourceError: the file is damaged, unsorted and large, or no OSM file.
+        SourceError: the file is damaged, or no OSM file.
         UsageError: no keys.
     """
     if not keys:
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
-    for rows in _Reader(path, sorted(keys), on_drop).blocks(batch_rows):
-        yield batch(rows, bbox, on_drop)
+    with as_pbf(path) as pbf:
+        held: list[pa.RecordBatch] = []
+        for rows in _Reader(pbf, keys, on_drop).blocks():
+            held.append(batch(rows, bbox, on_drop))
+            if sum(map(len, held)) >= batch_rows:
+                yield pa.concat_batches(held)
+                held = []
+        if held:
+            yield pa.concat_batches(held)
 
 
 @dataclass(slots=True)
-class _Relation:
-    """A relation that is asked for; `ways` is empty where it is no area."""
+class _Relations:
+    """Relations that are asked for, with the ways that they need."""
 
-    id: int
-    version: int
-    timestamp: datetime
-    ways: tuple[int, ...]
-    tags: str
+    rows: Rows
+    ways: Ragged  # empty where the relation is no area
 
 
 class _Reader:
-    """Fills rows from one file: relations are read first and made last, when their ways are known."""
+    """Rows of one file: relations are read first and made last, when their ways are known."""
 
-    def __init__(self, path: Path, keys: list[str], on_drop: OnDrop) -> None:
-        import osmium
+    def __init__(self, pbf: Pbf, keys: Collection[str], on_drop: OnDrop) -> None:
+        self.pbf, self.on_drop = pbf, on_drop
+        self.keys = frozenset(key.encode() for key in keys)
+        self.seen = (Seen(), Seen(), Seen())
+        self.places = Places()
+        self.lines: dict[int, Any] = {}  # of the ways that relations need
 
-        self.path, self.on_drop = path, on_drop
-        self.file = osmium.io.File(str(path), sniff(path))
-        self.keys = osmium.filter.KeyFilter(*keys)
-        self.wkb, self.every = osmium.geom.WKBFactory(), osmium.geom.ALL
-        self.unplaced = osmium.InvalidLocationError
-        self.places = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
-        self.places.ignore_errors()
-        self.fresh = _Fresh(path, path.stat().st_size > SORTED_ABOVE)
+    def blocks(self) -> Iterator[Rows]:
+        """Rows of each block, geometry not yet checked."""
+        relations, mixed = self._relations()
+        needed = [part.ways.values for part in relations]
+        wanted = np.unique(np.concatenate([np.empty(0, np.int64), *needed]))
+        if mixed:  # some ways come before their nodes
+            for block in self.pbf.blocks(range(len(self.pbf))):
+                for kind, things in block.groups:
+                    if kind == NODE:
+                        self.places.add(things)
+        for block in self.pbf.blocks(range(len(self.pbf))):
+            texts = Texts(block.strings, self.keys)
+            for kind, things in block.groups:
+                if kind == NODE:
+                    yield self._nodes(things, texts)
+                    if not mixed:
+                        self.places.add(things)
+                elif kind == WAY:
+                    yield self._ways(things, texts, wanted)
+        for part in relations:
+            yield self._made(part)
 
-    def blocks(self, size: int) -> Iterator[Rows]:
-        """All objects asked for, in blocks of `size` rows."""
-        import osmium
+    def _relations(self) -> tuple[list[_Relations], bool]:
+        """The relations asked for, and whether nodes follow ways; a sorted file ends with them."""
+        holding: list[int] = []
+        later: set[int] = set()
+        mixed = False
+        for index in reversed(range(len(self.pbf))):
+            kinds = self.pbf.kinds(index)
+            mixed |= WAY in kinds and NODE in kinds | later
+            later |= kinds
+            if RELATION in kinds:
+                holding.append(index)
+            elif self.pbf.header.ordered:
+                break
+        found: list[_Relations] = []
+        for block in self.pbf.blocks(reversed(holding)):
+            texts = Texts(block.strings, self.keys)
+            found.extend(
+                self._asked(part, texts) for kind, part in block.groups if kind == RELATION
+            )
+        return found, mixed
 
-        rows = Rows()
-        relations = self._relations()
-        for thing in self._items(osmium.osm.NODE | osmium.osm.WAY, self.places, self.keys):
-            take = self._node if thing.is_node() else self._way
-            try:
-                take(thing, rows)
-            except UnicodeDecodeError:
-                self._drop("node" if thing.is_node() else "way", thing.id, "text_invalid", NO_TEXT)
-            if len(rows) >= size:
-                yield rows
-                rows = Rows()
-        lines = self._lines({way for relation in relations for way in relation.ways})
-        for relation in relations:
-            self._relation(relation, lines, rows)
-            if len(rows) >= size:
-                yield rows
-                rows = Rows()
-        if len(rows):
-            yield rows
+    def _choose(self, kind: int, things: Things, texts: Texts) -> tuple[Ints, pa.Array, Ints]:
+        """Rows asked for, without doubles and unreadable ones; their tags and shape bits."""
+        rows = texts.chosen(things)
+        double = self.seen[kind].doubles(things.id[rows])
+        for ident in things.id[rows[double]].tolist():
+            message = "the object is in the file more than once; the first was kept"
+            self._drop(kind, ident, "duplicate", message)
+        rows = rows[~double]
+        tags, bits = texts.packed(things, rows)
+        bad = (bits & UNREADABLE) != 0
+        for ident in things.id[rows[bad]].tolist():
+            self._drop(kind, ident, "text_invalid", "its tags are not UTF-8")
+        good = np.flatnonzero(~bad)
+        return rows[good], tags.take(numbers(pa.int64(), good)), bits[good]
 
-    def _relations(self) -> list[_Relation]:
-        import osmium
+    def _nodes(self, things: Things, texts: Texts) -> Rows:
+        rows, tags, _ = self._choose(NODE, things, texts)
+        places = np.stack([things.lon[rows], things.lat[rows]], axis=1) / 1e7
+        shapes = np.full(len(rows), POINT, np.int8)
+        return _rows(NODE, things, rows, shapes, tags, shapely.points(places))
 
-        found: dict[int, _Relation | None] = {}
-        for item in self._items(osmium.osm.RELATION, self.keys):
-            ident = item.id
-            if ident in found:
-                self._drop("relation", ident, "duplicate", DOUBLE)
-                continue
-            found[ident] = None
-            try:
-                tags = tags_json(item.tags)
-            except UnicodeDecodeError:
-                self._drop("relation", ident, "text_invalid", NO_TEXT)
-                continue
-            spatial = item.tags.get("type") in ("multipolygon", "boundary")
-            ways = [member.ref for member in item.members if member.type == "w"]
-            known = tuple(dict.fromkeys(ways)) if spatial else ()
-            found[ident] = _Relation(ident, item.version, item.timestamp, known, tags)
-        return [relation for relation in found.values() if relation is not None]
+    def _ways(self, things: Things, texts: Texts, wanted: Ints) -> Rows:
+        rows, tags, bits = self._choose(WAY, things, texts)
+        members = np.flatnonzero(np.isin(things.id, wanted))
+        both = np.union1d(rows, members)
+        lines, short, closed = self._lines_of(things.refs.take(both))
+        needed = lines[np.searchsorted(both, members)]
+        for ident, line in zip(things.id[members].tolist(), needed, strict=True):
+            if line is not None:
+                self.lines.setdefault(ident, line)
+        at = np.searchsorted(both, rows)
+        lines, short, closed = lines[at], short[at], closed[at]
+        shapes = np.where(closed & is_area(bits), RING, LINE).astype(np.int8)
+        broken = ~closed & never_open(bits)
+        keep = np.array([line is not None for line in lines], bool) & ~broken
+        for index in np.flatnonzero(~keep).tolist():
+            code, message = "members_missing", "nodes are not in the file"
+            if broken[index]:
+                code, message = "geometry_unclosed", "the way of an area is not closed"
+            elif short[index]:
+                code = "zero_area" if shapes[index] == RING else "geometry_invalid"
+                message = "the way has fewer than two nodes"
+            self._drop(WAY, int(things.id[rows[index]]), code, message)
+        good = np.flatnonzero(keep)
+        tags = tags.take(numbers(pa.int64(), good))
+        return _rows(WAY, things, rows[good], shapes[good], tags, lines[good])
 
-    def _lines(self, wanted: set[int]) -> dict[int, bytes]:
-        """Lines (WKB) of the ways `wanted`; those without all their nodes are left out."""
-        import osmium
+    def _lines_of(self, refs: Ragged) -> tuple[npt.NDArray[Any], Mask, Mask]:
+        """Lines of ways (None where they cannot be made), and which are too short or closed."""
+        counts = refs.counts()
+        places, known = self.places.find(refs.values)
+        lost = np.concatenate([[0], np.cumsum(~known)])
+        short = counts < 2
+        whole = (np.diff(lost[refs.ends], prepend=0) == 0) & ~short
+        lines = np.full(len(counts), None, object)
+        owner = refs.owner()
+        rank = np.cumsum(whole) - 1
+        inside = whole[owner]
+        lines[whole] = shapely.linestrings(places[inside], indices=rank[owner[inside]])
+        closed = np.zeros(len(counts), bool)
+        some = np.flatnonzero(~short)
+        ends = refs.ends[some]
+        closed[some] = refs.values[ends - counts[some]] == refs.values[ends - 1]
+        return lines, short, closed
 
-        lines: dict[int, bytes] = {}
-        if wanted:
-            ids = osmium.filter.IdFilter(wanted)
-            for way in self._items(osmium.osm.WAY, self.places, ids):
-                with suppress(RuntimeError, self.unplaced):
-                    line = bytes.fromhex(self.wkb.create_linestring(way, self.every))
-                    lines.setdefault(way.id, line)
-        return lines
+    def _asked(self, things: Things, texts: Texts) -> _Relations:
+        rows, tags, _ = self._choose(RELATION, things, texts)
+        named = {text: index for index, text in enumerate(texts.strings)}
+        kinds = [named.get(text, -1) for text in (b"multipolygon", b"boundary")]
+        says = (things.keys.values == named.get(b"type", -1)) & np.isin(things.texts.values, kinds)
+        spatial = np.diff(np.concatenate([[0], np.cumsum(says)])[things.keys.ends], prepend=0) > 0
+        ways = (things.kinds == WAY) & spatial[things.refs.owner()]
+        counts = np.diff(np.concatenate([[0], np.cumsum(ways)])[things.refs.ends], prepend=0)
+        members = Ragged(things.refs.values[ways], np.cumsum(counts)).take(rows)
+        shapes = np.full(len(rows), AREA, np.int8)
+        none = np.full(len(rows), None, object)
+        return _Relations(_rows(RELATION, things, rows, shapes, tags, none), members)
 
-    def _relation(self, relation: _Relation, lines: dict[int, bytes], rows: Rows) -> None:
-        missing = sum(way not in lines for way in relation.ways)
-        try:
-            if not relation.ways:
-                raise Broken("not_spatial", "the relation is no multipolygon or boundary of ways")
-            if missing:
-                raise Broken("members_missing", f"{missing} of {len(relation.ways)} ways are missing")
-            area = assemble([lines[way] for way in relation.ways])
-        except Broken as broken:
-            self._drop("relation", relation.id, broken.code, broken.message)
-        else:
-            _add(rows, relation, (RELATION, relation.id), AREA, area, relation.tags)
+    def _made(self, part: _Relations) -> Rows:
+        rows, start, good, lines = part.rows, 0, [], []
+        for index, end in enumerate(part.ways.ends.tolist()):
+            ways = dict.fromkeys(part.ways.values[start:end].tolist())
+            start, ident = end, int(rows.ids[index])
+            found = [self.lines[way] for way in ways if way in self.lines]
+            if not ways:
+                message = "the relation is no multipolygon or boundary of ways"
+                self._drop(RELATION, ident, "not_spatial", message)
+            elif len(found) < len(ways):
+                message = f"{len(ways) - len(found)} of {len(ways)} member ways are missing"
+                self._drop(RELATION, ident, "members_missing", message)
+            else:
+                good.append(index)
+                lines.append(found)
+        owner = np.repeat(np.arange(len(good)), [len(found) for found in lines])
+        areas, broken = assemble(np.array([line for found in lines for line in found]), owner)
+        whole = np.ones(len(good), bool)
+        for one in broken:
+            self._drop(RELATION, int(rows.ids[good[one.index]]), one.code, one.message)
+            whole[one.index] = False
+        kept = np.array(good, np.int64)[whole]
+        tags = rows.tags.take(numbers(pa.int64(), kept))
+        made = replace(rows, types=rows.types[kept], ids=rows.ids[kept], shapes=rows.shapes[kept])
+        versions, times = rows.versions[kept], rows.times[kept]
+        return replace(made, versions=versions, times=times, tags=tags, geoms=areas[whole])
 
-    def _node(self, node: Any, rows: Rows) -> None:
-        if not self.fresh.first(NODE, node.id):
-            self._drop("node", node.id, "duplicate", DOUBLE)
-            return
-        tags = tags_json(node.tags)
-        try:
-            point = self.wkb.create_point(node)
-        except (RuntimeError, self.unplaced):
-            self._drop("node", node.id, "geometry_invalid", "the node has no valid position")
-            return
-        _add(rows, node, (NODE, node.id), POINT, point, tags)
-
-    def _way(self, way: Any, rows: Rows) -> None:
-        ident = way.id
-        if not self.fresh.first(WAY, ident):
-            self._drop("way", ident, "duplicate", DOUBLE)
-            return
-        tags = dict(way.tags)
-        closed = way.is_closed() and len(way.nodes) > 1
-        shape = RING if closed and is_area(tags) else LINE
-        if not closed and never_open(tags):
-            self._drop("way", ident, "geometry_unclosed", "the way of an area is not closed")
-            return
-        try:  # ALL: by default leading nodes without a position are left out in silence
-            line = self.wkb.create_linestring(way, self.every)
-        except self.unplaced:
-            self._drop("way", ident, "members_missing", "nodes are not in the file")
-        except RuntimeError:
-            code = "zero_area" if shape == RING else "geometry_invalid"
-            self._drop("way", ident, code, "the way has fewer than two nodes")
-        else:
-            _add(rows, way, (WAY, ident), shape, line, tags_json(tags.items()))
-
-    def _drop(self, name: str, ident: int, code: str, message: str) -> None:
-        self.on_drop(OsmDrop(name, ident, code, message))
-
-    def _items(self, entities: Any, *handlers: Any) -> Iterator[Any]:
-        """What passes the filters, with the library's errors as one sentence that names the file."""
-        import osmium
-
-        source = None
-        with osmium.io.Reader(self.file, entities) as reader:
-            while True:
-                try:
-                    source = source or osmium.OsmFileIterator(reader, *handlers)
-                    item = next(source)
-                except StopIteration:
-                    return
-                except RuntimeError as error:
-                    message = f"{self.path} is damaged or cut ({error}): fetch it anew"
-                    raise SourceError(message) from error
-                yield item
-
-
-def _add(
-    rows: Rows, thing: Any, who: tuple[int, int], shape: int, wkb: str | bytes, tags: str
-) -> None:
-    rows.types.append(who[0])
-    rows.ids.append(who[1])
-    rows.versions.append(thing.version)
-    rows.times.append(int(thing.timestamp.timestamp()))
-    rows.shapes.append(shape)
-    rows.tags.append(tags)
-    rows.wkb.append(wkb)
+    def _drop(self, kind: int, ident: int, code: str, message: str) -> None:
+        self.on_drop(OsmDrop(TYPES[kind], ident, code, message))
 
 
-class _Fresh:
-    """Tells objects met for the first time from doubles, for nodes and for ways.
-
-    Doubles follow each other in a sorted file; in any other all ids have to be remembered.
-    """
-
-    def __init__(self, path: Path, ordered: bool) -> None:
-        self.path, self.ordered = path, ordered
-        self.last: dict[int, tuple[bool, int]] = {NODE: (False, -1), WAY: (False, -1)}
-        self.seen: dict[int, set[int]] = {NODE: set(), WAY: set()}
-
-    def first(self, kind: int, ident: int) -> bool:
-        """Whether this object is met for the first time.
-
-        Raises:
-            SourceError: ids that should ascend (negative before positive, then by size) do not.
-        """
-        if not self.ordered:
-            before = len(self.seen[kind])
-            self.seen[kind].add(ident)
-            return len(self.seen[kind]) > before
-        here, last = (ident > 0, abs(ident)), self.last[kind]
-        if here < last:
-            raise SourceError(f"{self.path} is not sorted by type and id: run `osmium sort` on it")
-        self.last[kind] = here
-        return here != last
+def _rows(
+    kind: int, things: Things, rows: Ints, shapes: npt.NDArray[np.int8], tags: pa.Array, geoms: Any
+) -> Rows:
+    kinds = np.full(len(rows), kind, np.int8)
+    return Rows(
+        kinds, things.id[rows], things.version[rows], things.time[rows], shapes, tags, geoms
+    )

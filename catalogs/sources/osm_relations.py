@@ -5,81 +5,99 @@ an area out; so the rings are put together here, by the same rule: what an odd n
 surrounds is inside, whatever the roles say.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-
-class Broken(Exception):
-    """The rings make no area; `code` and `message` are those of the drop."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
+Ints = npt.NDArray[np.int64]
 
 
-def assemble(lines: Sequence[bytes]) -> bytes:
-    """The area (WKB) that lines (WKB, lon/lat, one for each member way) enclose.
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Why the rings of one relation make no area."""
 
-    A segment that two rings share divides nothing: both copies are left out.
+    index: int
+    code: str
+    message: str
 
-    Raises:
-        Broken: rings are open (`geometry_unclosed`), cross (`geometry_invalid`) or are empty
-            (`zero_area`).
+
+def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], list[Broken]]:
+    """The areas that lines enclose, and what could not be made (in order of the relations).
+
+    A segment that two rings of a relation share divides nothing: both copies are left out.
+
+    Args:
+        lines: linestrings, lon/lat.
+        owner: relation of each line: ascending from 0, without gaps.
+
+    Returns:
+        An area (None where broken) for each relation, and broken ones with the codes
+        `geometry_unclosed`, `geometry_invalid` (rings cross) or `zero_area`.
     """
-    work = shapely.multilinestrings(shapely.from_wkb(np.array(lines, dtype=object)))
-    parts = shapely.get_parts(work)
-    starts, ends = positions(shapely.get_point(parts, 0)), positions(shapely.get_point(parts, -1))
-    _, uses = np.unique(np.concatenate([starts, ends]), return_counts=True)
-    if (uses % 2).any():
-        raise Broken("geometry_unclosed", f"rings are open at {int((uses % 2).sum())} places")
-    once = unshared(parts)
-    if once is not None:
-        work = once
-    if segments(shapely.node(work)) > segments(work):
-        raise Broken("geometry_invalid", "rings cross each other or themselves")
-    area = shapely.build_area(work)
-    if shapely.is_empty(area):
-        raise Broken("zero_area", "the rings enclose nothing")
-    made: bytes = shapely.to_wkb(area)
-    return made
+    if not len(lines):
+        return np.empty(0, object), []
+    places, line = shapely.get_coordinates(lines, return_index=True)
+    codes, of = encoded(places), owner[line]
+    work = shapely.multilinestrings(lines, indices=owner)
+    gaps = open_ends(codes, line, of, len(work))
+    before = without_shared(work, codes, line, of)
+    noded = shapely.node(work)
+    after = shapely.get_num_coordinates(noded) - shapely.get_num_geometries(noded)
+    areas = shapely.build_area(work)
+    why = [
+        (gaps > 0, "geometry_unclosed", "its rings are not closed"),
+        (after > before, "geometry_invalid", "its rings cross each other or themselves"),
+        (shapely.is_empty(areas), "zero_area", "its rings enclose nothing"),
+    ]
+    broken: dict[int, Broken] = {}
+    for mask, code, message in why:
+        for index in np.flatnonzero(mask).tolist():
+            broken.setdefault(index, Broken(index, code, message))
+    areas[list(broken)] = None
+    return areas, [broken[index] for index in sorted(broken)]
 
 
-def unshared(lines: npt.NDArray[Any]) -> Any:
-    """The segments that occur an odd number of times, as lines; None when all occur once."""
-    places, owner = shapely.get_coordinates(lines, return_index=True)
-    codes = encoded(places)
-    inner = owner[:-1] == owner[1:]
-    pairs = np.stack([codes[:-1][inner], codes[1:][inner]], axis=1)
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    pairs = pairs[order]
-    fresh = np.ones(len(pairs), dtype=bool)
-    fresh[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
-    counts = np.diff(np.append(np.flatnonzero(fresh), len(pairs)))
-    if (counts == 1).all():
-        return None
-    kept = pairs[fresh][counts % 2 == 1]
-    return shapely.multilinestrings(shapely.linestrings(decoded(kept)))
+def open_ends(codes: npt.NDArray[np.uint64], line: Ints, of: Ints, size: int) -> Ints:
+    """How many places are the end of an odd number of lines of a relation."""
+    turn = np.flatnonzero(np.diff(line))
+    ends = np.concatenate([[0], turn, turn + 1, [len(line) - 1]])
+    pairs = np.stack([of[ends].astype(np.uint64), codes[ends]], axis=1)
+    pairs, uses = np.unique(pairs, axis=0, return_counts=True)
+    return np.bincount(pairs[uses % 2 == 1, 0].astype(np.int64), minlength=size)
 
 
-def segments(lines: Any) -> int:
-    """How many segments of a length the lines of a multilinestring have."""
-    parts = shapely.get_parts(shapely.remove_repeated_points(lines))
-    return int(shapely.get_num_coordinates(parts).sum()) - len(parts)
+def without_shared(
+    work: npt.NDArray[Any], codes: npt.NDArray[np.uint64], line: Ints, of: Ints
+) -> Ints:
+    """Segments of each relation that occur an odd number of times.
 
-
-def positions(points: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Points as one integer each, see `encoded`."""
-    return encoded(shapely.get_coordinates(points))
+    Where any occurs twice, the relation's lines in `work` are replaced by its remaining segments.
+    """
+    inner = np.flatnonzero((line[:-1] == line[1:]) & (codes[:-1] != codes[1:]))
+    low, high = (
+        np.minimum(codes[inner], codes[inner + 1]),
+        np.maximum(codes[inner], codes[inner + 1]),
+    )
+    order = np.lexsort((high, low, of[inner]))
+    low, high, of = low[order], high[order], of[inner][order]
+    fresh = np.ones(len(of), bool)
+    fresh[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1]) | (of[1:] != of[:-1])
+    first = np.flatnonzero(fresh)
+    odd = np.diff(np.append(first, len(of))) % 2 == 1
+    kept = first[odd]
+    for index in np.unique(of[~fresh]).tolist():
+        mine = kept[of[kept] == index]
+        ends = decoded(np.stack([low[mine], high[mine]], axis=1))
+        work[index] = shapely.multilinestrings(shapely.linestrings(ends))
+    return np.bincount(of[kept], minlength=len(work))
 
 
 def encoded(places: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     """Lon/lat (n, 2) as one integer each: both in units of 1e-7 degrees, as OSM stores them."""
-    whole = np.rint((places + (180, 90)) * 1e7).astype(np.uint64)
+    whole = np.rint((places + np.array([180, 90])) * 1e7).astype(np.uint64)
     code: npt.NDArray[np.uint64] = (whole[..., 0] << np.uint64(32)) | whole[..., 1]
     return code
 
@@ -88,5 +106,5 @@ def decoded(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
     """Inverse of `encoded`: lon/lat in a new last axis."""
     low = codes & np.uint64(0xFFFFFFFF)
     whole = np.stack([codes >> np.uint64(32), low], axis=-1).astype(np.int64)
-    places: npt.NDArray[np.float64] = (whole - (1_800_000_000, 900_000_000)) / 1e7
+    places: npt.NDArray[np.float64] = (whole - np.array([1_800_000_000, 900_000_000])) / 1e7
     return places

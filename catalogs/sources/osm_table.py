@@ -1,7 +1,7 @@
 """The table that every OSM source yields: its columns, its drops, and the making of its batches."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,21 +62,25 @@ class OsmDrop:
 OnDrop = Callable[[OsmDrop], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns in the making; `shapes` holds POINT, LINE, AREA or RING, `wkb` bytes or hex text."""
+    """Objects before their geometry is checked.
 
-    types: list[int] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)  # seconds since 1970, 0 for unknown
-    shapes: list[int] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    wkb: list[Any] = field(default_factory=list)
+    Attributes:
+        types: 0 node, 1 way, 2 relation.
+        times: seconds since 1970, 0 for unknown.
+        shapes: POINT, LINE, AREA or RING.
+        tags: Arrow strings, JSON.
+        geoms: shapely geometries, lon/lat.
+    """
 
-    def __len__(self) -> int:
-        """How many rows there are."""
-        return len(self.ids)
+    types: npt.NDArray[np.int8]
+    ids: npt.NDArray[np.int64]
+    versions: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    shapes: npt.NDArray[np.int8]
+    tags: pa.Array
+    geoms: npt.NDArray[Any]
 
 
 def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
@@ -85,15 +89,14 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     Args:
         bbox: keep rows whose own bounding box is centred in it; west > east spans 180 degrees.
     """
-    shapes = np.array(rows.shapes, dtype=np.int8)
-    geoms = shapely.from_wkb(np.array(rows.wkb, dtype=object))
-    keep = np.ones(len(rows), dtype=bool)
+    shapes, geoms = rows.shapes, rows.geoms.copy()
+    keep = np.ones(len(geoms), dtype=bool)
 
     def drop(index: int, code: str, message: str) -> None:
         keep[index] = False
         x, y = centres(shapely.bounds(geoms[index : index + 1]))[0]
         place = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
-        on_drop(OsmDrop(TYPES[rows.types[index]], rows.ids[index], code, message, *place))
+        on_drop(OsmDrop(TYPES[rows.types[index]], int(rows.ids[index]), code, message, *place))
 
     lines = np.flatnonzero((shapes == LINE) | (shapes == RING))
     geoms[lines] = shapely.remove_repeated_points(geoms[lines])
@@ -104,19 +107,20 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
         why = "positions lie off the globe" if off[index] else "all nodes lie on one spot"
         drop(index, "geometry_invalid", why)
     close(geoms, np.where(keep, shapes, POINT), drop)
-    mend(geoms, np.flatnonzero((shapes >= AREA) & keep), drop)
-    bounds = shapely.bounds(geoms)
+    areas = np.flatnonzero((shapes >= AREA) & keep)
+    mend(geoms, areas, drop)
+    bounds[areas] = shapely.bounds(geoms[areas])
     if bbox is not None:
         keep &= inside(centres(bounds), bbox)
     kept = np.flatnonzero(keep)
-    times = np.array(rows.times, dtype=np.int64)[kept]
+    times = rows.times[kept]
     columns = [
-        words(TYPES, np.array(rows.types, dtype=np.int8)[kept]),
-        numbers(pa.int64(), np.array(rows.ids, dtype=np.int64)[kept]),
-        numbers(pa.int32(), np.array(rows.versions, dtype=np.int32)[kept]),
+        words(TYPES, rows.types[kept]),
+        numbers(pa.int64(), rows.ids[kept]),
+        numbers(pa.int32(), rows.versions[kept].astype(np.int32)),
         numbers(COLUMNS.field("timestamp").type, times, times != 0),
         words(KINDS, np.minimum(shapes, AREA)[kept]),
-        blobs(pa.string(), [rows.tags[i].encode() for i in kept.tolist()]),
+        rows.tags if keep.all() else rows.tags.take(numbers(pa.int64(), kept)),
         blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1))),
         *(numbers(pa.float64(), bounds[kept, side]) for side in range(4)),
     ]
@@ -209,5 +213,5 @@ def blobs(kind: pa.DataType, values: Sequence[bytes]) -> pa.Array:
 
 def words(names: Sequence[str], codes: npt.NDArray[np.int8]) -> pa.Array:
     """A string Arrow array of `names[code]`."""
-    encoded = [name.encode() for name in names]
-    return blobs(pa.string(), [encoded[code] for code in codes])
+    known = blobs(pa.string(), [name.encode() for name in names])
+    return known.take(numbers(pa.int8(), codes))

@@ -5,9 +5,12 @@ user ids and changesets are never asked of the library.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from json.encoder import encode_basestring
+
+import numpy as np
+import numpy.typing as npt
 
 from schemas.text import clean
 
@@ -81,8 +84,27 @@ NEVER_OPEN: dict[str, frozenset[str]] = {
 """Tags (no value listed: any value) that make no sense on an open way."""
 
 
-def is_area(tags: Mapping[str, str]) -> bool:
-    """Whether a closed way with these tags is a surface.
+YES, NO, SURFACE, BROKEN_OPEN, LINEAR, UNREADABLE = (1 << bit for bit in range(6))
+"""What a tag says of its way's shape; the bits of all tags of an object are joined by `|`."""
+
+
+def bits(key: str, value: str) -> int:
+    """What one tag says of the shape of its way."""
+    if key == "area":
+        return {"yes": YES | BROKEN_OPEN, "no": NO}.get(value, 0)
+    found = LINEAR if key in ("highway", "barrier", "waterway", "railway") else 0
+    if value != "no":
+        lines = LINES_BUT.get(key)
+        if value in AREAS_ONLY.get(key, ()) or (lines is not None and value not in lines):
+            found |= SURFACE
+        broken = NEVER_OPEN.get(key)
+        if broken is not None and (not broken or value in broken):
+            found |= BROKEN_OPEN
+    return found
+
+
+def is_area(found: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether closed ways are surfaces, from the `bits` of their tags.
 
     | tags | closed way is |
     |---|---|
@@ -94,27 +116,14 @@ def is_area(tags: Mapping[str, str]) -> bool:
 
     The rule follows OSM's documented usage, as the common converters do; the lists are our own.
     """
-    declared = tags.get("area")
-    if declared in ("yes", "no"):
-        return declared == "yes"
-    for key, value in tags.items():
-        lines = LINES_BUT.get(key)
-        if lines is not None:
-            if value != "no" and value not in lines:
-                return True
-        elif key in AREAS_ONLY and value in AREAS_ONLY[key]:
-            return True
-    return False
+    result: npt.NDArray[np.bool_] = ((found & YES) != 0) | ((found & (NO | SURFACE)) == SURFACE)
+    return result
 
 
-def never_open(tags: Mapping[str, str]) -> bool:
-    """Whether an open way with these tags is a broken area (rather than a line)."""
-    if "highway" in tags or "barrier" in tags or "waterway" in tags or "railway" in tags:
-        return False
-    return any(
-        key in tags and tags[key] != "no" and (not values or tags[key] in values)
-        for key, values in NEVER_OPEN.items()
-    )
+def never_open(found: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether open ways are broken areas (rather than lines), from the `bits` of their tags."""
+    result: npt.NDArray[np.bool_] = (found & (BROKEN_OPEN | LINEAR)) == BROKEN_OPEN
+    return result
 
 
 @lru_cache(maxsize=1 << 14)
@@ -125,25 +134,25 @@ def public_key(key: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _fragment(key: str, value: str) -> tuple[str, str]:
-    key = public_key(key)
-    if not (key and value):
-        return "", ""
+def meaning(key: str, value: str) -> tuple[str, str, int]:
+    """Cleaned key, the tag as a piece of JSON, and its `bits`; "" and "" when it must not leave."""
+    shape, key = bits(key, value), public_key(key)
     plain = len(value) < 256 and value.isascii() and value.isprintable() and "  " not in value
     value = value.strip() if plain else clean(value)
-    if not value or (("@" in value or "+" in value) and _REACHES.search(value)):
-        return "", ""
-    return key, f"{encode_basestring(key)}:{encode_basestring(value)}"
+    reaches = ("@" in value or "+" in value) and _REACHES.search(value)
+    if not (key and value) or reaches:
+        return "", "", shape
+    return key, f"{encode_basestring(key)}:{encode_basestring(value)}", shape
 
 
 def tags_json(tags: Iterable[tuple[str, str]]) -> str:
     """The tags as a JSON object with sorted keys: cleaned, without what may reach a person.
 
-    Of two keys that are the same after cleaning the first in order of the raw keys stays.
+    Of keys that are the same after cleaning the first in order of the raw keys stays.
     """
     parts: dict[str, str] = {}
     for raw, value in sorted(tags):
-        key, part = _fragment(raw, value)
+        key, part, _ = meaning(raw, value)
         if key:
             parts.setdefault(key, part)
     return "{" + ",".join([parts[key] for key in sorted(parts)]) + "}"

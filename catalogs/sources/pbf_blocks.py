@@ -1,20 +1,19 @@
-"""Blocks of a PBF file: framing, header, and the objects of a block as arrays."""
+"""Blocks of a PBF file as arrays, without Python work for each object.
+
+The format is described at https://wiki.openstreetmap.org/wiki/PBF_Format. Names and ids of users
+and changesets are stepped over.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from catalogs.sources.pbf import (
-    BLOB_LIMIT,
-    Block,
+from catalogs.sources.protobuf import (
     Damaged,
     Ints,
     Ragged,
     Step,
-    Things,
     Value,
     message,
     nothing,
@@ -24,123 +23,38 @@ from catalogs.sources.pbf import (
     running,
     signed,
     summed,
-    unpack,
 )
-from schemas.errors import SourceError
-from schemas.windows import Bounds
-
-HEADER_LIMIT = 64 * 1024
-"""Largest BlobHeader in bytes (PBF format, "File format")."""
-
-KNOWN = {b"OsmSchema-V0.6", b"DenseNodes"}
-HISTORY = b"HistoricalInformation"
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What a file says of itself: `bbox` None and `timestamp` "" where it does not."""
+class Things:
+    """Nodes, ways or relations of one block, in file order.
 
-    bbox: Bounds | None
-    timestamp: str
-    ordered: bool  # by type, then by id
-
-
-def blobs(stream: IO[bytes], path: Path) -> Iterator[tuple[int, str, int]]:
-    """Offset of the content, type and size of each blob; the file must end with the last one.
-
-    Raises:
-        SourceError: the framing is broken; the message holds the offset.
+    Attributes:
+        id, version, time: one for each; time in seconds since 1970, 0 where there is none.
+        keys, texts: numbers of each tag's key and value in the block's strings.
+        lon, lat: of nodes, in units of 1e-7 degrees; empty otherwise.
+        refs: node ids of ways, member ids of relations.
+        kinds: 0 node, 1 way or 2 relation for each member of relations.
     """
-    size, at = path.stat().st_size, 0
-    while at < size:
-        stream.seek(at)
-        length = int.from_bytes(stream.read(4), "big")
-        head = stream.read(length) if 0 < length <= HEADER_LIMIT else b""
-        if not head or len(head) != length:
-            raise SourceError(f"{path} is cut or damaged at byte {at}: fetch it anew")
-        try:
-            found = dict(message(head))
-            name, data = part(found, 1).decode(), number(found, 3, 0)
-        except ValueError as error:
-            raise SourceError(f"{path} is damaged at byte {at} ({error}): fetch it anew") from error
-        if (at == 0) != (name == "OSMHeader"):
-            raise SourceError(f"{path} has a blob {name!r} at byte {at}: fetch it anew")
-        start, at = at + 4 + length, at + 4 + length + data
-        if not 0 < data <= BLOB_LIMIT or at > size:
-            raise SourceError(f"{path} is cut: the last blob should end at byte {at}, not {size}")
-        yield start, name, data
+
+    id: Ints
+    version: Ints
+    time: Ints
+    keys: Ragged
+    texts: Ragged
+    lon: Ints
+    lat: Ints
+    refs: Ragged
+    kinds: Ints
 
 
-class Pbf:
-    """A PBF file whose framing is whole."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its strings as bytes, and its objects, by kind (0 node, 1 way, 2 relation)."""
 
-    def __init__(self, path: Path) -> None:
-        """Find the blobs and read the header.
-
-        Raises:
-            SourceError: cut or damaged, a history, or with features that cannot be read.
-        """
-        self.path = path
-        with path.open("rb") as stream:
-            found = list(blobs(stream, path))
-        self.places = [(start, size) for start, name, size in found if name == "OSMData"]
-        self.header = self._header(self._content(found[0][0], found[0][2]))
-
-    def __len__(self) -> int:
-        """How many blocks of data there are."""
-        return len(self.places)
-
-    def block(self, index: int) -> Block:
-        """The objects of block `index`.
-
-        Raises:
-            SourceError: it is damaged; the message holds its offset.
-        """
-        start, size = self.places[index]
-        try:
-            return decode(self._content(start, size))
-        except (Damaged, IndexError, OverflowError) as error:
-            raise self._damaged(start, error) from error
-
-    def _content(self, start: int, size: int) -> bytes:
-        with self.path.open("rb") as stream:
-            stream.seek(start)
-            try:
-                return unpack(stream.read(size))
-            except Damaged as error:
-                raise self._damaged(start, error) from error
-
-    def _damaged(self, start: int, error: Exception) -> SourceError:
-        return SourceError(f"{self.path} is damaged at byte {start} ({error}): fetch it anew")
-
-    def _header(self, data: bytes) -> Header:
-        fields: list[tuple[int, Value]] = list(message(data))
-        needed = {value for field, value in fields if field == 4}
-        if HISTORY in needed:
-            raise SourceError(f"{self.path} holds object histories: give a snapshot extract")
-        unknown = sorted(str(name) for name in needed - KNOWN)
-        if unknown:
-            raise SourceError(
-                f"{self.path} needs {', '.join(unknown)}: rewrite it with `osmium cat -f pbf`"
-            )
-        found, bbox = dict(fields), None
-        if part(found, 1):
-            box = Step(np.frombuffer(part(found, 1), np.uint8), *span(len(part(found, 1))))
-            left, right, top, bottom = (
-                float(signed(box.numbers.get(field, np.zeros(1, np.uint64)))[0]) / 1e9
-                for field in (1, 2, 3, 4)
-            )
-            bbox = (left, bottom, right, top)
-        when, seconds = "", number(found, 32, 0)
-        if seconds:
-            when = str(np.datetime64(seconds, "s")) + "Z"
-        ordered = any(field == 5 and value == b"Sort.Type_then_ID" for field, value in fields)
-        return Header(bbox, when, ordered)
-
-
-def span(size: int) -> tuple[Ints, Ints]:
-    """The span of one message that fills a buffer."""
-    return np.zeros(1, np.int64), np.full(1, size, np.int64)
+    strings: list[bytes]
+    groups: list[tuple[int, Things]]
 
 
 def decode(data: bytes) -> Block:
@@ -154,7 +68,7 @@ def decode(data: bytes) -> Block:
     scale: dict[int, Value] = {}
     for field, value in message(data):
         if field == 1 and isinstance(value, bytes):
-            strings = [text for _, text in message(value) if isinstance(text, bytes)]
+            strings = table(value)
         elif field == 2 and isinstance(value, bytes):
             groups.append(value)
         else:
@@ -167,6 +81,29 @@ def decode(data: bytes) -> Block:
         if len(things.keys.values) != len(things.texts.values):
             raise Damaged("a tag has a key or a value only")
     return Block(strings, found)
+
+
+def table(data: bytes) -> list[bytes]:
+    """The strings of a block. As `message`, for one field only, in a third of the time."""
+    found, at, size = [], 0, len(data)
+    while at < size:
+        if data[at] != 0x0A:
+            raise Damaged("the table of strings holds something else")
+        length = data[at + 1]
+        at += 2
+        if length > 127:
+            length &= 127
+            for shift in (7, 14, 21, 28):
+                byte = data[at]
+                at += 1
+                length |= (byte & 127) << shift
+                if byte < 128:
+                    break
+        found.append(data[at : at + length])
+        at += length
+    if at > size:
+        raise Damaged("the table of strings does not end")
+    return found
 
 
 def _group(data: bytes, scale: dict[int, Value]) -> Iterator[tuple[int, Things]]:

@@ -36,14 +36,12 @@ def picture(place: Place, year: int) -> NDArray[np.uint8]:
 
     out = np.empty((4, AERIAL_PX, AERIAL_PX), dtype=np.uint8)
     table = _colours(place, features, looks)
-    grain = noise.fine(place.rng("grain", year), AERIAL_PX // 2, 3).repeat(2, 0).repeat(2, 1)
     for band in range(4):
         values = table[:, band][index]
         values.reshape(-1)[panels] = PANEL[band]
         values *= gain
         leaf, needle = (np.float32(MATERIALS[k].colour[band]) for k in ("tree", "fir"))
         values.reshape(-1)[where] = np.where(needles, needle, leaf) * lit
-        values += grain
         out[band] = np.clip(values + np.float32(0.5), 1, 255)
     if place.site.edge:
         _cut_corner(out)
@@ -81,7 +79,7 @@ def _textures(
     away: tuple[float, float],
     gain: Floats,
 ) -> NDArray[np.intp]:
-    """Multiplies textures into `gain`; returns the flat indices of pixels that show solar panels."""
+    """Multiplies textures into `gain`; returns flat indices of pixels of solar panels."""
     middle = np.array([(affine.c, affine.f), *(f.geom.centroid.coords[0] for f in features)])
     angle = np.array([0.0, *(f.angle for f in features)])
     cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
@@ -108,7 +106,9 @@ def _textures(
     return panels
 
 
-def _canopy(place: Place, looks: Sequence[Material], index: NDArray[np.uint16], gain: Floats) -> None:
+def _canopy(
+    place: Place, looks: Sequence[Material], index: NDArray[np.uint16], gain: Floats
+) -> None:
     """Multiplies the crowns of woods into `gain`."""
     for name, radius in (("broadleaf", 7), ("conifer", 4), ("mixed", 5)):
         chosen = np.array([look is MATERIALS[name] for look in looks])

@@ -32,8 +32,16 @@ def add(drawing: "Drawing", transform: Transformer, place: Place) -> None:
     refs = [drawing.node(*transform.transform(x0 + x, y0 + y)) for x, y in corners]
     way = drawing.way(refs, what)
     if place.site.theme == "lake":
-        members = [("w", way, "outer"), ("w", 99_999_999_999, "outer"), ("n", 98_999_999_999, "label")]
-        drawing.relation(members, {"type": "multipolygon", "natural": "water", "note": "members missing"})
+        members = [
+            ("w", way, "outer"),
+            ("w", 99_999_999_999, "outer"),
+            ("n", 98_999_999_999, "label"),
+        ]
+        drawing.relation(
+            members, {"type": "multipolygon", "natural": "water", "note": "members missing"}
+        )
     if place.site.theme == "river":
-        drawing.way([refs[0], 97_999_999_999, refs[-1]], {"waterway": "ditch", "note": "node missing"})
+        drawing.way(
+            [refs[0], 97_999_999_999, refs[-1]], {"waterway": "ditch", "note": "node missing"}
+        )
         drawing.relation([], {"type": "multipolygon", "landuse": "farmland", "note": "no members"})

@@ -41,7 +41,7 @@ class Block:
         return long_axis(self.land)[2]
 
     def street(self, first: int, second: int) -> LineString | None:
-        """A path from one side's door through the middle to another's; None if a door is missing."""
+        """A path between two sides' doors through the middle; None if there is neither door."""
         start, end = self.doors[first], self.doors[second]
         if start is None and end is None:
             return None

@@ -32,7 +32,15 @@ def build(root: Path, seed: int, version: int) -> None:
         collections.append((body, items))
         facts[layer.name] = fact
     stacfile.write(root, collections)
-    _finish(root, {"version": version, "seed": seed, "sites": [_describe(p) for p in places], "layers": facts})
+    _finish(
+        root,
+        {
+            "version": version,
+            "seed": seed,
+            "sites": [_describe(p) for p in places],
+            "layers": facts,
+        },
+    )
 
 
 def _draw(site: Site, root: Path, seed: int) -> tuple[Place, dict[str, list[Json]]]:
@@ -64,5 +72,7 @@ def _finish(root: Path, facts: dict[str, Any]) -> None:
             "size": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
         }
-    text = json.dumps({**facts, "generated": stacfile.NOTICE, "files": files}, indent=1, ensure_ascii=False)
+    text = json.dumps(
+        {**facts, "generated": stacfile.NOTICE, "files": files}, indent=1, ensure_ascii=False
+    )
     (root / "world.json").write_text(text + "\n", encoding="utf-8")

@@ -100,7 +100,9 @@ def write(
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     shape = (height, width)
-    return Written(path.name, len(data), digest, shape, grid.affine, grid.epsg, pixels.dtype.name, nodata)
+    return Written(
+        path.name, len(data), digest, shape, grid.affine, grid.epsg, pixels.dtype.name, nodata
+    )
 
 
 def read(path: Path) -> tuple[NDArray[np.generic], Affine, int]:

@@ -1,7 +1,7 @@
 """Blocks of open country: fields, woods, water, farms, and the lines that cross them."""
 
-import math
 from collections.abc import Callable
+from itertools import pairwise
 
 from shapely import LineString, Polygon
 from shapely.ops import substring
@@ -10,7 +10,7 @@ from catalogs.world import streets, tags
 from catalogs.world.block import Block, Lots
 from catalogs.world.feature import Sheet
 from catalogs.world.houses import building, groves, reserved, slab
-from catalogs.world.shapes import along, blob, box_at, disc, long_axis, scatter, strips
+from catalogs.world.shapes import along, blob, box_at, disc, long_axis, strips
 
 ROTATIONS: tuple[tuple[str, str, str], ...] = (
     ("wheat", "maize", "wheat"),
@@ -54,14 +54,19 @@ def meadow(sheet: Sheet, block: Block) -> None:
     """A meadow and a pasture with single trees and a hedge."""
     for part, what, paint in zip(
         strips(block.land, [0.0, 0.55, 1.0]),
-        ({"landuse": "meadow", "meadow": "agricultural"}, {"landuse": "meadow", "meadow": "pasture"}),
+        (
+            {"landuse": "meadow", "meadow": "agricultural"},
+            {"landuse": "meadow", "meadow": "pasture"},
+        ),
         ("meadow", "pasture"),
         strict=True,
     ):
         sheet.area(part.buffer(-1), what, paint, 0, angle=long_axis(part)[2])
     if not block.detailed:
         return
-    edge = LineString(strips(block.land.buffer(-3), [0.548, 0.552])[0].minimum_rotated_rectangle.exterior.coords)
+    edge = LineString(
+        strips(block.land.buffer(-3), [0.548, 0.552])[0].minimum_rotated_rectangle.exterior.coords
+    )
     hedge = substring(edge, 0, edge.length / 2)
     sheet.line(hedge, {"barrier": "hedge"}, "broadleaf", 3.2, 4)
     groves(sheet, block.land, 12, Lots(), 0.4)
@@ -82,55 +87,11 @@ def forest(sheet: Sheet, block: Block) -> None:
             land = land.difference(gap)
     sheet.area(land, {**key, "leaf_type": leaf}, kind, 1, height=14)
     if block.detailed and land is block.land:
-        sheet.node(x + 15, y - 20, {"natural": sheet.pick("peak", "rock", "spring"), **tags.name(sheet.rng)})
-
-
-def lake(sheet: Sheet, block: Block) -> None:
-    """A lake, mostly with an island, reeds, a beach and a pier."""
-    since = len(sheet.features)
-    sheet.area(block.land, {"landuse": "meadow"}, "pasture", 0)
-    x, y = block.centre
-    shape = blob(sheet.rng, x, y, sheet.between(105, 135), 0.78).intersection(block.land.buffer(-10))
-    if block.detailed:
-        shore = shape.buffer(9).difference(shape)
-        reeds = shore.difference(box_at(x, y - 90, 150, 120, 0))
-        sheet.area(reeds, {"natural": "wetland", "wetland": "reedbed"}, "wetland", 1)
-        sheet.area(shore.intersection(disc(x + 50, y - 85, 60)), {"natural": "beach"}, "sand", 2)
-    water, what = shape, {"natural": "water", "water": "lake", **tags.name(sheet.rng)}
-    if sheet.rng.random() < 0.75:
-        isle = blob(sheet.rng, x + sheet.between(-25, 25), y + sheet.between(-15, 20), 22)
-        water = shape.difference(isle)
-        sheet.area(isle, {"place": "islet"}, "scrub", 2)
-        for point in scatter(sheet.rng, isle.buffer(-3), 9):
-            sheet.tree(point.x, point.y, sheet.between(5, 8))
-    sheet.area(water, what, "water", 3)
-    if block.detailed:
-        pier = box_at(x + 40, y - shape.centroid.y + shape.bounds[1] + 14, 3, 26, 0)
-        sheet.area(pier.intersection(shape), {"man_made": "pier"}, "path", 6)
-        lots = reserved(sheet, since)
-        groves(sheet, block.land.difference(shape.buffer(12)), 45, lots, 0.1)
-
-
-def beach(sheet: Sheet, block: Block) -> None:
-    """A long beach between water and grass."""
-    parts = strips(block.land, [0.0, 0.5, 0.66, 1.0], across=True)
-    sheet.area(parts[0], {"natural": "water", "water": "lake", **tags.name(sheet.rng)}, "water", 1)
-    sheet.area(parts[1], {"natural": "beach", "surface": "sand"}, "sand", 1)
-    sheet.area(parts[2], {"natural": "grassland"}, "grass", 1)
-    groves(sheet, parts[2], 30, Lots(), 0.3)
-    for point in scatter(sheet.rng, parts[1].buffer(-8), 4):
-        sheet.node(point.x, point.y, {"emergency": sheet.pick("life_ring", "lifeguard")})
-
-
-def pond(sheet: Sheet, block: Block) -> None:
-    """Fish ponds in a meadow with a brook."""
-    sheet.area(block.land, {"landuse": "meadow"}, "meadow", 0, angle=block.angle)
-    for u in (-72, 0, 72):
-        shape = slab(sheet, block, (u, 20), (sheet.between(48, 60), 82)).buffer(-6).buffer(6)
-        sheet.area(shape.intersection(block.land.buffer(-3)), {"natural": "water", "water": "pond"}, "water", 2)
-    path = LineString([slab(sheet, block, (u, -50 + 9 * math.sin(u / 22)), (2, 2)).centroid for u in range(-140, 141, 14)])
-    sheet.line(path, {"waterway": "stream"}, "river", 3.4, 3)
-    groves(sheet, path.buffer(9).difference(path.buffer(3)), 24, Lots(), 0.2)
+        sheet.node(
+            x + 15,
+            y - 20,
+            {"natural": sheet.pick("peak", "rock", "spring"), **tags.name(sheet.rng)},
+        )
 
 
 def heath(sheet: Sheet, block: Block) -> None:
@@ -141,17 +102,11 @@ def heath(sheet: Sheet, block: Block) -> None:
     groves(sheet, block.land, 40 if block.detailed else 0, Lots(), 0.05)
 
 
-def wetland(sheet: Sheet, block: Block) -> None:
-    """A marsh with open pools."""
-    sheet.area(block.land, {"natural": "wetland", "wetland": "marsh"}, "wetland", 0)
-    for point in scatter(sheet.rng, block.land.buffer(-25), 7):
-        shape = blob(sheet.rng, point.x, point.y, sheet.between(9, 22))
-        sheet.area(shape, {"natural": "water", "intermittent": "yes"}, "water", 2)
-
-
 def orchard(sheet: Sheet, block: Block) -> None:
     """Two orchards."""
-    for part, tree in zip(strips(block.land, [0.0, 0.5, 1.0]), ("apple_trees", "cherry_trees"), strict=True):
+    for part, tree in zip(
+        strips(block.land, [0.0, 0.5, 1.0]), ("apple_trees", "cherry_trees"), strict=True
+    ):
         what = {"landuse": "orchard", "trees": tree}
         sheet.area(part.buffer(-2), what, "orchard", 1, angle=long_axis(part)[2], height=1.0)
 
@@ -185,13 +140,14 @@ def farmyard(sheet: Sheet, block: Block) -> None:
     for old in sheet.features[since:]:
         if old.geom.intersects(yard):
             sheet.features.remove(old)
-            sheet.area(old.geom.difference(yard.buffer(2)), old.tags, old.paint, old.z, angle=old.angle,
-                       crops=old.crops)  # fmt: skip
+            left = old.geom.difference(yard.buffer(2))
+            sheet.area(left, old.tags, old.paint, old.z, angle=old.angle, crops=old.crops)
     first = len(sheet.features)
     sheet.area(yard, {"landuse": "farmyard", **tags.contact(sheet.rng)}, "track", 1)
     for at, size, kind, paint in (
         ((-48, 48), (24, 13), "farm", "roof_red"), ((-40, 6), (44, 18), "barn", "roof_brown"),
-        ((8, 40), (18, 42), "cowshed", "roof_grey"), ((-46, -28), (36, 15), "farm_auxiliary", "roof_metal"),
+        ((8, 40), (18, 42), "cowshed", "roof_grey"),
+        ((-46, -28), (36, 15), "farm_auxiliary", "roof_metal"),
     ):  # fmt: skip
         building(sheet, slab(sheet, block, at, size), kind, paint, 8, block.angle)
     for row in (-30, -16):
@@ -204,25 +160,12 @@ def farmyard(sheet: Sheet, block: Block) -> None:
     groves(sheet, yard.buffer(4), 26, reserved(sheet, first), 0.2)
 
 
-def river(sheet: Sheet, path: LineString, width: float) -> None:
-    """A river: its line, its area and bushes on its banks."""
-    sheet.line(path, {"waterway": "river", **tags.name(sheet.rng)}, "river", width, 3)
-    bank = path.buffer(width / 2, cap_style="flat", join_style="mitre")
-    if path.length < 900:
-        sheet.area(bank, {"natural": "water", "water": "river"}, "river", 3)
-    for x, y, angle in along(path, 17, 5):
-        side = sheet.between(-1, 1)
-        reach = math.copysign(width / 2 + 3.5, side)
-        if abs(side) > 0.35 and path.length < 900:
-            sheet.tree(x - reach * math.sin(angle), y + reach * math.cos(angle), sheet.between(4, 7))
-
-
 def power_line(sheet: Sheet, path: LineString) -> None:
     """A power line beside a grid line, with a tower every 170 m."""
     wire = path.offset_curve(24)
     part = substring(wire, wire.length * 0.25, wire.length * 0.75)
     spots = list(along(part, 170))
-    for low, high in zip(spots[:-1], spots[1:], strict=True):
+    for low, high in pairwise(spots):
         ends = LineString([low[:2], high[:2]])
         sheet.line(ends, {"power": "line", "voltage": "110000", "cables": "3"}, "", 0.0, 9)
     for x, y, angle in spots:
@@ -234,11 +177,7 @@ DRAW: dict[str, Callable[[Sheet, Block], None]] = {
     "fields": fields,
     "meadow": meadow,
     "forest": forest,
-    "lake": lake,
-    "beach": beach,
-    "pond": pond,
     "heath": heath,
-    "wetland": wetland,
     "orchard": orchard,
     "vineyard": vineyard,
     "nursery": nursery,

@@ -61,13 +61,17 @@ class Sheet:
     angle: float = 0.0
     features: list[Feature] = field(default_factory=list)
 
-    def area(self, geom: BaseGeometry, tags: Mapping[str, str], paint: str, z: int = 1, **more: object) -> None:
+    def area(
+        self, geom: BaseGeometry, tags: Mapping[str, str], paint: str, z: int = 1, **more: object
+    ) -> None:
         """Adds a polygon; of a multi-part geometry only the largest part; none if nearly empty."""
         parts = [g for g in getattr(geom, "geoms", [geom]) if isinstance(g, Polygon)]
         if parts and (largest := max(parts, key=lambda g: g.area)).area > 1.0:
             self.features.append(Feature(largest, tags, paint, z, **more))  # type: ignore[arg-type]
 
-    def line(self, geom: LineString, tags: Mapping[str, str], paint: str, width: float, z: int = 3) -> None:
+    def line(
+        self, geom: LineString, tags: Mapping[str, str], paint: str, width: float, z: int = 3
+    ) -> None:
         """Adds a line that is painted `width` metres wide."""
         self.features.append(Feature(geom, tags, paint, z, width=width))
 
@@ -80,9 +84,7 @@ class Sheet:
         kind = "broadleaved" if self.rng.random() < 0.7 else "needleleaved"
         tags = {"natural": "tree", "leaf_type": kind} if mapped else {}
         paint = "tree" if kind == "broadleaved" else "fir"
-        self.features.append(
-            Feature(Point(x, y), tags, paint, 9, width=crown, height=crown * 1.1)
-        )
+        self.features.append(Feature(Point(x, y), tags, paint, 9, width=crown, height=crown * 1.1))
 
     def pick(self, *choices: str) -> str:
         """One of the choices, at random."""

@@ -26,7 +26,12 @@ def building(
 
 
 def houses(
-    sheet: Sheet, land: Polygon, streets: list[LineString], lots: Lots, step: float, detailed: bool = True
+    sheet: Sheet,
+    land: Polygon,
+    streets: list[LineString],
+    lots: Lots,
+    step: float,
+    detailed: bool = True,
 ) -> None:
     """Houses in rows along streets; in detail with garages, pools and trees in the gardens."""
     number = 0
@@ -43,7 +48,9 @@ def houses(
                 if sheet.rng.random() < 0.2:
                     wing = box_at(px, py, depth * 0.8, depth, angle)
                     shift = side * depth * 0.4
-                    shape = shape.union(_moved(wing, -math.sin(angle) * shift, math.cos(angle) * shift))
+                    shape = shape.union(
+                        _moved(wing, -math.sin(angle) * shift, math.cos(angle) * shift)
+                    )
                 kind = sheet.pick("house", "house", "yes", "detached", "house")
                 more = tags.address(sheet.rng, number) if sheet.rng.random() < 0.5 else {}
                 building(sheet, shape, kind, sheet.pick(*ROOFS), 7.0, angle, **more)
@@ -55,7 +62,9 @@ def _moved(shape: Polygon, dx: float, dy: float) -> Polygon:
     return Polygon([(x + dx, y + dy) for x, y in shape.exterior.coords])
 
 
-def _garden(sheet: Sheet, land: Polygon, lots: Lots, home: tuple[float, float, float], side: int) -> None:
+def _garden(
+    sheet: Sheet, land: Polygon, lots: Lots, home: tuple[float, float, float], side: int
+) -> None:
     """What stands behind a house: a pool, a shed, trees."""
     x, y, angle = home
     back = side * sheet.between(14, 19)
@@ -65,7 +74,14 @@ def _garden(sheet: Sheet, land: Polygon, lots: Lots, home: tuple[float, float, f
         what = {"leisure": "swimming_pool", "access": "private"}
         sheet.area(box_at(px, py, 10.5, 5.0, angle), what, "pool", 7)
     elif luck < 0.25 and land.contains(Point(px, py).buffer(5)) and lots.claim(px, py, 4.0):
-        building(sheet, box_at(px, py, 6, 3.6, angle), sheet.pick("garage", "shed"), "roof_grey", 3, angle)
+        building(
+            sheet,
+            box_at(px, py, 6, 3.6, angle),
+            sheet.pick("garage", "shed"),
+            "roof_grey",
+            3,
+            angle,
+        )
     for point in scatter(sheet.rng, Point(px, py).buffer(13), 2):
         if land.contains(point.buffer(2.5)) and lots.claim(point.x, point.y, 2.6):
             sheet.tree(point.x, point.y, sheet.between(3.5, 7), mapped=sheet.rng.random() < 0.1)
@@ -75,12 +91,20 @@ def slab(sheet: Sheet, block: Block, at: tuple[float, float], size: tuple[float,
     """A rectangle at (u, v) metres from the block's middle, in the block's own directions."""
     c, s = math.cos(block.angle), math.sin(block.angle)
     x, y = block.centre
-    return box_at(x + at[0] * c - at[1] * s, y + at[0] * s + at[1] * c, size[0], size[1], block.angle)
+    return box_at(
+        x + at[0] * c - at[1] * s, y + at[0] * s + at[1] * c, size[0], size[1], block.angle
+    )
 
 
-def car_park(sheet: Sheet, block: Block, at: tuple[float, float], size: tuple[float, float]) -> None:
+def car_park(
+    sheet: Sheet, block: Block, at: tuple[float, float], size: tuple[float, float]
+) -> None:
     """A car park with bays and cars."""
-    what = {"amenity": "parking", "parking": "surface", "capacity": str(round(size[0] * size[1] / 26))}
+    what = {
+        "amenity": "parking",
+        "parking": "surface",
+        "capacity": str(round(size[0] * size[1] / 26)),
+    }
     shape = slab(sheet, block, at, size).intersection(block.land)
     sheet.area(shape, what, "parking", 7, angle=block.angle)
 

@@ -45,18 +45,24 @@ def make_aerial(place: Place, folder: Path) -> list[Json]:
             "license": "CC0-1.0",
         }
         cut = ((0.0, 0.22 / 0.35), *stacfile.FULL[1:], (0.22, 0.0))
-        where = stacfile.footprint(site.epsg, site.aerial_bounds, cut if site.edge else stacfile.FULL)
+        where = stacfile.footprint(
+            site.epsg, site.aerial_bounds, cut if site.edge else stacfile.FULL
+        )
         image = stacfile.asset(made, bands, "Red, green, blue, near infrared", AERIAL_GSD)
-        items.append(stacfile.item(name, where, properties, {"image": image}, ("eo", "file", "proj")))
+        items.append(
+            stacfile.item(name, where, properties, {"image": image}, ("eo", "file", "proj"))
+        )
     return items
 
 
-def gather_aerial(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tuple[Json, Json]:
+def gather_aerial(
+    places: Sequence[Place], folder: Path, items: Sequence[Json]
+) -> tuple[Json, Json]:
     """The collection of aerial pictures."""
     body = stacfile.collection(
         "aerial",
         "Aerial pictures (generated)",
-        "8-bit aerial pictures with 0.6 m pixels in July of 2020 and 2022; 0 in all bands is no data.",
+        "8-bit aerial pictures with 0.6 m pixels in July of 2020 and 2022; 0 is no data.",
         items,
         summaries={"gsd": [AERIAL_GSD]},
     )
@@ -109,7 +115,9 @@ def make_sentinel2(place: Place, folder: Path) -> list[Json]:
             "license": "CC0-1.0",
         }
         cut = (*stacfile.FULL[:2], (0.62, 1.0), (0.86, 0.0))
-        where = stacfile.footprint(site.epsg, site.scene_bounds, cut if over.edge else stacfile.FULL)
+        where = stacfile.footprint(
+            site.epsg, site.scene_bounds, cut if over.edge else stacfile.FULL
+        )
         uses = ("eo", "file", "proj", "raster", "sat", "view")
         items.append(stacfile.item(name, where, properties, assets, uses))
     return items
@@ -126,13 +134,15 @@ def _scl(made: cog.Written) -> Json:
     return stacfile.asset(made, [{"name": "SCL"}], "Scene classification", GSD["SCL"])
 
 
-def gather_sentinel2(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tuple[Json, Json]:
+def gather_sentinel2(
+    places: Sequence[Place], folder: Path, items: Sequence[Json]
+) -> tuple[Json, Json]:
     """The collection of Sentinel-2 scenes."""
     body = stacfile.collection(
         "sentinel-2-l2a",
         "Sentinel-2 Level-2A lookalikes (generated)",
-        "Scenes in the manner of Sentinel-2 Level-2A: twelve bands and the scene classification. From "
-        "processing baseline 04.00 on, stored numbers carry an offset of 1000.",
+        "Scenes in the manner of Sentinel-2 Level-2A: twelve bands and the scene classification. "
+        "From processing baseline 04.00 on, stored numbers carry an offset of 1000.",
         items,
         summaries={"gsd": [10, 20, 60], "bands": list(BANDS)},
     )

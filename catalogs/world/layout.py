@@ -1,16 +1,18 @@
 """The vector truth of a site: a bent street grid whose blocks are filled by theme.
 
 The grid has 15 x 15 blocks of about 340 m, turned and bent, and covers the whole Sentinel-2 scene.
-The middle 5 x 5 blocks are drawn in detail and cover the aerial picture; the outer ones hold fields,
-woods, water and villages that can be told apart at 10 m.
+The middle 5 x 5 blocks are drawn in detail and cover the aerial picture; the outer ones hold
+fields, woods, water and villages that can be told apart at 10 m.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from shapely import LineString, Point, Polygon, STRtree
 
-from catalogs.world import country, leisure, streets, town, works
+from catalogs.world import country, leisure, streets, town, water, works
 from catalogs.world.block import Block
 from catalogs.world.feature import Feature, Sheet
 from catalogs.world.shapes import Floats, along, curve
@@ -20,7 +22,7 @@ BLOCKS = 15
 STEP = 340.0
 CORE = range(5, 10)
 
-DRAW = {**town.DRAW, **works.DRAW, **leisure.DRAW, **country.DRAW}
+DRAW = {**town.DRAW, **works.DRAW, **leisure.DRAW, **country.DRAW, **water.DRAW}
 
 THEMES: dict[str, str] = {
     "town": "centre apartments residential school residential retail park residential sports "
@@ -30,8 +32,8 @@ THEMES: dict[str, str] = {
     "residential beach meadow fields forest farmyard wetland orchard fields school golf "
     "forest cemetery fields meadow heath",
     "farm": "farmyard residential fields church fields orchard fields residential meadow "
-    "fields farmyard fields forest pond fields solar nursery meadow fields forest sports quarry fields "
-    "wetland cemetery",
+    "fields farmyard fields forest pond fields solar nursery meadow fields forest sports quarry "
+    "fields wetland cemetery",
     "forest": "residential forest church forest sawmill forest meadow lake camping "
     "forest residential fields quarry forest heath farmyard wetland forest meadow fields forest "
     "sports pond forest orchard",
@@ -39,8 +41,8 @@ THEMES: dict[str, str] = {
     "vineyard fields vineyard forest farmyard meadow sports park fields vineyard pond solar forest "
     "cemetery residential heath",
     "river": "centre residential school park apartments sports residential retail industry "
-    "works fields meadow forest allotments wetland lake fields farmyard residential orchard fields forest "
-    "cemetery gravelpit camping",
+    "works fields meadow forest allotments wetland lake fields farmyard residential orchard fields "
+    "forest cemetery gravelpit camping",
     "industry": "industry retail apartments works industry residential tanks residential solar "
     "quarry sawmill forest fields landfill school sports lake allotments meadow fields residential "
     "gravelpit farmyard forest heath",
@@ -50,7 +52,12 @@ THEMES: dict[str, str] = {
 }  # fmt: skip
 """Kinds of the 25 detailed blocks, from the middle outwards."""
 
-OUTER = ("fields",) * 14 + ("forest",) * 8 + ("meadow",) * 4 + ("village", "village", "lake", "heath", "solar")
+OUTER = (
+    ("fields",) * 14
+    + ("forest",) * 8
+    + ("meadow",) * 4
+    + ("village", "village", "lake", "heath", "solar")
+)
 
 WIDTHS = {"primary": 10.0, "secondary": 8.0, "tertiary": 7.0, "residential": 6.0,
           "unclassified": 5.0, "track": 3.6, "river": 17.0, "railway": 9.0, "": 2.0}  # fmt: skip
@@ -100,7 +107,7 @@ def lay_out(site: Site, seed: int = 0) -> Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """Nodes (16, 16, 2) and edges (16, 16, 5, 2) of the bent grid in UTM metres, and line widths."""
+    """Edges (16, 16, 5, 2) of the bent grid in UTM metres, and what runs along its lines."""
 
     flat: Floats
     upright: Floats
@@ -128,7 +135,7 @@ class Plan:
         return cls(flat, upright, across, up)
 
     def block(self, i: int, j: int, detailed: bool = False) -> Block:
-        """Block in column i, row j: its outline on the street axes and the land inside the kerbs."""
+        """Block in column i, row j: its outline on the street axes, its land inside the kerbs."""
         sides = (self.flat[i, j], self.upright[i + 1, j], self.flat[i, j + 1], self.upright[i, j])
         ring = np.concatenate([sides[0][:-1], sides[1][:-1], sides[2][:0:-1], sides[3][:0:-1]])
         outline = Polygon(ring)
@@ -151,13 +158,14 @@ class Plan:
 
     def edge(self, index: int, k: int, upright: bool) -> Floats:
         """The k-th edge (5, 2) of a grid line."""
-        return self.upright[index, k] if upright else self.flat[k, index]
+        edge: Floats = self.upright[index, k] if upright else self.flat[k, index]
+        return edge
 
 
 def _lines(sheet: Sheet) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What runs along each horizontal and each vertical grid line."""
-    far = lambda: sheet.pick("track", "track", "", "unclassified", "tertiary")  # noqa: E731
-    near = lambda: sheet.pick("residential", "unclassified", "track")  # noqa: E731
+    far = partial(sheet.pick, "track", "track", "", "unclassified", "tertiary")
+    near = partial(sheet.pick, "residential", "unclassified", "track")
     across = [near() if i in range(5, 11) else far() for i in range(BLOCKS + 1)]
     up = [near() if i in range(5, 11) else far() for i in range(BLOCKS + 1)]
     across[7], up[8] = "secondary", "primary"
@@ -182,11 +190,11 @@ def _draw_line(sheet: Sheet, plan: Plan, index: int, kind: str, upright: bool) -
         return
     name = streets.street_name(sheet)
     breaks = [0, 3, *CORE, CORE[-1] + 1, 12, BLOCKS]
-    for low, high in zip(breaks[:-1], breaks[1:], strict=True):
+    for low, high in pairwise(breaks):
         parts = [plan.edge(index, k, upright) for k in range(low, high)]
         path = LineString(np.concatenate([p[:-1] for p in parts] + [parts[-1][-1:]]))
         if kind == "river":
-            country.river(sheet, path, WIDTHS[kind])
+            water.river(sheet, path, WIDTHS[kind])
         elif kind == "railway":
             streets.railway(sheet, path)
         else:

@@ -20,7 +20,13 @@ def _marks(sheet: Sheet, shape: Polygon, inset: float, width: float, halves: boo
     sheet.line(LineString(field.exterior.coords), {}, "white", width, 9)
     corners = np.asarray(field.exterior.coords)
     if halves and len(corners) == 5:
-        sheet.line(LineString([(corners[0] + corners[1]) / 2, (corners[2] + corners[3]) / 2]), {}, "white", width, 9)
+        sheet.line(
+            LineString([(corners[0] + corners[1]) / 2, (corners[2] + corners[3]) / 2]),
+            {},
+            "white",
+            width,
+            9,
+        )
 
 
 def _pitch(sheet: Sheet, block: Block, at: tuple[float, float], sport: str) -> None:
@@ -52,7 +58,14 @@ def sports(sheet: Sheet, block: Block) -> None:
         _pitch(sheet, block, (28 + 40 * (step % 2), 12 - 24 * (step // 2)), "tennis")
     _pitch(sheet, block, (104, -6), "basketball")
     _pitch(sheet, block, (-96, -60), "beachvolleyball")
-    building(sheet, slab(sheet, block, (-40, -78), (44, 26)), "sports_hall", "roof_metal", 10, block.angle)
+    building(
+        sheet,
+        slab(sheet, block, (-40, -78), (44, 26)),
+        "sports_hall",
+        "roof_metal",
+        10,
+        block.angle,
+    )
     car_park(sheet, block, (44, -64), (84, 33))
     groves(sheet, block.land, 70, reserved(sheet, since), 0.2)
 
@@ -91,7 +104,9 @@ def park(sheet: Sheet, block: Block) -> None:
     for point in scatter(sheet.rng, pond.buffer(11).difference(pond.buffer(9)), 5):
         sheet.node(point.x, point.y, {"amenity": "bench", "backrest": "yes"})
     sheet.node(x + 66, y - 38, {"leisure": "picnic_table"})
-    sheet.node(x + 10, y - 12, {"tourism": "artwork", "artwork_type": "statue", **tags.name(sheet.rng)})
+    sheet.node(
+        x + 10, y - 12, {"tourism": "artwork", "artwork_type": "statue", **tags.name(sheet.rng)}
+    )
     groves(sheet, block.land, 190, reserved(sheet, since), 0.25)
 
 
@@ -110,7 +125,12 @@ def golf(sheet: Sheet, block: Block) -> None:
                 shape = blob(sheet.rng, point.x, point.y, 7.5)
                 sheet.area(shape, {"golf": "bunker", "natural": "sand"}, "sand", 4)
     for point in scatter(sheet.rng, block.land.buffer(-60), 1):
-        sheet.area(blob(sheet.rng, point.x, point.y, 26), {"golf": "water_hazard", "natural": "water"}, "water", 5)
+        sheet.area(
+            blob(sheet.rng, point.x, point.y, 26),
+            {"golf": "water_hazard", "natural": "water"},
+            "water",
+            5,
+        )
         lots.take(point.x, point.y, 30)
     groves(sheet, block.land, 130, lots, 0.1)
 
@@ -126,8 +146,18 @@ def camping(sheet: Sheet, block: Block) -> None:
     for row in (-84, -56, 56, 84):
         for column in range(-110, 120, 13):
             shape = slab(sheet, block, (column, row), (7, 2.6))
-            if sheet.rng.random() < 0.7 and block.land.contains(shape) and not any(p.distance(shape) < 3 for p in paths):
-                sheet.area(shape, {"tourism": "caravan_site"} if column == -6 else {}, "tank", 7, height=2.5)
+            if (
+                sheet.rng.random() < 0.7
+                and block.land.contains(shape)
+                and not any(p.distance(shape) < 3 for p in paths)
+            ):
+                sheet.area(
+                    shape,
+                    {"tourism": "caravan_site"} if column == -6 else {},
+                    "tank",
+                    7,
+                    height=2.5,
+                )
     building(sheet, slab(sheet, block, (30, 26), (24, 12)), "toilets", "roof_red", 4, block.angle)
     groves(sheet, block.land, 160, reserved(sheet, since), 0.1)
 
@@ -137,9 +167,13 @@ def cemetery(sheet: Sheet, block: Block) -> None:
     since = len(sheet.features)
     half = strips(block.land.buffer(-4), [0.0, 0.55])[0]
     sheet.area(block.land, {"landuse": "grass"}, "grass", 0)
-    sheet.area(half, {"landuse": "cemetery", **tags.name(sheet.rng)}, "graves", 1, angle=block.angle)
+    sheet.area(
+        half, {"landuse": "cemetery", **tags.name(sheet.rng)}, "graves", 1, angle=block.angle
+    )
     sheet.line(LineString(half.exterior.coords), {"barrier": "wall"}, "gravel", 0.8, 4)
-    for part in strips(half.buffer(-1), [0.485, 0.515]) + strips(half.buffer(-1), [0.485, 0.515], across=True):
+    for part in strips(half.buffer(-1), [0.485, 0.515]) + strips(
+        half.buffer(-1), [0.485, 0.515], across=True
+    ):
         sheet.area(part, {}, "path", 5)
     x, y = half.centroid.coords[0]
     building(sheet, box_at(x, y, 20, 11, block.angle), "chapel", "roof_grey", 9, block.angle,
@@ -162,8 +196,8 @@ def allotments(sheet: Sheet, block: Block) -> None:
             sheet.area(bed, {}, sheet.pick("plot", "plot", "garden", "lawn"), 1, angle=block.angle)
             x, y = bed.centroid.coords[0]
             if sheet.rng.random() < 0.6:
-                building(sheet, box_at(x, y, 5, 4, block.angle), "hut", sheet.pick("roof_red", "roof_grey"), 3,
-                         block.angle)  # fmt: skip
+                hut = box_at(x, y, 5, 4, block.angle)
+                building(sheet, hut, "hut", sheet.pick("roof_red", "roof_grey"), 3, block.angle)
             elif sheet.rng.random() < 0.6:
                 sheet.tree(x + 3, y, sheet.between(3, 5))
 
@@ -179,7 +213,14 @@ def airfield(sheet: Sheet, block: Block) -> None:
     sheet.area(slab(sheet, block, (40, 20), (90, 34)), {"aeroway": "apron"}, "runway", 5)
     sheet.area(slab(sheet, block, (0, -12), (9, 50)), {"aeroway": "taxiway"}, "runway", 4)
     for column in (10, 45, 80):
-        building(sheet, slab(sheet, block, (column, 55), (28, 22)), "hangar", "roof_metal", 9, block.angle)
+        building(
+            sheet,
+            slab(sheet, block, (column, 55), (28, 22)),
+            "hangar",
+            "roof_metal",
+            9,
+            block.angle,
+        )
     car_park(sheet, block, (-60, 50), (50, 17))
 
 

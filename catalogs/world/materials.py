@@ -30,7 +30,7 @@ CLASSES: dict[str, int] = {
 
 
 class Material(NamedTuple):
-    """Looks of a material: red, green, blue, near infrared as 8-bit values, class, texture, roughness."""
+    """Looks of a material; its colour is red, green, blue, near infrared as 8-bit values."""
 
     colour: tuple[int, int, int, int]
     cover: str

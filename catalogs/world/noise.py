@@ -1,4 +1,4 @@
-"""Smooth and fine noise, and periodic patterns, as float32 arrays without any library routine.
+"""Smooth noise, periodic patterns and tree crowns as float32 arrays without any library routine.
 
 Only additions, multiplications and look-ups: the same numbers on every machine.
 """
@@ -21,12 +21,8 @@ def smooth(rng: np.random.Generator, size: int, cell: int) -> Floats:
     part = part * part * (3 - 2 * part)
     rows = knots[low] + (knots[low + 1] - knots[low]) * part[:, None]
     left = np.take(rows, low, axis=1)
-    return left + (np.take(rows, low + 1, axis=1) - left) * part[None, :]
-
-
-def fine(rng: np.random.Generator, size: int, levels: int = 7) -> NDArray[np.int8]:
-    """Independent noise (size, size), whole numbers around 0; `levels` is odd."""
-    return (rng.integers(0, levels, (size, size), dtype=np.int8) - np.int8(levels // 2)).astype(np.int8)
+    right = np.take(rows, low + 1, axis=1)
+    return np.asarray(left + (right - left) * part[None, :], dtype=np.float32)
 
 
 def wave(at: Floats, period: float) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import osmium
@@ -21,8 +22,9 @@ EXTRACTED = "2022-12-31T00:00:00Z"
 """Date of the extract."""
 
 KEYS = (
-    "building", "highway", "natural", "landuse", "leisure", "amenity", "waterway", "railway", "power",
-    "man_made", "barrier", "tourism", "shop", "aeroway", "golf", "place", "historic", "emergency",
+    "building", "highway", "natural", "landuse", "leisure", "amenity", "waterway", "railway",
+    "power", "man_made", "barrier", "tourism", "shop", "aeroway", "golf", "place", "historic",
+    "emergency",
 )  # fmt: skip
 """Main keys, in order of precedence."""
 
@@ -99,7 +101,9 @@ def _add(drawing: Drawing, transform: Transformer, geom: object, what: Tags) -> 
     elif isinstance(geom, Polygon) and not geom.interiors:
         drawing.way(_refs(drawing, transform, geom.exterior), what)
     elif isinstance(geom, Polygon):
-        rings = [drawing.way(_refs(drawing, transform, r), {}) for r in (geom.exterior, *geom.interiors)]
+        rings = [
+            drawing.way(_refs(drawing, transform, r), {}) for r in (geom.exterior, *geom.interiors)
+        ]
         roles = ("outer", *("inner" for _ in geom.interiors))
         members = [("w", ring, role) for ring, role in zip(rings, roles, strict=True)]
         drawing.relation(members, {"type": "multipolygon", **what})
@@ -121,19 +125,29 @@ def write(places: Sequence[Place], path: Path) -> dict[str, object]:
     path.parent.mkdir(parents=True, exist_ok=True)
     header = osmium.io.Header()
     lons, lats = np.array([spot for _, spot, _ in drawing.nodes]).T
-    header.add_box(osmium.osm.Box(float(lons.min()), float(lats.min()), float(lons.max()), float(lats.max())))
+    header.add_box(
+        osmium.osm.Box(float(lons.min()), float(lats.min()), float(lons.max()), float(lats.max()))
+    )
     header.set("generator", "earthloom sample world")
     header.set("osmosis_replication_timestamp", EXTRACTED)
     with osmium.SimpleWriter(str(path), header=header, overwrite=True) as writer:
         for number, spot, what in drawing.nodes:
-            writer.add_node(mutable.Node(id=number, location=spot, tags=dict(what), **_record("n", number)))
+            writer.add_node(
+                mutable.Node(id=number, location=spot, tags=dict(what), **_record("n", number))
+            )
         for number, refs, what in drawing.ways:
-            writer.add_way(mutable.Way(id=number, nodes=refs, tags=dict(what), **_record("w", number)))
+            writer.add_way(
+                mutable.Way(id=number, nodes=refs, tags=dict(what), **_record("w", number))
+            )
         for number, members, what in drawing.relations:
             writer.add_relation(
-                mutable.Relation(id=number, members=members, tags=dict(what), **_record("r", number))
+                mutable.Relation(
+                    id=number, members=members, tags=dict(what), **_record("r", number)
+                )
             )
-    rows = [what for table in (drawing.nodes, drawing.ways, drawing.relations) for *_, what in table]
+    rows = [
+        what for table in (drawing.nodes, drawing.ways, drawing.relations) for *_, what in table
+    ]
     return {
         "nodes": len(drawing.nodes),
         "ways": len(drawing.ways),
@@ -149,7 +163,7 @@ def main_tag(what: Tags) -> str:
     return next((f"{key}={what[key]}" for key in KEYS if key in what), "")
 
 
-def _record(kind: str, number: int) -> dict[str, object]:
+def _record(kind: str, number: int) -> dict[str, Any]:
     """Version, time (2019 to 2022), changeset and contributor of an object, fixed by its id."""
     luck = hashlib.sha256(f"{kind}{number}".encode()).digest()
     edited = datetime(2019, 1, 1, tzinfo=UTC) + timedelta(

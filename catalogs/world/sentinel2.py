@@ -69,13 +69,20 @@ PASSES: dict[int, tuple[Pass, ...]] = {
 }
 """Overflights by UTM zone; neighbours in a zone share them, as places in one tile do."""
 
-CLOUD = np.array((.52, .54, .55, .56, .57, .58, .58, .59, .60, .58, .42, .33), np.float32)  # fmt: skip
+CLOUD = (.52, .54, .55, .56, .57, .58, .58, .59, .60, .58, .42, .33)  # fmt: skip
 """Reflectance of an opaque cloud in `BANDS`."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A scene's surface in one year: feature numbers (y, x) at 5 m, and static brightness (y, x)."""
+    """A scene's surface in one year, on pixels of 5 m.
+
+    Attributes:
+        index: Number of the feature in each pixel (y, x), 0 for bare ground.
+        materials: Material of each feature.
+        gains: Brightness factor of each feature.
+        mottle: Brightness factor of each pixel (y, x).
+    """
 
     index: NDArray[np.uint16]
     materials: tuple[str, ...]
@@ -86,7 +93,7 @@ class Ground:
 def ground(place: Place, year: int) -> Ground:
     """What lies where in `year`."""
     size = SCENE_METRES // FINE
-    features = paint.painted(place, year, tuple(map(float, place.site.scene_bounds)))
+    features = paint.painted(place, year, place.site.scene_bounds)
     index = paint.index_raster(features, scene_affine(place.site, FINE), size)
     luck = place.rng("brightness").random(len(place.features))
     number = {id(f): n for n, f in enumerate(place.features)}
@@ -96,11 +103,13 @@ def ground(place: Place, year: int) -> Ground:
     rough = np.array([0.05 if MATERIALS[n].texture in ("crowns", "rough") else 0.0 for n in names])
     mottle = 1 + noise.smooth(rng, size, 60) * np.float32(0.03)
     mottle += noise.smooth(rng, size, 4) * rough.astype(np.float32)[index]
-    mottle = np.round(mottle * 64) / np.float32(64)  # few levels: files half as large
+    mottle = (np.round(mottle * 64) / 64).astype(np.float32)  # few levels: files half as large
     return Ground(index, names, gains, mottle)
 
 
-def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16] | NDArray[np.uint8]]:
+def scene(
+    place: Place, land: Ground, over: Pass
+) -> dict[str, NDArray[np.uint16] | NDArray[np.uint8]]:
     """All assets of one product: bands as stored numbers (y, x) at their own pixel size, and SCL.
 
     Bands are uint16, (reflectance x 10,000) + `over.offset`; 0 means no data. SCL is uint8.
@@ -111,7 +120,6 @@ def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16
     names = [MATERIALS[m].spectrum for m in land.materials]
     known = {name: reflectance(name, day.timetuple().tm_yday) for name in set(names)}
     table = np.array([known[name] for name in names]) * land.gains[:, None]
-    rng = place.rng("grain", over.day)
     out: dict[str, NDArray[np.uint16] | NDArray[np.uint8]] = {}
     clear: dict[str, Floats] = {}
     for number, band in enumerate(BANDS):
@@ -119,8 +127,8 @@ def scene(place: Place, land: Ground, over: Pass) -> dict[str, NDArray[np.uint16
         flat = table[:, number].astype(np.float32)[land.index]
         flat *= land.mottle
         clear[band] = surface = mean(flat, gsd // FINE)
-        seen = _through(surface, above, float(CLOUD[number]), gsd // 10)
-        stored = np.round(seen * 10_000) + over.offset + noise.fine(rng, seen.shape[0], 3)
+        seen = _through(surface, above, CLOUD[number], gsd // 10)
+        stored = np.round(seen * 10_000) + over.offset
         valid = mean(above.valid.astype(np.float32), gsd // 10) > 0.5
         out[band] = np.where(valid, np.clip(stored, 1, 65_535), 0).astype(np.uint16)
     wet = np.array([MATERIALS[m].cover == "water" for m in land.materials], dtype=np.float32)
@@ -135,7 +143,9 @@ def mean(values: Floats, factor: int) -> Floats:
         return values
     size = values.shape[0] // factor
     rows = values.reshape(size, factor, -1).sum(axis=1)
-    return np.asarray(rows.reshape(size, size, factor).sum(axis=2) / (factor * factor), dtype=np.float32)
+    return np.asarray(
+        rows.reshape(size, size, factor).sum(axis=2) / (factor * factor), dtype=np.float32
+    )
 
 
 def _through(surface: Floats, above: Sky, cloud: float, factor: int) -> Floats:

@@ -52,7 +52,9 @@ def _sweep(item: Feature, away: tuple[float, float]) -> list[BaseGeometry]:
     return [translate(shape, away[0] * far * k / 3, away[1] * far * k / 3) for k in (1, 2, 3)]
 
 
-def tree_tops(trees: Sequence[Feature], year: int, affine: Affine, gain: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def tree_tops(
+    trees: Sequence[Feature], year: int, affine: Affine, gain: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Draws shadows of single trees into `gain`; returns brightness of crowns and where firs are.
 
     Args:
@@ -70,7 +72,13 @@ def tree_tops(trees: Sequence[Feature], year: int, affine: Affine, gain: Floats)
     for tree in trees:
         radius, far = tree.width / 2, tree.height * REACH * 0.75
         for part in (0.5, 1.0):
-            spot = stamp(tree, affine, radius * 0.92, gain.shape, (away[0] * far * part, away[1] * far * part))
+            spot = stamp(
+                tree,
+                affine,
+                radius * 0.92,
+                gain.shape,
+                (away[0] * far * part, away[1] * far * part),
+            )
             if spot is not None:
                 window, _, _, square = spot
                 patch = gain[window]

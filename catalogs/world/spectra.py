@@ -1,5 +1,7 @@
 """What materials look like to Sentinel-2, and how that changes through the year."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ def reflectance(spectrum: str, day: int) -> NDArray[np.float32]:
     """Surface reflectance (band,) of a spectrum on a day of the year, 0..1, bands as in `BANDS`."""
     knots = CALENDAR.get(spectrum, ((1, spectrum),))
     knots = (*knots, (knots[0][0] + 365, knots[0][1]))
-    for (first, before), (last, after) in zip(knots[:-1], knots[1:], strict=True):
+    for (first, before), (last, after) in pairwise(knots):
         if first <= day <= last:
             share = (day - first) / (last - first)
             low, high = np.array(SPECTRA[before]), np.array(SPECTRA[after])

@@ -70,17 +70,24 @@ def footprint(
     """
     west, south, east, north = bounds
     transform = Transformer.from_crs(epsg, 4326, always_xy=True)
-    ring = [transform.transform(west + u * (east - west), north - v * (north - south)) for u, v in shares]
-    ring = [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in ring]
-    lons, lats = zip(*ring, strict=True)
+    ring = [
+        transform.transform(west + u * (east - west), north - v * (north - south))
+        for u, v in shares
+    ]
+    corners = [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in ring]
+    lons, lats = zip(*corners, strict=True)
     return (
-        {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+        {"type": "Polygon", "coordinates": [[*corners, corners[0]]]},
         [min(lons), min(lats), max(lons), max(lats)],
     )
 
 
 def item(
-    name: str, place: tuple[Json, list[float]], properties: Json, assets: Mapping[str, Json], uses: Iterable[str]
+    name: str,
+    place: tuple[Json, list[float]],
+    properties: Json,
+    assets: Mapping[str, Json],
+    uses: Iterable[str],
 ) -> Json:
     """A STAC item without links; `write` adds them."""
     return {
@@ -95,9 +102,7 @@ def item(
     }
 
 
-def collection(
-    name: str, title: str, description: str, items: Sequence[Json], **more: Any
-) -> Json:
+def collection(name: str, title: str, description: str, items: Sequence[Json], **more: Any) -> Json:
     """A STAC collection without links, its extents computed from items."""
     boxes = [entry["bbox"] for entry in items]
     times = sorted(entry["properties"]["datetime"] for entry in items)
@@ -123,7 +128,9 @@ def write(root: Path, collections: Sequence[tuple[Json, Sequence[Json]]]) -> Non
     top = _link("root", "../catalog.json", "application/json")
     for body, items in collections:
         home = root / body["id"]
-        children = [_link("item", f"./{i['id']}/{i['id']}.json", "application/geo+json") for i in items]
+        children = [
+            _link("item", f"./{i['id']}/{i['id']}.json", "application/geo+json") for i in items
+        ]
         parent = _link("parent", "../catalog.json", "application/json")
         _save(home / "collection.json", {**body, "links": [top, parent, *children]})
         for entry in items:
@@ -143,10 +150,13 @@ def write(root: Path, collections: Sequence[tuple[Json, Sequence[Json]]]) -> Non
             "stac_version": "1.1.0",
             "id": "earthloom-sample-world",
             "title": "earthloom sample world",
-            "description": f"{NOTICE} Imagery and a map of eighteen invented places, in real file formats.",
+            "description": f"{NOTICE} Imagery and a map of invented places in real file formats.",
             "links": [
                 _link("root", "./catalog.json", "application/json"),
-                *(_link("child", f"./{name}/collection.json", "application/json") for name in names),
+                *(
+                    _link("child", f"./{name}/collection.json", "application/json")
+                    for name in names
+                ),
             ],
         },
     )

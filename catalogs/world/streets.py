@@ -18,7 +18,10 @@ def street_name(sheet: Sheet) -> str:
 
 def road(sheet: Sheet, path: LineString, kind: str, width: float, name: str = "") -> None:
     """A road with its markings; tracks are unpaved."""
-    what = {"highway": kind, "surface": {"track": "gravel", "footway": "fine_gravel"}.get(kind, "asphalt")}
+    what = {
+        "highway": kind,
+        "surface": {"track": "gravel", "footway": "fine_gravel"}.get(kind, "asphalt"),
+    }
     if kind in ("primary", "secondary", "tertiary"):
         what |= {"maxspeed": "50", "lanes": "2", "ref": f"L {int(sheet.rng.integers(100, 999))}"}
     if kind == "track":
@@ -50,7 +53,9 @@ def inner(sheet: Sheet, block: Block) -> list[LineString]:
     for path in paths:
         road(sheet, path, "residential", 5.5, street_name(sheet))
         for x, y, angle in along(path, 70, 20):
-            sheet.node(x - 3.6 * math.sin(angle), y + 3.6 * math.cos(angle), {"highway": "street_lamp"})
+            sheet.node(
+                x - 3.6 * math.sin(angle), y + 3.6 * math.cos(angle), {"highway": "street_lamp"}
+            )
     return paths
 
 

@@ -90,7 +90,7 @@ def glass(u: Floats, v: Floats, sun: Floats) -> Floats:
 
 def dome(u: Floats, v: Floats, sun: Floats) -> Floats:
     """A tank top with light from one side."""
-    return np.clip(0.97 + 0.02 * (u * 0.5 - v), 0.7, 1.1).astype(np.float32)
+    return np.asarray(np.clip(0.97 + 0.02 * (u * 0.5 - v), 0.7, 1.1), dtype=np.float32)
 
 
 def panels(u: Floats, v: Floats, sun: Floats) -> Floats:

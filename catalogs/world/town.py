@@ -1,6 +1,5 @@
 """Blocks of towns and villages."""
 
-import math
 from collections.abc import Callable
 
 from shapely import LineString
@@ -42,7 +41,16 @@ def centre(sheet: Sheet, block: Block) -> None:
     square = slab(sheet, block, (50, 45), (62, 50))
     sheet.area(square, {"place": "square", "area": "yes", "highway": "pedestrian"}, "path", 6)
     hall = slab(sheet, block, (50, 88), (40, 17))
-    building(sheet, hall, "townhall", "roof_brown", 14, block.angle, amenity="townhall", **tags.name(sheet.rng))
+    building(
+        sheet,
+        hall,
+        "townhall",
+        "roof_brown",
+        14,
+        block.angle,
+        amenity="townhall",
+        **tags.name(sheet.rng),
+    )
     x, y = slab(sheet, block, (50, 45), (2, 2)).centroid.coords[0]
     sheet.area(disc(x, y, 5), {"amenity": "fountain"}, "basin", 7)
     car_park(sheet, block, (-60, 70), (66, 48))
@@ -50,18 +58,31 @@ def centre(sheet: Sheet, block: Block) -> None:
     kinds = ("supermarket", "bakery", "books", "clothes", "hairdresser", "florist", "optician")
     for column in range(-138, 139, 42):
         for row in range(-136, 137, 34):
-            shape = slab(sheet, block, (column, row), (sheet.between(24, 37), sheet.between(13, 19)))
+            shape = slab(
+                sheet, block, (column, row), (sheet.between(24, 37), sheet.between(13, 19))
+            )
             if not block.land.buffer(-4).contains(shape) or any(b.intersects(shape) for b in busy):
                 continue
             kind = sheet.pick("retail", "commercial", "yes", "apartments")
-            building(sheet, shape, kind, sheet.pick("roof_red", "roof_grey", "roof_flat"), 11, block.angle)
+            building(
+                sheet,
+                shape,
+                kind,
+                sheet.pick("roof_red", "roof_grey", "roof_flat"),
+                11,
+                block.angle,
+            )
             x, y = shape.centroid.coords[0]
             if sheet.rng.random() < 0.4:
-                what = {"shop": sheet.pick(*kinds), **tags.name(sheet.rng), **tags.contact(sheet.rng)}
+                what = {
+                    "shop": sheet.pick(*kinds),
+                    **tags.name(sheet.rng),
+                    **tags.contact(sheet.rng),
+                }
                 sheet.node(x, y, what)
-    for column, what in ((-110, "restaurant"), (-98, "cafe"), (30, "bank"), (110, "pharmacy")):
+    for column, kind in ((-110, "restaurant"), (-98, "cafe"), (30, "bank"), (110, "pharmacy")):
         x, y = slab(sheet, block, (column, 20), (2, 2)).centroid.coords[0]
-        sheet.node(x, y, {"amenity": what, **tags.name(sheet.rng), **tags.contact(sheet.rng)})
+        sheet.node(x, y, {"amenity": kind, **tags.name(sheet.rng), **tags.contact(sheet.rng)})
     groves(sheet, block.land, 40, reserved(sheet, since), 0.4)
 
 
@@ -73,9 +94,18 @@ def apartments(sheet: Sheet, block: Block) -> None:
     busy = [path.buffer(5) for path in paths]
     for column in (-105, -62, 40, 88):
         for row in (-95, -40, 55, 105):
-            shape = slab(sheet, block, (column + sheet.between(-4, 4), row), (sheet.between(30, 36), 12.5))
+            shape = slab(
+                sheet, block, (column + sheet.between(-4, 4), row), (sheet.between(30, 36), 12.5)
+            )
             if block.land.contains(shape) and not any(b.intersects(shape) for b in busy):
-                building(sheet, shape, "apartments", sheet.pick("roof_flat", "roof_grey"), 17, block.angle)
+                building(
+                    sheet,
+                    shape,
+                    "apartments",
+                    sheet.pick("roof_flat", "roof_grey"),
+                    17,
+                    block.angle,
+                )
     car_park(sheet, block, (-84, 8), (48, 17))
     car_park(sheet, block, (64, 12), (60, 17))
     shape = slab(sheet, block, (12 if paths else 0, 80), (20, 16))
@@ -87,7 +117,9 @@ def school(sheet: Sheet, block: Block) -> None:
     """A school with its yard, pitch and running track, and a kindergarten."""
     since = len(sheet.features)
     area = block.land.buffer(-5)
-    sheet.area(area, {"amenity": "school", **tags.name(sheet.rng), **tags.contact(sheet.rng)}, "lawn", 0)
+    sheet.area(
+        area, {"amenity": "school", **tags.name(sheet.rng), **tags.contact(sheet.rng)}, "lawn", 0
+    )
     sheet.area(slab(sheet, block, (-62, 52), (78, 46)), {}, "yard", 1)
     for at, size in (((-62, 88), (86, 18)), ((-112, 52), (16, 60)), ((-30, 22), (36, 22))):
         shape = slab(sheet, block, at, size)
@@ -95,7 +127,9 @@ def school(sheet: Sheet, block: Block) -> None:
             building(sheet, shape, "school", "roof_flat", 9, block.angle)
     outline = slab(sheet, block, (56, -10), (64, 60)).buffer(38, quad_segs=10).intersection(area)
     if outline.area > 9000:
-        sheet.area(outline, {"leisure": "track", "sport": "athletics"}, "clay", 6, angle=block.angle)
+        sheet.area(
+            outline, {"leisure": "track", "sport": "athletics"}, "clay", 6, angle=block.angle
+        )
         inner = outline.buffer(-9)
         what = {"leisure": "pitch", "sport": "soccer", "surface": "grass"}
         sheet.area(inner, what, "pitch", 7, angle=block.angle)
@@ -137,8 +171,19 @@ def retail(sheet: Sheet, block: Block) -> None:
     for at, size in shops:
         shape = slab(sheet, block, at, size)
         if block.land.contains(shape):
-            what = {"shop": sheet.pick("supermarket", "doityourself", "furniture"), **tags.name(sheet.rng)}
-            building(sheet, shape, "retail", sheet.pick("roof_flat", "roof_metal"), 9, block.angle, **what)
+            what = {
+                "shop": sheet.pick("supermarket", "doityourself", "furniture"),
+                **tags.name(sheet.rng),
+            }
+            building(
+                sheet,
+                shape,
+                "retail",
+                sheet.pick("roof_flat", "roof_metal"),
+                9,
+                block.angle,
+                **what,
+            )
     car_park(sheet, block, (-60, 4), (104, 64))
     car_park(sheet, block, (66, 10), (78, 80))
     canopy = slab(sheet, block, (30, -96), (26, 15))
@@ -150,7 +195,12 @@ def retail(sheet: Sheet, block: Block) -> None:
 def hotel(sheet: Sheet, block: Block) -> None:
     """A hotel with gardens, pools and tennis courts, and a hospital wing next to it."""
     since = len(sheet.features)
-    sheet.area(block.land, {"tourism": "hotel", **tags.name(sheet.rng), **tags.contact(sheet.rng)}, "lawn", 0)
+    sheet.area(
+        block.land,
+        {"tourism": "hotel", **tags.name(sheet.rng), **tags.contact(sheet.rng)},
+        "lawn",
+        0,
+    )
     for at, size in (((-30, 80), (110, 18)), ((-76, 45), (18, 52)), ((60, 50), (18, 60))):
         shape = slab(sheet, block, at, size)
         building(sheet, shape.intersection(block.land), "hotel", "roof_red", 16, block.angle)

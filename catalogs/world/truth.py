@@ -53,12 +53,11 @@ def class_raster(
 def write(place: Place, folder: Path) -> None:
     """Writes both truth rasters of a place."""
     site = place.site
-    bounds = tuple(map(float, site.scene_bounds))
     fine, wide = aerial_affine(site), scene_affine(site, SCENE_GSD)
     for name, box, affine, size in (
         (f"{site.id}.tif", site.aerial_bounds, fine, AERIAL_PX),
-        (f"{site.id}-scene.tif", bounds, wide, SCENE_METRES // SCENE_GSD),
+        (f"{site.id}-scene.tif", site.scene_bounds, wide, SCENE_METRES // SCENE_GSD),
     ):
-        classes = paint.class_raster(place, YEAR, box, affine, size)  # type: ignore[arg-type]
+        classes = paint.class_raster(place, YEAR, box, affine, size)
         grid = cog.Grid(site.epsg, affine)
         cog.write(folder / name, classes[None], grid, names=("class",), nodata=0, categorical=True)

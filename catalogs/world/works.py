@@ -21,7 +21,14 @@ def industry(sheet: Sheet, block: Block) -> None:
         shape = slab(sheet, block, (column, row), size)
         if block.land.contains(shape):
             kind = sheet.pick("industrial", "warehouse", "industrial", "manufacture")
-            building(sheet, shape, kind, sheet.pick("roof_flat", "roof_metal", "roof_grey"), 11, block.angle)
+            building(
+                sheet,
+                shape,
+                kind,
+                sheet.pick("roof_flat", "roof_metal", "roof_grey"),
+                11,
+                block.angle,
+            )
     _tanks(sheet, block, [(40, -85), (68, -85)], 11)
     x, y = slab(sheet, block, (100, -60), (2, 2)).centroid.coords[0]
     building(sheet, disc(x, y, 3.5), "chimney", "tank", 45, 0, man_made="chimney")
@@ -59,7 +66,12 @@ def works(sheet: Sheet, block: Block) -> None:
         sheet.area(disc(x, y, 18, 32), {"landuse": "basin", "content": "sewage"}, "basin", 7)
     for v in (-60, -80, -100):
         shape = slab(sheet, block, (-30, v), (90, 13)).intersection(block.land)
-        sheet.area(shape, {"man_made": "reservoir_covered"} if v == -100 else {"landuse": "basin"}, "basin", 7)
+        sheet.area(
+            shape,
+            {"man_made": "reservoir_covered"} if v == -100 else {"landuse": "basin"},
+            "basin",
+            7,
+        )
     _tanks(sheet, block, [(50, 60), (80, 60)], 12)
     for v in (-10, -50):
         shape = slab(sheet, block, (66, v), (44, 18))
@@ -87,7 +99,9 @@ def quarry(sheet: Sheet, block: Block) -> None:
     sheet.area(pit, {"landuse": "quarry", "resource": "limestone"}, "quarry", 2, angle=block.angle)
     pond = blob(sheet.rng, x - 20, y + 15, 34)
     sheet.area(pond, {"natural": "water", "water": "pond"}, "water", 3)
-    building(sheet, slab(sheet, block, (70, -20), (40, 16)), "industrial", "roof_metal", 12, block.angle)
+    building(
+        sheet, slab(sheet, block, (70, -20), (40, 16)), "industrial", "roof_metal", 12, block.angle
+    )
 
 
 def gravelpit(sheet: Sheet, block: Block) -> None:
@@ -101,10 +115,12 @@ def gravelpit(sheet: Sheet, block: Block) -> None:
 def landfill(sheet: Sheet, block: Block) -> None:
     """A landfill with fresh and covered cells."""
     sheet.area(block.land, {"landuse": "landfill"}, "landfill", 0)
-    for part, paint in zip(strips(block.land.buffer(-14), [0, 0.35, 0.7, 1]), ("soil", "grass", "landfill"),
-                           strict=True):  # fmt: skip
+    cells = strips(block.land.buffer(-14), [0, 0.35, 0.7, 1])
+    for part, paint in zip(cells, ("soil", "grass", "landfill"), strict=True):
         sheet.area(part.buffer(-5), {}, paint, 1)
-    building(sheet, slab(sheet, block, (-90, 70), (26, 14)), "industrial", "roof_flat", 6, block.angle)
+    building(
+        sheet, slab(sheet, block, (-90, 70), (26, 14)), "industrial", "roof_flat", 6, block.angle
+    )
 
 
 def solar(sheet: Sheet, block: Block) -> None:
@@ -114,7 +130,11 @@ def solar(sheet: Sheet, block: Block) -> None:
     for part in strips(block.land.buffer(-16), [0.0, 0.485, 0.515, 1.0]):
         if part.area < 8000:
             continue
-        what = {"power": "generator", "generator:source": "solar", "generator:method": "photovoltaic"}
+        what = {
+            "power": "generator",
+            "generator:source": "solar",
+            "generator:method": "photovoltaic",
+        }
         sheet.area(part.buffer(-3), what, "solar", 2, angle=block.angle, height=1.0)
     fence = LineString(block.land.buffer(-8).exterior.coords)
     sheet.line(fence, {"barrier": "fence"}, "gravel", 0.7, 3)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalogs.rasters import session
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
@@ -105,18 +106,20 @@ class Make:
             raise failed.error
 
     def _lane(self, queue: deque[str], front: bool, scenes: Any, failed: "Tally") -> None:
-        ctx = self.job.context()
+        """Make blocks from one end of a queue until it is empty or something failed."""
+        ctx, recipe = self.job.context(), self.job.recipe
         try:
-            while failed.error is None:
-                try:
-                    name = queue.popleft() if front else queue.pop()
-                except IndexError:
-                    break
-                windows = self.job.planned / "blocks" / f"{name}.parquet"
-                paths = Paths(self.job.made, name)
-                make_block(
-                    windows, scenes, self.job.recipe, ctx, paths, block_digest(name), failed.close
-                )
+            with session():
+                while failed.error is None and queue:
+                    try:
+                        name = queue.popleft() if front else queue.pop()
+                    except IndexError:  # the other end was quicker
+                        break
+                    windows = self.job.planned / "blocks" / f"{name}.parquet"
+                    paths = Paths(self.job.made, name)
+                    make_block(
+                        windows, scenes, recipe, ctx, paths, block_digest(name), failed.close
+                    )
         except BaseException as error:  # carried to the thread that asked
             failed.error = failed.error or error
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
-from pipelines.acts.make import block_paths, tally
 from pipelines.acts.drops import Lost, write_drops
+from pipelines.acts.make import block_paths, tally
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
@@ -64,7 +64,11 @@ def pack_digest(job: Job, names: list[str]) -> str:
     """What the shards are made from: blocks, their content, pack rules."""
     sums = [read_json(job.made / f"{name}.json")["sha256"] for name in names]
     members = [(ext, step_settings([enc])) for ext, enc in job.recipe.pack.members.items()]
-    rules = (job.recipe.pack.samples, job.recipe.pack.megabytes, step_settings(job.recipe.pack.keep))
+    rules = (
+        job.recipe.pack.samples,
+        job.recipe.pack.megabytes,
+        step_settings(job.recipe.pack.keep),
+    )
     return digest(job.plan, job.seed, names, sums, members, rules)
 
 
@@ -82,7 +86,8 @@ def _choose(job: Job, names: list[str], key: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in (("shard", shard_of), ("place", place), ("verdict", found.verdict)):
         np.save(folder / f"{name}.npy", values)
-    groups, begin = [], 0
+    groups: list[tuple[int, int, int, int]] = []
+    begin = 0
     for stop in range(1, len(sidecars) + 1):
         if stop == len(sidecars) or found.starts[stop] - found.starts[begin] >= GROUP:
             groups.append((len(groups), begin, stop, int(found.starts[begin])))
@@ -97,7 +102,9 @@ def _choose(job: Job, names: list[str], key: str) -> None:
             "shards": [vars(s) for s in shards],
             "splits": dict(sum((Counter({s.split: s.samples}) for s in shards), Counter())),
             "scenes": sorted(
-                set().union(*(read_json(p)["scenes"] for p in sorted(job.packed.glob("group-*.json"))))
+                set().union(
+                    *(read_json(p)["scenes"] for p in sorted(job.packed.glob("group-*.json")))
+                )
             ),
         },
     )
@@ -179,7 +186,5 @@ class Build:
             payloads.close()
         with atomic(job.packed / "rows" / f"{shard.name}.parquet") as stream:
             pq.write_table(rows, stream, compression="zstd", row_group_size=5_000)
-        commit = Commit(
-            self.key, len(rows), len(rows), 0, 0, 0, tar.stat().st_size, total
-        )
+        commit = Commit(self.key, len(rows), len(rows), 0, 0, 0, tar.stat().st_size, total)
         commit.write(job.packed / "commits" / f"{shard.name}.json")

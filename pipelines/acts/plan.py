@@ -20,6 +20,7 @@ from transforms.planning.blocks import block_id, blocks, code_version
 from transforms.planning.phases import NEAR, Outcome, begin, cut, go_on
 from transforms.planning.spool import Cell, Spool
 
+
 def plan(job: Job) -> dict[str, Any]:
     """Run the act, or find it done; returns `plan.json`."""
     record = job.planned / "plan.json"
@@ -137,7 +138,7 @@ class Settle:
         with atomic(folder / f"{cell.name}.parquet") as stream:
             pq.write_table(outcome.table, stream, compression="zstd")
         name = f"{cell.name}-{self.number}.parquet"
-        lost = [Lost(drop, "plan", *where) for drop, *where in outcome.drops]
+        lost = [Lost(drop, "plan", lon, lat, split) for drop, lon, lat, split in outcome.drops]
         write_drops(self.job.planned / "drops" / name, lost)
         row = {"counts": outcome.counts, "grown": grown, **_cap(outcome.table)}
         write_json(folder / f"{cell.name}.json", row)
@@ -152,7 +153,12 @@ def _cap(table: pa.Table) -> dict[str, Any]:
     centre /= np.linalg.norm(centre)
     reach = 2 * np.arcsin(np.clip(np.linalg.norm(xyz - centre, axis=1).max() / 2, 0, 1)) * EARTH_M
     radius = float(table["radius_m"].to_numpy().max())
-    return {"rows": len(table), "centre": centre.tolist(), "reach_m": float(reach), "radius_m": radius}
+    return {
+        "rows": len(table),
+        "centre": centre.tolist(),
+        "reach_m": float(reach),
+        "radius_m": radius,
+    }
 
 
 def _near(job: Job, number: int, cell: Cell, table: pa.Table, step: Any) -> pa.Table:
@@ -168,7 +174,7 @@ def _near(job: Job, number: int, cell: Cell, table: pa.Table, step: Any) -> pa.T
     for name, cap in caps.items():
         if name == cell.name or not cap["rows"]:
             continue
-        apart = np.linalg.norm(np.subtract(cap["centre"], own["centre"]))
+        apart = float(np.linalg.norm(np.subtract(cap["centre"], own["centre"])))
         metres = 2 * np.arcsin(min(apart / 2, 1.0)) * EARTH_M
         room = halo + own["radius_m"] + cap["radius_m"]
         if metres <= own["reach_m"] + cap["reach_m"] + room:
@@ -192,7 +198,9 @@ def _limit(job: Job, number: int, cells: list[Cell]) -> int:
         return 0
     ranks, train = [], []
     for cell in cells:
-        table = pq.read_table(_phase(job, number) / f"{cell.name}.parquet", columns=["rank", "split"])
+        table = pq.read_table(
+            _phase(job, number) / f"{cell.name}.parquet", columns=["rank", "split"]
+        )
         ranks.append(table["rank"].to_numpy())
         train.append(np.asarray(table["split"].to_pylist(), dtype=object) == "train")
     every = np.concatenate([np.empty(0, np.int64), *ranks])
@@ -231,6 +239,10 @@ class Cut:
             with atomic(job.planned / "blocks" / f"{name}.parquet") as stream:
                 pq.write_table(block, stream, compression="zstd")
             listed.append(
-                {"id": name, "rows": len(block), "splits": dict(Counter(block["split"].to_pylist()))}
+                {
+                    "id": name,
+                    "rows": len(block),
+                    "splits": dict(Counter(block["split"].to_pylist())),
+                }
             )
         write_json(job.planned / "blocks" / f"{cell.name}.json", listed)

@@ -66,10 +66,8 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     preflight(home)
     work, target = home / ".work", home / f"v{found.card.version}"
     with ExitStack() as stack:
-        if args.slice == (0, 1):
-            name = "lock"
-        else:
-            name = f"lock-{args.slice[0]}-of-{args.slice[1]}"
+        k, n = args.slice
+        name = "lock" if n == 1 else f"lock-{k}-of-{n}"
         lock = stack.enter_context(Lock(work / name))
         _leave_on_signals(lock.path)
         if lock.note:
@@ -77,7 +75,9 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
         if args.overwrite:
             _clear(work, target, keep=lock.path)
         if target.exists() and not (target / "manifest.json").exists() and not args.plan:
-            raise BuildError(f"{target} exists already and is no release; move it away, or --overwrite")
+            raise BuildError(
+                f"{target} exists already and is no release; move it away, or --overwrite"
+            )
         settings = _settings(args, found)
         if not args.plan or args.imagery != "none":
             remember(work / "settings.json", settings)
@@ -243,10 +243,14 @@ def _acts(
         return 0
     for split in ("val", "test"):
         if not packed["splits"].get(split):
-            progress.say(f"warning: empty split {split}: the area is too small or too uniform for three splits")
+            progress.say(
+                f"warning: empty split {split}: the area is too small or too uniform for three splits"
+            )
     run = _run_facts(argv, started, args)
     with progress.act("release"):
-        manifest = release(job, planned, packed, opened.credits, _resolved(settings, found), run, target)
+        manifest = release(
+            job, planned, packed, opened.credits, _resolved(settings, found), run, target
+        )
     with progress.act("verify"):
         _verify(target, progress)
     summary(progress, target, manifest, time.monotonic() - clock)

@@ -22,7 +22,8 @@ def parser() -> Parser:
     """Options of `build`."""
     p = Parser(
         prog="python -m pipelines.build",
-        description="Build a dataset from its recipe. Without sources it builds on the generated sample world.",
+        description="Build a dataset from its recipe. "
+        "Without sources it builds on the generated sample world.",
         epilog="Unknown options go to Beam. Exit codes: 0 done, 1 build failed (work kept), 2 usage, "
         "3 error budget, 4 verify found something, 130/143 interrupted.",
         allow_abbrev=False,
@@ -32,29 +33,50 @@ def parser() -> Parser:
     p.add_argument("--out", default="out", help="where releases go: OUT/NAME/vX.Y.Z (default: out)")
     place = p.add_mutually_exclusive_group()
     place.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="degrees")
-    place.add_argument("--region", metavar="FILE.geojson", help="only objects inside these polygons")
+    place.add_argument(
+        "--region", metavar="FILE.geojson", help="only objects inside these polygons"
+    )
     p.add_argument("--years", nargs=2, type=int, metavar=("FIRST", "LAST"), help="of acquisition")
     p.add_argument("--imagery", default="world", metavar="WHAT",
                    help="a GeoTIFF, a folder of them, or a STAC catalogue or items file on disk; "
                    "'none' with --plan counts objects only")  # fmt: skip
     p.add_argument("--osm", default="world", metavar="FILE",
-                   help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, ...)")  # fmt: skip
+                   help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, "
+                   "...)")  # fmt: skip
     for name, what in (("license", "SPDX"), ("attribution", "TEXT"), ("datetime", "ISO")):
         p.add_argument(f"--{name}", action="append", default=[], metavar=f"ROLE={what}",
                        help=f"{name} of a source that carries none")  # fmt: skip
     p.add_argument("--osm-md5", default="", metavar="MD5", help="expected checksum of the extract")
-    p.add_argument("--plan", action="store_true", help="stop after planning; print what would be built")
-    p.add_argument("--limit", type=int, default=0, metavar="N", help="a taste: N samples through every act")
+    p.add_argument(
+        "--plan", action="store_true", help="stop after planning; print what would be built"
+    )
+    p.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="a taste: N samples through every act"
+    )
     p.add_argument("--until", choices=ACTS, default="release", help="stop after this act")
-    p.add_argument("--retry-failed", action="store_true", help="try again what failed and may be mended")
-    p.add_argument("--overwrite", action="store_true", help="throw away the release and work of this version")
+    p.add_argument(
+        "--retry-failed", action="store_true", help="try again what failed and may be mended"
+    )
+    p.add_argument(
+        "--overwrite", action="store_true", help="throw away the release and work of this version"
+    )
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--config", metavar="FILE.yaml", help="these options from a file; the command line wins")
-    p.add_argument("--set", action="append", default=[], metavar="STEP.ARG=VALUE", help="e.g. windows.max_px=512")
+    p.add_argument(
+        "--config", metavar="FILE.yaml", help="these options from a file; the command line wins"
+    )
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.ARG=VALUE",
+        help="e.g. windows.max_px=512",
+    )
     p.add_argument("--error-budget", type=float, default=0.05, metavar="SHARE", help="default 0.05")
     p.add_argument("--runner", default="local", help="local")
     p.add_argument("--workers", type=int, default=0, metavar="N", help="default: one for each core")
-    p.add_argument("--slice", default="0/1", metavar="K/N", help="do the K-th (from 0) of N parts of an act")
+    p.add_argument(
+        "--slice", default="0/1", metavar="K/N", help="do the K-th (from 0) of N parts of an act"
+    )
     p.add_argument("--json-progress", action="store_true", help="JSON lines instead of text")
     p.add_argument("--quiet", action="store_true", help="only errors")
     return p
@@ -122,7 +144,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.bbox:
         west, south, east, north = args.bbox
         if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
-            raise UsageError(f"--bbox {' '.join(map(str, args.bbox))}: empty, or not W S E N in degrees")
+            raise UsageError(
+                f"--bbox {' '.join(map(str, args.bbox))}: empty, or not W S E N in degrees"
+            )
         if west == east:
             raise UsageError(f"--bbox {' '.join(map(str, args.bbox))}: empty, west equals east")
     args.slice = slice_of(str(args.slice))

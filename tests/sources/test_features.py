@@ -176,7 +176,9 @@ def test_fault_50_damaged_tables(tmp_path: Path) -> None:
 
 
 def test_rows_without_an_id_are_reported(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.gpkg", {"osm_id": [None, "x", "3"], "building": ["yes"] * 3}, [BOX] * 3)
+    path = write(
+        tmp_path / "a.gpkg", {"osm_id": [None, "x", "3"], "building": ["yes"] * 3}, [BOX] * 3
+    )
     found, drops = rows(path)
     assert [row["osm_id"] for row in found] == [3]
     assert [drop.code for drop in drops] == ["id_missing"] * 2

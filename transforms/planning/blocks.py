@@ -42,7 +42,9 @@ def blocks(table: pa.Table, most: int) -> Iterator[pa.Table]:
     table = tile_order(table)
     tile = table["tile"].to_numpy()
     tile = np.where(tile > 0, tile, DEFAULT_TILE)
-    scene = np.unique([i[0] if i else "" for i in table["scene_ids"].to_pylist()], return_inverse=True)[1]
+    scene = np.unique(
+        [i[0] if i else "" for i in table["scene_ids"].to_pylist()], return_inverse=True
+    )[1]
     down = table["row"].to_numpy() // tile
     change = np.flatnonzero((np.diff(scene) != 0) | (np.diff(down) != 0)) + 1
 
@@ -51,7 +53,9 @@ def blocks(table: pa.Table, most: int) -> Iterator[pa.Table]:
             yield table.slice(start, stop - start)
             return
         middle = (start + stop) // 2
-        inner = change[(change > start + (stop - start) // 8) & (change < stop - (stop - start) // 8)]
+        inner = change[
+            (change > start + (stop - start) // 8) & (change < stop - (stop - start) // 8)
+        ]
         at = int(inner[np.argmin(np.abs(inner - middle))]) if len(inner) else middle
         yield from halves(start, at)
         yield from halves(at, stop)
@@ -64,7 +68,9 @@ def code_version(recipe: Recipe) -> str:
     import sys
 
     steps = [*recipe.make, *recipe.pack.members.values()]
-    names = sorted({type(s).__module__ for s in steps} | {"transforms.making", "transforms.geotiff"})
+    names = sorted(
+        {type(s).__module__ for s in steps} | {"transforms.making", "transforms.geotiff"}
+    )
     texts = []
     for name in names:
         module = sys.modules.get(name)
@@ -77,9 +83,7 @@ def step_settings(steps: Any) -> list[tuple[str, dict[str, Any]]]:
     """(name, arguments) of steps, for digests and for people."""
     from dataclasses import fields
 
-    return [
-        (name_of(s), {f.name: getattr(s, f.name) for f in fields(s) if f.init}) for s in steps
-    ]
+    return [(name_of(s), {f.name: getattr(s, f.name) for f in fields(s) if f.init}) for s in steps]
 
 
 def block_id(table: pa.Table, recipe: Recipe, seed: int, code: str, fingerprints: Any) -> str:

@@ -3,6 +3,7 @@
 Within a phase every partition is independent. Between phases only small tables on disk are shared.
 """
 
+import re
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,9 @@ from transforms.planning import rows
 
 NEAR = ("key", "lon", "lat", "centre_lon", "centre_lat", "radius_m", "gsd_m", "rank")
 """Columns of the surroundings that every neighbourhood step is given, besides its own `reads`."""
+
+FOLDERS = re.compile(r'File "[^"]*[/\\]([^"]+)"')
+"""Where code lies differs from machine to machine, and is nobody's business in a release."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,9 @@ def begin(table: pa.Table, phase: Phase, recipe: Recipe, ctx: Context) -> Outcom
     last = ""
     for sample in rows.start_samples(table):
         if sample.id == last:
-            again = Drop(f"{sample.id}", name_of(recipe.start), "duplicate", "the same object twice")
+            again = Drop(
+                f"{sample.id}", name_of(recipe.start), "duplicate", "the same object twice"
+            )
             drops.append((again, sample.lon, sample.lat, None))
         else:
             samples.append(sample)
@@ -179,10 +185,8 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
     except Reject as reject:
         return Drop(sample.id, name_of(step), reject.code, reject.message)
     except Fault as fault:
-        return Drop(
-            sample.id, name_of(step), fault.code, fault.message, "failed", fault.retryable
-        )
+        return Drop(sample.id, name_of(step), fault.code, fault.message, "failed", fault.retryable)
     except Exception:
-        trace = traceback.format_exc(limit=-4)
+        trace = FOLDERS.sub(r'File "\1"', traceback.format_exc(limit=-4))
         return Drop(sample.id, name_of(step), "unexpected", trace[-2000:], "failed", False)
     return None

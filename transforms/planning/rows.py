@@ -10,13 +10,12 @@ from schemas.chance import rank
 from schemas.samples import Fact, Sample
 from schemas.scenes import Scene
 from schemas.tables import PLACE
-from schemas.windows import Grid, Window
+from schemas.windows import Grid, Window, to_lonlat
 
-NO_WINDOW: dict[str, Any] = {
-    name: None
-    for name in ("crs", "transform", "width", "height", "tile", "gsd_m", "col", "row",
-                 "centre_lon", "centre_lat", "radius_m")
-}  # fmt: skip
+NO_WINDOW: dict[str, Any] = dict.fromkeys(
+    ("crs", "transform", "width", "height", "tile", "gsd_m", "col", "row",
+     "centre_lon", "centre_lat", "radius_m")
+)  # fmt: skip
 
 
 def column(values: list[Any], kind: pa.DataType) -> pa.Array:
@@ -98,25 +97,34 @@ def with_radii(table: pa.Table) -> pa.Table:
 
 
 def outlines(table: pa.Table) -> tuple[pa.Array, pa.Array]:
-    """(`bbox`, `geometry`) of the windows: RFC 7946 boxes and WKB polygons, split at 180 degrees."""
+    """(`bbox`, `geometry`) of the windows: boxes and WKB polygons in degrees, split at 180.
+
+    Corners are transformed together for all windows of one CRS.
+    """
     import shapely
 
     from schemas.tables import BBOX
 
-    boxes, shapes = [], []
-    for row in table.select(["crs", "transform", "width", "height", "tile"]).to_pylist():
-        grid = Grid(row["crs"], tuple(row["transform"]), row["width"], row["height"], row["tile"])
-        ring = Window(grid, 0.0).outline(1)
-        west, south = ring.min(axis=0)
-        east, north = ring.max(axis=0)
-        boxes.append((west, south, east - 360 if east > 180 else east, north))
-        shape = shapely.Polygon(ring)
-        shapes.append(shape if east <= 180 else _split(shape))
-    sides = zip(*boxes, strict=True) if boxes else ((), (), (), ())
-    bbox = pa.StructArray.from_arrays(
-        [pa.array(np.asarray(side, float)) for side in sides], fields=list(BBOX)
-    )
-    return bbox, column([shapely.to_wkb(s) for s in shapes], pa.binary())
+    count = len(table)
+    names = np.asarray(table["crs"].to_pylist(), dtype=object)
+    affine = np.asarray(table["transform"].combine_chunks().flatten()).reshape(-1, 6)
+    wide, high = table["width"].to_numpy(), table["height"].to_numpy()
+    xs = affine[:, [2]] + affine[:, [0]] * wide[:, None] * np.array([0, 1, 1, 0, 0])
+    ys = affine[:, [5]] + affine[:, [4]] * high[:, None] * np.array([1, 1, 0, 0, 1])
+    rings = np.empty((count, 5, 2))
+    for name in dict.fromkeys(names):
+        rows = names == name
+        lon, lat = to_lonlat(name, xs[rows].ravel(), ys[rows].ravel())
+        rings[rows] = np.stack([lon, lat], axis=-1).reshape(-1, 5, 2)
+    lon = rings[..., 0]
+    over = np.ptp(lon, axis=1) > 180 if count else np.zeros(0, bool)
+    lon[over] = np.where(lon[over] < 0, lon[over] + 360, lon[over])
+    shapes = shapely.polygons(rings)
+    for row in np.flatnonzero(lon.max(axis=1) > 180 if count else over):
+        shapes[row] = _split(shapes[row])
+    sides = shapely.bounds(shapes).reshape(-1, 4).T
+    bbox = pa.StructArray.from_arrays([pa.array(np.ascontiguousarray(s)) for s in sides], fields=list(BBOX))
+    return bbox, column(list(shapely.to_wkb(shapes)), pa.binary())
 
 
 def _split(shape: Any) -> Any:

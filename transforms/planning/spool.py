@@ -155,7 +155,10 @@ class Spool:
         """Rows whose lon/lat lies in a box (west > east across the antimeridian), sorted by key."""
         west, south, east, north = bounds
         if west > east:
-            halves = [self.within((west, south, 180, north)), self.within((-180, south, east, north))]
+            halves = [
+                self.within((west, south, 180, north)),
+                self.within((-180, south, east, north)),
+            ]
             return pa.concat_tables(halves)
         found = [self._slice(c.low, c.high) for c in _cover((west, south, east, north))]
         table = pa.concat_tables(found) if found else self.runs[0].slice(0, 0)

@@ -1,26 +1,18 @@
-"""PBF files as arrays: one block at a time, no Python work for each object.
+"""Protobuf messages as arrays: many messages of one kind are read in step.
 
-The format is described at https://wiki.openstreetmap.org/wiki/PBF_Format. A field of many messages
-is read in step: the first field of all ways of a block, then their second, and so on. Names and
-ids of users and changesets are stepped over.
+The first field of all ways of a block is read at once, then their second, and so on, so that no
+Python runs for a single message. Encoding: https://protobuf.dev/programming-guides/encoding.
 """
 
-import lzma
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Value = int | bytes
-
-BLOB_LIMIT = 32 * 1024 * 1024
-"""Largest blob in bytes, before and after decompression (PBF format, "File format")."""
 
 
 class Damaged(ValueError):
@@ -48,37 +40,6 @@ class Ragged:
         ends = np.cumsum(counts)
         shift = np.repeat(self.ends[rows] - ends, counts)
         return Ragged(self.values[np.arange(len(shift)) + shift], ends)
-
-
-@dataclass(frozen=True, slots=True)
-class Things:
-    """Nodes, ways or relations of one block, in file order.
-
-    Attributes:
-        id, version, time: one for each; time in seconds since 1970, 0 where there is none.
-        keys, texts: numbers of each tag's key and value in the block's strings.
-        lon, lat: of nodes, in units of 1e-7 degrees; empty otherwise.
-        refs: node ids of ways, member ids of relations.
-        kinds: 0 node, 1 way or 2 relation for each member of relations.
-    """
-
-    id: Ints
-    version: Ints
-    time: Ints
-    keys: Ragged
-    texts: Ragged
-    lon: Ints
-    lat: Ints
-    refs: Ragged
-    kinds: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block: its strings as bytes, and its objects, by kind (0 node, 1 way, 2 relation)."""
-
-    strings: list[bytes]
-    groups: list[tuple[int, Things]]
 
 
 def message(data: bytes) -> Iterator[tuple[int, Value]]:
@@ -137,35 +98,6 @@ def number(found: dict[int, Value], field: int, default: int) -> int:
     if isinstance(value, bytes):
         raise Damaged(f"field {field} is no number")
     return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def unpack(blob: bytes) -> bytes:
-    """The content of a Blob message.
-
-    Raises:
-        Damaged: wrong size, damaged, or packed in an unknown way.
-    """
-    found = dict(message(blob))
-    if 1 in found:
-        return part(found, 1)
-    size = number(found, 2, 0)
-    if not 0 < size <= BLOB_LIMIT:
-        raise Damaged(f"a blob declares {size} bytes")
-    try:
-        if 3 in found:
-            data = zlib.decompressobj().decompress(part(found, 3), size + 1)
-        elif 4 in found:
-            data = lzma.LZMADecompressor().decompress(part(found, 4), size + 1)
-        elif 6 in found or 7 in found:
-            codec, field = ("lz4_raw", 6) if 6 in found else ("zstd", 7)
-            data = pa.decompress(part(found, field), size, codec, asbytes=True)
-        else:
-            raise Damaged(f"a blob is packed in an unknown way: fields {sorted(found)}")
-    except (zlib.error, lzma.LZMAError, OSError, pa.ArrowException) as error:
-        raise Damaged(str(error)) from error
-    if len(data) != size:
-        raise Damaged(f"a blob holds {len(data)} bytes, not {size}")
-    return bytes(data)
 
 
 def varints(data: Bytes) -> npt.NDArray[np.uint64]:
@@ -276,11 +208,16 @@ class Step:
         first, end = self.spans.get(field, (zero, zero))
         length = end - first
         stop = np.cumsum(length)
-        place = np.arange(int(stop[-1]) if self.size else 0) + np.repeat(end - stop, length)
-        data = self.data[place]
-        done = np.concatenate([[0], np.cumsum(data < 128)])
-        if len(data) and (data[stop[length > 0] - 1] >= 128).any():
+        some = length > 0
+        runs = np.empty(2 * int(some.sum()), np.int64)  # gap, span, gap, span: spans ascend
+        runs[0::2] = first[some]
+        runs[2::2] -= end[some][:-1]
+        runs[1::2] = length[some]
+        inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        data = self.data[: len(inside)][inside]
+        if len(data) and (data[stop[some] - 1] >= 128).any():
             raise Damaged("a number does not end")
+        done = np.concatenate([[0], np.cumsum(data < 128)])
         return varints(data), done[stop]
 
     def inner(self, field: int) -> "Step":
@@ -296,6 +233,11 @@ def running(values: Ints, ends: Ints) -> Ints:
     return total - np.repeat(before, np.diff(ends, prepend=0))
 
 
-def nothing(rows: int) -> Any:
+def nothing(rows: int) -> Ragged:
     """A ragged array of empty rows."""
     return Ragged(np.empty(0, np.int64), np.zeros(rows, np.int64))
+
+
+def span(size: int) -> tuple[Ints, Ints]:
+    """The span of one message that fills a buffer."""
+    return np.zeros(1, np.int64), np.full(1, size, np.int64)
