@@ -9,7 +9,7 @@ import numpy.typing as npt
 from schemas.samples import Image
 
 BINS = 256
-STRIDE = 2
+STRIDE = 4
 
 
 def bins(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -35,7 +35,7 @@ def _table(dtype: str) -> npt.NDArray[np.intp]:
 def band_stats(image: Image) -> list[dict[str, Any]]:
     """One row of `BAND_STATS` for each band of `(band, y, x)`, over its valid pixels.
 
-    Every second row and column is looked at: neighbours tell the same, at a quarter of the time.
+    Every fourth row and column is looked at: neighbours tell nearly the same, at a sixteenth of the time.
     """
     array, valid = image.array[:, ::STRIDE, ::STRIDE], image.valid[::STRIDE, ::STRIDE]
     good = array.reshape(len(array), -1) if valid.all() else array[:, valid]

@@ -65,6 +65,10 @@ class Around:
             raise ValueError(
                 f"windows.Around: 8 <= min_px <= max_px, got {self.min_px}, {self.max_px}"
             )
+        if not (0 <= self.jitter <= 1 and self.margin >= 0):
+            raise ValueError(
+                f"windows.Around: 0 <= jitter <= 1 and margin >= 0, got {self.jitter}, {self.margin}"
+            )
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its window.

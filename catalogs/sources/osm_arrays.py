@@ -1,15 +1,19 @@
 """Positions of nodes and texts of tags, for whole blocks at a time."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import shapely
 
 from catalogs.sources.osm_table import blobs, numbers
 from catalogs.sources.osm_tags import UNREADABLE, meaning, public_key
 from catalogs.sources.pbf_blocks import Things
-from catalogs.sources.protobuf import Ints, Ragged
+from catalogs.sources.ragged import Ints, Ragged
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -31,7 +35,7 @@ class Places:
         )
         self.fresh.append((nodes.id, lon, lat))
 
-    def find(self, refs: Ints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    def find(self, refs: Ints) -> tuple[npt.NDArray[np.float64], Mask]:
         """Lon/lat in degrees of nodes, shape (n, 2), and which of them are known."""
         if self.fresh:
             self._settle()
@@ -41,6 +45,29 @@ class Places:
         at[at == len(self.ids)] = 0
         places = np.stack([self.lon[at], self.lat[at]], axis=1) / 1e7
         return places, self.ids[at] == refs
+
+    def lines(self, ways: Things, rows: Ints) -> tuple[npt.NDArray[Any], Mask, Mask]:
+        """Lines of some ways (None where they cannot be made), which are too short, which closed."""
+        refs = ways.refs.take(rows)
+        counts = refs.counts()
+        if len(ways.lon):
+            both = (Ragged(side, ways.refs.ends).take(rows).values for side in (ways.lon, ways.lat))
+            places, known = np.stack(list(both), axis=1) / 1e7, np.ones(len(refs.values), bool)
+        else:
+            places, known = self.find(refs.values)
+        lost = np.concatenate([[0], np.cumsum(~known)])
+        short = counts < 2
+        whole = (np.diff(lost[refs.ends], prepend=0) == 0) & ~short
+        lines = np.full(len(counts), None, object)
+        owner = refs.owner()
+        rank = np.cumsum(whole) - 1
+        inside = whole[owner]
+        lines[whole] = shapely.linestrings(places[inside], indices=rank[owner[inside]])
+        closed = np.zeros(len(counts), bool)
+        some = np.flatnonzero(~short)
+        ends = refs.ends[some]
+        closed[some] = refs.values[ends - counts[some]] == refs.values[ends - 1]
+        return lines, short, closed
 
     def _settle(self) -> None:
         self.fresh.insert(0, (self.ids, self.lon, self.lat))
@@ -59,7 +86,7 @@ class Seen:
     last: int = np.iinfo(np.int64).min
     known: set[int] | None = None
 
-    def doubles(self, ids: Ints) -> npt.NDArray[np.bool_]:
+    def doubles(self, ids: Ints) -> Mask:
         """Which of `ids` were met before, here or in an earlier call."""
         if self.known is None and len(ids):
             if ids[0] > self.last and (np.diff(ids) > 0).all():
@@ -113,7 +140,7 @@ class Texts:
         shapes = np.array([tag[4] for tag in known], np.int64)[which]
         return json_objects(pieces, Ragged(which[keep], ends)), joined(shapes, owner, len(rows))
 
-    def _public(self, keys: Ints) -> npt.NDArray[np.bool_]:
+    def _public(self, keys: Ints) -> Mask:
         """Which keys may leave the reader; unreadable ones count as such, to be reported."""
         numbers, which = np.unique(keys, return_inverse=True)
         names = [self.strings[number] for number in numbers.tolist()]

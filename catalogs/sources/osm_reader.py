@@ -28,12 +28,12 @@ from catalogs.sources.osm_table import (
 from catalogs.sources.osm_tags import UNREADABLE, is_area, never_open
 from catalogs.sources.pbf_blocks import Things
 from catalogs.sources.pbf_file import Pbf
-from catalogs.sources.protobuf import Ints, Ragged
-from schemas.errors import UsageError
+from catalogs.sources.ragged import Ints, Ragged
+from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
 NODE, WAY, RELATION = range(3)
-Mask = npt.NDArray[np.bool_]
+LATEST = 2**32  # seconds: what OSM's own tools hold
 
 
 def features(
@@ -92,17 +92,22 @@ class _Reader:
 
     def blocks(self) -> Iterator[Rows]:
         """Rows of each block, geometry not yet checked."""
-        relations, mixed = self._relations()
+        relations, mixed, first = self._relations()
         needed = [part.ways.values for part in relations]
         wanted = np.unique(np.concatenate([np.empty(0, np.int64), *needed]))
-        if mixed:  # some ways come before their nodes
+        if mixed:  # some ways may come before their nodes
             for block in self.pbf.blocks(range(len(self.pbf))):
                 for kind, things in block.groups:
                     if kind == NODE:
                         self.places.add(things)
-        for block in self.pbf.blocks(range(len(self.pbf))):
+        met = NODE
+        for index, block in enumerate(self.pbf.blocks(range(len(self.pbf)))):
             texts = Texts(block.strings, self.keys)
             for kind, things in block.groups:
+                met = max(met, kind)
+                if not mixed and (kind < met or (kind == RELATION and index < first)):
+                    path = self.pbf.path
+                    raise SourceError(f"{path} is not in the order it declares: run `osmium sort`")
                 if kind == NODE:
                     yield self._nodes(things, texts)
                     if not mixed:
@@ -112,14 +117,17 @@ class _Reader:
         for part in relations:
             yield self._made(part)
 
-    def _relations(self) -> tuple[list[_Relations], bool]:
-        """The relations asked for, and whether nodes follow ways; a sorted file ends with them."""
+    def _relations(self) -> tuple[list[_Relations], bool, int]:
+        """The relations asked for, whether types are mixed, and the first block with relations.
+
+        A file that declares itself sorted ends with its relations and is read from there only.
+        """
         holding: list[int] = []
         later: set[int] = set()
         mixed = False
         for index in reversed(range(len(self.pbf))):
             kinds = self.pbf.kinds(index)
-            mixed |= WAY in kinds and NODE in kinds | later
+            mixed |= len(kinds) > 1 or bool(later and min(later) < max(kinds, default=NODE))
             later |= kinds
             if RELATION in kinds:
                 holding.append(index)
@@ -131,7 +139,7 @@ class _Reader:
             found.extend(
                 self._asked(part, texts) for kind, part in block.groups if kind == RELATION
             )
-        return found, mixed
+        return found, mixed, holding[-1] if holding else len(self.pbf)
 
     def _choose(self, kind: int, things: Things, texts: Texts) -> tuple[Ints, pa.Array, Ints]:
         """Rows asked for, without doubles and unreadable ones; their tags and shape bits."""
@@ -158,7 +166,7 @@ class _Reader:
         rows, tags, bits = self._choose(WAY, things, texts)
         members = np.flatnonzero(np.isin(things.id, wanted))
         both = np.union1d(rows, members)
-        lines, short, closed = self._lines_of(things.refs.take(both))
+        lines, short, closed = self.places.lines(things, both)
         needed = lines[np.searchsorted(both, members)]
         for ident, line in zip(things.id[members].tolist(), needed, strict=True):
             if line is not None:
@@ -179,24 +187,6 @@ class _Reader:
         good = np.flatnonzero(keep)
         tags = tags.take(numbers(pa.int64(), good))
         return _rows(WAY, things, rows[good], shapes[good], tags, lines[good])
-
-    def _lines_of(self, refs: Ragged) -> tuple[npt.NDArray[Any], Mask, Mask]:
-        """Lines of ways (None where they cannot be made), and which are too short or closed."""
-        counts = refs.counts()
-        places, known = self.places.find(refs.values)
-        lost = np.concatenate([[0], np.cumsum(~known)])
-        short = counts < 2
-        whole = (np.diff(lost[refs.ends], prepend=0) == 0) & ~short
-        lines = np.full(len(counts), None, object)
-        owner = refs.owner()
-        rank = np.cumsum(whole) - 1
-        inside = whole[owner]
-        lines[whole] = shapely.linestrings(places[inside], indices=rank[owner[inside]])
-        closed = np.zeros(len(counts), bool)
-        some = np.flatnonzero(~short)
-        ends = refs.ends[some]
-        closed[some] = refs.values[ends - counts[some]] == refs.values[ends - 1]
-        return lines, short, closed
 
     def _asked(self, things: Things, texts: Texts) -> _Relations:
         rows, tags, _ = self._choose(RELATION, things, texts)

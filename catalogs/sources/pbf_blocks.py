@@ -11,19 +11,16 @@ import numpy as np
 
 from catalogs.sources.protobuf import (
     Damaged,
-    Ints,
-    Ragged,
     Step,
     Value,
     message,
-    nothing,
     number,
     part,
     plain,
-    running,
     signed,
     summed,
 )
+from catalogs.sources.ragged import Ints, Ragged, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ class Things:
     Attributes:
         id, version, time: one for each; time in seconds since 1970, 0 where there is none.
         keys, texts: numbers of each tag's key and value in the block's strings.
-        lon, lat: of nodes, in units of 1e-7 degrees; empty otherwise.
+        lon, lat: of nodes, in units of 1e-7 degrees; of ways one for each of `refs` where the file
+            has locations on ways; empty otherwise.
         refs: node ids of ways, member ids of relations.
         kinds: 0 node, 1 way or 2 relation for each member of relations.
     """
@@ -78,7 +76,7 @@ def decode(data: bytes) -> Block:
         for numbers in (things.keys.values, things.texts.values):
             if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(strings):
                 raise Damaged("a tag has no text")
-        if len(things.keys.values) != len(things.texts.values):
+        if (things.keys.ends != things.texts.ends).any():
             raise Damaged("a tag has a key or a value only")
     return Block(strings, found)
 
@@ -137,24 +135,28 @@ def _group(data: bytes, scale: dict[int, Value]) -> Iterator[tuple[int, Things]]
 
 def _things(step: Step, kind: int, scale: dict[int, Value]) -> Things:
     info = step.inner(4)
-    keys, texts = (
-        Ragged(values.astype(np.int64), ends)
-        for values, ends in (step.packed(2), step.packed(3))
-    )  # fmt: skip
-    ident, lon, lat = step.number(1), np.empty(0, np.int64), np.empty(0, np.int64)
-    refs, kinds = nothing(step.size), np.empty(0, np.int64)
+    keys, texts = step.packed(2), step.packed(3)
+    none, empty = np.zeros(step.size, np.uint64), np.empty(0, np.int64)
+    ident, lon, lat = step.number(1), empty, empty
+    refs, kinds = nothing(step.size), empty
     if kind == 0:
-        none = np.zeros(step.size, np.uint64)
         ident = signed(step.numbers.get(1, none))
         lat = _position(signed(step.numbers.get(8, none)), scale, 19)
         lon = _position(signed(step.numbers.get(9, none)), scale, 20)
+    elif kind == 1:
+        refs = step.sums(8)
+        north, east = step.sums(9), step.sums(10)  # in a file with locations on ways
+        if (
+            len(north.values)
+            and not (north.ends == refs.ends).all() & (east.ends == refs.ends).all()
+        ):
+            raise Damaged("a way lacks some positions")
+        lat, lon = _position(north.values, scale, 19), _position(east.values, scale, 20)
     else:
-        values, ends = step.packed(8 if kind == 1 else 9)
-        refs = Ragged(running(signed(values), ends), ends)
-        if kind == 2:
-            kinds = step.packed(10)[0].astype(np.int64)
-            if len(kinds) != len(refs.values):
-                raise Damaged("members without a type")
+        refs, types = step.sums(9), step.packed(10)
+        kinds = types.values
+        if (types.ends != refs.ends).any():
+            raise Damaged("members without a type")
     time = info.number(2) * number(scale, 18, 1000) // 1000
     return Things(ident, info.number(1), time, keys, texts, lon, lat, refs, kinds)
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from catalogs.sources.pbf_blocks import Block, decode
 from catalogs.sources.protobuf import Damaged, Step, Value, message, number, part, signed, span
 from schemas.errors import SourceError
+from schemas.text import clean
 from schemas.windows import Bounds
 
 HEADER_LIMIT = 64 * 1024
@@ -91,8 +92,8 @@ class Pbf:
             groups = [v for field, v in message(self._content(start, size)) if field == 2]
         except Damaged as error:
             raise self._damaged(start, error) from error
-        tags = {group[0] >> 3 for group in groups if isinstance(group, bytes) and group}
-        return {{1: 0, 2: 0, 3: 1, 4: 2}[tag] for tag in tags if tag in (1, 2, 3, 4)}
+        fields = {group[0] >> 3 for group in groups if isinstance(group, bytes) and group}
+        return {kind for field, kind in ((1, 0), (2, 0), (3, 1), (4, 2)) if field in fields}
 
     def block(self, index: int) -> Block:
         """The objects of block `index`.
@@ -134,10 +135,10 @@ class Pbf:
 
     def _header(self, data: bytes) -> Header:
         fields: list[tuple[int, Value]] = list(message(data))
-        needed = {value for field, value in fields if field == 4}
+        needed = {value for field, value in fields if field == 4 and isinstance(value, bytes)}
         if HISTORY in needed:
             raise SourceError(f"{self.path} holds object histories: give a snapshot extract")
-        unknown = sorted(str(name) for name in needed - KNOWN)
+        unknown = sorted(clean(str(name, "utf-8", "replace")) for name in needed - KNOWN)
         if unknown:
             raise SourceError(
                 f"{self.path} needs {', '.join(unknown)}: rewrite it with `osmium cat -f pbf`"

@@ -5,41 +5,18 @@ Python runs for a single message. Encoding: https://protobuf.dev/programming-gui
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from catalogs.sources.ragged import Ints, Ragged, running
+
 Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
 Value = int | bytes
 
 
 class Damaged(ValueError):
     """The bytes are no PBF of the kind that is expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ragged:
-    """Rows of different lengths: row i is `values[ends[i - 1]:ends[i]]`."""
-
-    values: Ints
-    ends: Ints
-
-    def counts(self) -> Ints:
-        """Length of each row."""
-        return np.diff(self.ends, prepend=0)
-
-    def owner(self) -> Ints:
-        """Row number of each value."""
-        return np.repeat(np.arange(len(self.ends)), self.counts())
-
-    def take(self, rows: Ints) -> "Ragged":
-        """The rows numbered `rows`, in that order."""
-        counts = self.counts()[rows]
-        ends = np.cumsum(counts)
-        shift = np.repeat(self.ends[rows] - ends, counts)
-        return Ragged(self.values[np.arange(len(shift)) + shift], ends)
 
 
 def message(data: bytes) -> Iterator[tuple[int, Value]]:
@@ -176,6 +153,8 @@ class Step:
         elif kind == 2 and (value <= len(self.data)).all():
             empty = np.zeros(self.size, np.int64)
             first, end = self.spans.setdefault(field, (empty, empty.copy()))
+            if (end[rows] > 0).any():
+                raise Damaged(f"field {field} is there twice")
             first[rows] = at[rows]
             at[rows] += value.astype(np.int64)
             end[rows] = at[rows]
@@ -202,8 +181,14 @@ class Step:
         found = self.numbers.get(field)
         return np.zeros(self.size, np.int64) if found is None else found.astype(np.int64)
 
-    def packed(self, field: int) -> tuple[npt.NDArray[np.uint64], Ints]:
-        """The packed numbers of `field` of all messages, and the end of each message's."""
+    def packed(self, field: int) -> Ragged:
+        """The packed numbers (int64) of `field` of each message.
+
+        Raises:
+            Damaged: a number does not end, or they are not packed.
+        """
+        if field in self.numbers:
+            raise Damaged(f"field {field} is not packed")
         zero = np.zeros(self.size, np.int64)
         first, end = self.spans.get(field, (zero, zero))
         length = end - first
@@ -218,24 +203,17 @@ class Step:
         if len(data) and (data[stop[some] - 1] >= 128).any():
             raise Damaged("a number does not end")
         done = np.concatenate([[0], np.cumsum(data < 128)])
-        return varints(data), done[stop]
+        return Ragged(varints(data).astype(np.int64), done[stop])
+
+    def sums(self, field: int) -> Ragged:
+        """The packed differences (sint64) of `field`, added up within each message."""
+        found = self.packed(field)
+        return Ragged(running(signed(found.values.astype(np.uint64)), found.ends), found.ends)
 
     def inner(self, field: int) -> "Step":
         """The messages in `field`."""
         zero = np.zeros(self.size, np.int64)
         return Step(self.data, *self.spans.get(field, (zero, zero)))
-
-
-def running(values: Ints, ends: Ints) -> Ints:
-    """Sums from the start of each row on."""
-    total = np.cumsum(values)
-    before = np.concatenate([[0], total])[np.concatenate([[0], ends[:-1]])] if len(ends) else total
-    return total - np.repeat(before, np.diff(ends, prepend=0))
-
-
-def nothing(rows: int) -> Ragged:
-    """A ragged array of empty rows."""
-    return Ragged(np.empty(0, np.int64), np.zeros(rows, np.int64))
 
 
 def span(size: int) -> tuple[Ints, Ints]:

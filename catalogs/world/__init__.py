@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the content of the world changes."""
 
 STALE_HOURS = 6
@@ -95,5 +95,9 @@ def _sweep(home: Path) -> None:
     """Removes what killed builds have left behind."""
     limit = time.time() - STALE_HOURS * 3600
     for part in home.glob(".world-v*.part*"):
-        if part.stat().st_mtime < limit:
+        try:
+            stale = part.stat().st_mtime < limit
+        except FileNotFoundError:  # its builder has just finished
+            continue
+        if stale:
             shutil.rmtree(part, ignore_errors=True)

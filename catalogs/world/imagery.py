@@ -90,6 +90,7 @@ def make_sentinel2(place: Place, folder: Path) -> list[Json]:
                 cog.Grid(site.epsg, scene_affine(site, GSD[key])),
                 names=(key,),
                 block=256,
+                level=4,
                 overviews=False,
                 categorical=key == "SCL",
             )

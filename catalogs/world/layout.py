@@ -50,7 +50,7 @@ THEMES: dict[str, str] = {
     "hotel lake forest vineyard orchard meadow fields church beach forest airfield fields farmyard "
     "cemetery pond heath",
 }  # fmt: skip
-"""Kinds of the 25 detailed blocks, from the middle outwards."""
+"""Kinds of the 25 detailed blocks by theme, from the middle outwards."""
 
 OUTER = (
     ("fields",) * 14
@@ -89,15 +89,16 @@ def lay_out(site: Site, seed: int = 0) -> Place:
     plan = Plan.bent(sheet, across, up)
     for i in range(BLOCKS):
         for j in range(BLOCKS):
-            if not (i in CORE and j in CORE):
-                _fill(sheet, plan.block(i, j), sheet.pick(*OUTER))
-    kinds = THEMES[site.theme].split()
+            kind = sheet.pick(*OUTER)
+            if not (i in CORE and j in CORE) and plan.shows(i, j, site.scene_bounds):
+                DRAW[kind](sheet, plan.block(i, j))
+    kinds = _kinds(sheet)
     spots = sorted(
         ((i, j) for i in CORE for j in CORE),
         key=lambda ij: (max(abs(ij[0] - 7), abs(ij[1] - 7)), sheet.rng.random()),
     )
     for (i, j), kind in zip(spots, kinds, strict=True):
-        _fill(sheet, plan.block(i, j, detailed=True), kind)
+        DRAW[kind](sheet, plan.block(i, j, detailed=True))
     for index in range(BLOCKS + 1):
         _draw_line(sheet, plan, index, across[index], upright=False)
         _draw_line(sheet, plan, index, up[index], upright=True)
@@ -134,6 +135,13 @@ class Plan:
                 upright[i, j] = curve(nodes[i, j], middle, above[i, j])
         return cls(flat, upright, across, up)
 
+    def shows(self, i: int, j: int, bounds: tuple[int, int, int, int]) -> bool:
+        """Whether block (i, j) may reach into `bounds` in UTM metres."""
+        x, y = (self.flat[i, j, 0] + self.flat[i, j + 1, -1]) / 2
+        reach = 0.9 * STEP
+        west, south, east, north = bounds
+        return bool(west - reach < x < east + reach and south - reach < y < north + reach)
+
     def block(self, i: int, j: int, detailed: bool = False) -> Block:
         """Block in column i, row j: its outline on the street axes, its land inside the kerbs."""
         sides = (self.flat[i, j], self.upright[i + 1, j], self.flat[i, j + 1], self.upright[i, j])
@@ -162,6 +170,21 @@ class Plan:
         return edge
 
 
+def _kinds(sheet: Sheet) -> list[str]:
+    """Kinds of the detailed blocks, from the middle outwards.
+
+    Those of the theme, but three of the inner nine change places with kinds that would otherwise
+    lie beyond the aerial picture.
+    """
+    kinds = THEMES[sheet.site.theme].split()
+    inner = [int(k) + 1 for k in sheet.rng.permutation(8)[:3]]
+    fresh = [k for k in range(9, 25) if kinds[k] not in kinds[:9]]
+    outer = [fresh[int(k)] for k in sheet.rng.permutation(len(fresh))[:3]]
+    for here, there in zip(inner, outer, strict=True):
+        kinds[here], kinds[there] = kinds[there], kinds[here]
+    return kinds
+
+
 def _lines(sheet: Sheet) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What runs along each horizontal and each vertical grid line."""
     far = partial(sheet.pick, "track", "track", "", "unclassified", "tertiary")
@@ -175,13 +198,6 @@ def _lines(sheet: Sheet) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if sheet.site.theme in ("industry", "town", "river", "farm"):
         across[9 if sheet.rng.random() < 0.5 else 6] = "railway"
     return tuple(across), tuple(up)
-
-
-def _fill(sheet: Sheet, block: Block, kind: str) -> None:
-    west, south, east, north = sheet.site.scene_bounds
-    x, y = block.centre
-    if west - 300 < x < east + 300 and south - 300 < y < north + 300:
-        DRAW[kind](sheet, block)
 
 
 def _draw_line(sheet: Sheet, plan: Plan, index: int, kind: str, upright: bool) -> None:

@@ -18,6 +18,7 @@ from pyproj import Transformer
 
 CRS = "EPSG:32632"
 SIDE, GSD = 512, 0.6
+TO_LONLAT = Transformer.from_crs(CRS, "OGC:CRS84", always_xy=True)
 
 PLACES = {
     "train-a": (400_000, 5_200_000),
@@ -83,7 +84,7 @@ def places() -> dict[str, tuple[float, float]]:
     # the border of the 20 km cells 261U_34R (train under seed 0) and 261U_35R (test)
     columns = int(np.ceil(2 * np.pi * 6378.137 * np.cos(np.radians(261 * 180 / 1002)) / 20))
     lon = 35 * 360 / columns
-    x, _ = Transformer.from_crs("OGC:CRS84", CRS, always_xy=True).transform(lon, 46.95)
+    x, _ = TO_LONLAT.transform(lon, 46.95, direction="INVERSE")
     return {**PLACES, test: (x + 1_000, 5_200_000.0), train: (x - 1_300, 5_200_000.0)}
 
 
@@ -102,7 +103,7 @@ def make(folder: Path) -> World:
         for slot, col, row, side, kind in boxes:
             ident = 1000 * (number + 1) + slot
             world.objects[ident] = (scene, slot, "=".join(*TAGS[kind].items()))
-            ways.append(_way(ident, nodes, corner, (col, row, side), TAGS[kind]))
+            add_way(ident, nodes, ways, corner, (col, row, side), TAGS[kind])
     write_osm(world.osm, nodes, ways)
     return world
 
@@ -139,19 +140,20 @@ def paint(
         target.update_tags(ACQUISITION_DATETIME=f"2023-06-{seed + 1:02d}T10:00:00Z")
 
 
-def _way(
-    ident: int, nodes: list[Node], corner: tuple[float, float], box: tuple[int, int, int],
-    tags: dict[str, str],
-) -> Way:  # fmt: skip
+def add_way(
+    ident: int, nodes: list[Node], ways: list[Way], corner: tuple[float, float],
+    box: tuple[int, int, int], tags: dict[str, str],
+) -> None:  # fmt: skip
+    """A square (column, row, side in pixels of the scene at `corner`) as a closed way."""
     col, row, side = box
-    to_lonlat = Transformer.from_crs(CRS, "OGC:CRS84", always_xy=True).transform
     refs = []
     for down, right in ((side, 0), (side, side), (0, side), (0, 0)):
         x, y = corner[0] + (col + right) * GSD, corner[1] - (row + down) * GSD
-        nodes.append(Node(id=len(nodes) + 1, location=to_lonlat(x, y), version=1, tags={}))
+        place = TO_LONLAT.transform(x, y)
+        nodes.append(Node(id=len(nodes) + 1, location=place, version=1, tags={}))
         refs.append(len(nodes))
-    return Way(
-        id=ident, nodes=[*refs, refs[0]], tags=tags, version=3, timestamp="2022-05-01T00:00:00Z"
+    ways.append(
+        Way(id=ident, nodes=[*refs, refs[0]], tags=tags, version=3, timestamp="2022-05-01T00:00:00Z")
     )
 
 

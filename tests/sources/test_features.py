@@ -198,6 +198,7 @@ def test_expectations_hold_for_tables_too(tmp_path: Path) -> None:
     assert open_osm(path).extract.bbox == pytest.approx((10, 50, 10.001, 50.001))
 
 
+@pytest.mark.realdata
 def test_real_brandenburg_has_544_objects_on_604_rows() -> None:
     name = "gis_osm_landuse-water_a_free_1_area-10000-to-500000.gpkg"
     found, drops = rows(real(f"brandenburg_s2_osm/{name}"), ["landuse", "natural"])
@@ -210,6 +211,7 @@ def test_real_brandenburg_has_544_objects_on_604_rows() -> None:
     assert shapely.is_valid(shapely.from_wkb([row["geometry"] for row in found])).all()
 
 
+@pytest.mark.realdata
 def test_real_banepa_table_and_extract_agree() -> None:
     table, drops = rows(real("banepa_oam_osm/osm_features.geojson"))
     extract, more = rows(real("banepa_oam_osm/banepa_buildings_derived.osm.pbf"))

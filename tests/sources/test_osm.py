@@ -1,10 +1,12 @@
 """Reading OSM extracts: whole files only, one row for each object, nothing personal."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
 import sys
 import unicodedata
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import osmium
 import pyarrow as pa
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogs.sources.osm import COLUMNS, Expect, OsmDrop, features, inspect, open_osm
@@ -97,6 +99,63 @@ def test_format_is_found_by_content_not_by_name(town: World, tmp_path: Path) -> 
     path = town.write(tmp_path / "a.osm.pbf").rename(tmp_path / "download")
     assert inspect(path).format == "pbf"
     assert len(rows(path, KEYS)[0]) == 5
+
+
+@pytest.mark.parametrize(
+    "options", ["pbf_dense_nodes=false", "pbf_compression=none", "locations_on_ways=true",
+                "add_metadata=none", "pbf_compression=lz4"]
+)  # fmt: skip
+def test_every_variant_of_pbf(town: World, tmp_path: Path, options: str) -> None:
+    plain = town.write(tmp_path / "a.osm.pbf")
+    path = tmp_path / "b.osm.pbf"
+    places = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+    with osmium.SimpleWriter(osmium.io.File(str(path), f"pbf,{options}")) as writer:
+        if "ways" in options:
+            osmium.apply(str(plain), places, _WithoutNodes(writer))
+        else:
+            osmium.apply(str(plain), writer)
+    found, drops = rows(path, KEYS)
+    assert not drops
+    wanted = [row for row in rows(plain, KEYS)[0] if "ways" not in options or row["osm_id"] > 1]
+    for row in wanted if "metadata" in options else ():
+        row["version"] = 0
+    assert found == wanted
+
+
+class _WithoutNodes(osmium.SimpleHandler):
+    def __init__(self, writer: osmium.SimpleWriter) -> None:
+        super().__init__()
+        self.way = writer.add_way
+        self.relation = writer.add_relation
+
+
+def test_unknown_needs_of_a_file_are_named(tmp_path: Path) -> None:
+    head = zlib.compress(b"\x22\x0eOsmSchema-V0.6\x22\x06Future")
+    blob = b"\x10\x18\x1a" + bytes([len(head)]) + head
+    path = tmp_path / "b.osm.pbf"
+    name = b"\x0a\x09OSMHeader\x18" + bytes([len(blob)])
+    path.write_bytes(len(name).to_bytes(4, "big") + name + blob)
+    with pytest.raises(SourceError, match="needs Future: rewrite it with `osmium cat"):
+        open_osm(path)
+
+
+@given(st.data())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_fault_50_any_damage_is_a_source_error_or_harmless(
+    town: World, tmp_path: Path, data: st.DataObject
+) -> None:
+    plain, path = tmp_path / "a.osm", tmp_path / "b.osm.pbf"
+    if not plain.exists():
+        town.write(plain)
+        with osmium.SimpleWriter(osmium.io.File(str(path), "pbf,pbf_compression=none")) as writer:
+            osmium.apply(str(plain), writer)
+    whole = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    broken = tmp_path / "c.osm.pbf"
+    broken.write_bytes(whole)
+    with contextlib.suppress(SourceError):
+        rows(broken, KEYS)
 
 
 def test_batches_do_not_change_rows(town: World, tmp_path: Path) -> None:
@@ -367,6 +426,18 @@ def test_order_of_types_does_not_matter(town: World, tmp_path: Path) -> None:
     assert [by_id[row["osm_type"], row["osm_id"]] for row in straight] == straight
 
 
+def test_a_file_that_wrongly_declares_itself_sorted(town: World, tmp_path: Path) -> None:
+    header = osmium.io.Header()
+    header.set("sorting", "Type_then_ID")
+    assert len(rows(town.write(tmp_path / "a.osm.pbf", header), KEYS)[0]) == 5
+    path = tmp_path / "b.osm.pbf"
+    with osmium.SimpleWriter(str(path), header=header) as writer:
+        for thing in [*town.relations, *town.nodes, *town.ways]:
+            writer.add(thing)
+    with pytest.raises(SourceError, match="osmium sort"):
+        rows(path, KEYS)
+
+
 TEXT = st.text(alphabet=st.characters(codec=None), max_size=400)
 
 
@@ -412,6 +483,7 @@ def test_fault_57_nothing_personal_leaves_the_reader(tmp_path: Path) -> None:
         assert trace not in sink.getvalue().to_pybytes()
 
 
+@pytest.mark.realdata
 @pytest.mark.parametrize("name", REAL)
 def test_real_rows_and_drops_are_an_independent_count(name: str) -> None:
     path = real(REAL[name])
@@ -425,6 +497,7 @@ def test_real_rows_and_drops_are_an_independent_count(name: str) -> None:
         assert shapely.is_valid(shapely.from_wkb([row["geometry"] for row in found])).all()
 
 
+@pytest.mark.realdata
 @pytest.mark.parametrize("name", REAL)
 def test_real_areas_agree_with_osmium_s_assembler(name: str) -> None:
     path = real(REAL[name])
@@ -446,6 +519,7 @@ def test_real_areas_agree_with_osmium_s_assembler(name: str) -> None:
     assert all(shapely.equals(area, made[who]) for who, area in ours.items())
 
 
+@pytest.mark.realdata
 def test_real_banepa_has_1466_buildings() -> None:
     found, drops = rows(real("banepa_oam_osm/banepa_buildings_derived.osm.pbf"))
     assert (len(found), drops) == (1466, [])
@@ -453,6 +527,7 @@ def test_real_banepa_has_1466_buildings() -> None:
     assert {row["timestamp"] for row in found} == {None}
 
 
+@pytest.mark.realdata
 def test_real_header() -> None:
     extract = open_osm(real(REAL["andorra"])).extract
     assert extract.timestamp == "2013-05-28T18:59:04Z"

@@ -119,11 +119,12 @@ def outlines(table: pa.Table) -> tuple[pa.Array, pa.Array]:
     lon = rings[..., 0]
     over = np.ptp(lon, axis=1) > 180 if count else np.zeros(0, bool)
     lon[over] = np.where(lon[over] < 0, lon[over] + 360, lon[over])
+    (west, south), (east, north) = rings.min(axis=1).T, rings.max(axis=1).T
+    sides = (west, south, np.where(east > 180, east - 360, east), north)  # west > east across 180
     shapes = shapely.polygons(rings)
     for row in np.flatnonzero(lon.max(axis=1) > 180 if count else over):
         shapes[row] = _split(shapes[row])
-    sides = shapely.bounds(shapes).reshape(-1, 4).T
-    bbox = pa.StructArray.from_arrays([pa.array(np.ascontiguousarray(s)) for s in sides], fields=list(BBOX))
+    bbox = pa.StructArray.from_arrays([pa.array(side) for side in sides], fields=list(BBOX))
     return bbox, column(list(shapely.to_wkb(shapes)), pa.binary())
 
 

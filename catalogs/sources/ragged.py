@@ -1,0 +1,44 @@
+"""Rows of different lengths in one array."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of different lengths: row i is `values[ends[i - 1]:ends[i]]`."""
+
+    values: Ints
+    ends: Ints
+
+    def counts(self) -> Ints:
+        """Length of each row."""
+        return np.diff(self.ends, prepend=0)
+
+    def owner(self) -> Ints:
+        """Row number of each value."""
+        return np.repeat(np.arange(len(self.ends)), self.counts())
+
+    def take(self, rows: Ints) -> "Ragged":
+        """The rows numbered `rows`, in that order."""
+        counts = self.counts()[rows]
+        ends = np.cumsum(counts)
+        shift = np.repeat(self.ends[rows] - ends, counts)
+        return Ragged(self.values[np.arange(len(shift)) + shift], ends)
+
+
+def running(values: Ints, ends: Ints) -> Ints:
+    """Sums from the start of each row on."""
+    total = np.cumsum(values)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: len(ends)]
+    before: Ints = np.concatenate([np.zeros(1, np.int64), total])[starts]
+    return total - np.repeat(before, np.diff(ends, prepend=0))
+
+
+def nothing(rows: int) -> Ragged:
+    """A ragged array of empty rows."""
+    return Ragged(np.empty(0, np.int64), np.zeros(rows, np.int64))

@@ -1,0 +1,177 @@
+"""Partitions and blocks: every row once, whatever the order and the size."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.scenes import Scene
+from schemas.windows import Grid
+from transforms.imagery import best_per_year, slug
+from transforms.planning import spool as spools
+from transforms.planning.blocks import blocks
+from transforms.planning.spool import BITS, Cell, Spool, morton
+
+Points = list[tuple[float, float]]
+
+
+def rows(points: Points, start: int = 0) -> pa.Table:
+    return pa.table(
+        {
+            "key": [f"w{start + i}" for i in range(len(points))],
+            "lon": pa.array([p[0] for p in points], pa.float64()),
+            "lat": pa.array([p[1] for p in points], pa.float64()),
+        }
+    )
+
+
+LON = st.one_of(st.floats(-180, 180), st.floats(9.29, 9.31), st.sampled_from([-180.0, 180.0, 0.0]))
+LAT = st.one_of(st.floats(-90, 90), st.floats(46.9, 46.91), st.sampled_from([-90.0, 90.0, 0.0]))
+POINTS = st.lists(st.tuples(LON, LAT), min_size=1, max_size=60)
+
+
+def filled(points: Points, folder: Path, runs: int) -> Spool:
+    """A spool of several sorted runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spools, "RUN_BYTES", 1)
+        step = -(-len(points) // runs)
+        tables = [rows(points[i : i + step], i) for i in range(0, len(points), step)]
+        assert Spool(folder).fill(tables) == len(points)
+    return Spool(folder)
+
+
+@given(points=POINTS, most=st.integers(1, 10), runs=st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_partitions_cover_every_row_once(points: Points, most: int, runs: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        spool = filled(points, Path(folder), runs)
+        cells = list(spool.partitions(most))
+        found: list[str] = []
+        for cell in cells:
+            table = spool.rows(cell)
+            assert 0 < len(table) == spool.count(cell)
+            assert len(table) <= most or cell.level == BITS
+            west, south, east, north = cell.bounds()
+            for row in table.to_pylist():
+                assert west <= row["lon"] <= east and south <= row["lat"] <= north
+            keys = table["key"].to_pylist()
+            assert keys == sorted(keys)
+            found += keys
+    assert sorted(found) == sorted(f"w{i}" for i in range(len(points)))
+    assert [c.low for c in cells] == sorted(c.low for c in cells)
+    assert all(a.high <= b.low for a, b in zip(cells, cells[1:], strict=False))
+
+
+@given(points=POINTS, runs=st.integers(1, 3), data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_within_equals_a_filter(points: Points, runs: int, data: st.DataObject) -> None:
+    west, east = data.draw(LON), data.draw(LON)
+    south, north = sorted((data.draw(LAT), data.draw(LAT)))
+    if west <= east:
+        hit = [w for w, (x, y) in enumerate(points) if west <= x <= east and south <= y <= north]
+    else:
+        inside = ((x >= west or x <= east) and south <= y <= north for x, y in points)
+        hit = [w for w, found in enumerate(inside) if found]
+    with tempfile.TemporaryDirectory() as folder:
+        found = filled(points, Path(folder), runs).within((west, south, east, north))
+        assert sorted(found["key"].to_pylist()) == sorted(f"w{i}" for i in hit)
+
+
+@given(st.integers(0, BITS), st.floats(-179.9, 179.9), st.floats(-89.9, 89.9))
+def test_cells_and_morton_codes_agree(level: int, lon: float, lat: float) -> None:
+    code = int(morton(np.array([lon]), np.array([lat]))[0])
+    cell = Cell(code >> (2 * (BITS - level)) << (2 * (BITS - level)), level)
+    assert cell.low <= code < cell.high
+    west, south, east, north = cell.bounds()
+    assert west <= lon <= east and south <= lat <= north
+    if level < BITS:
+        children = cell.children()
+        assert [c.low for c in children] + [cell.high] == [cell.low] + [c.high for c in children]
+        assert sum(c.low <= code < c.high for c in children) == 1
+
+
+def windows(places: list[tuple[int, int, int]], start: int = 0) -> pa.Table:
+    """(scene, row, column) as a table that can be cut into blocks."""
+    return pa.table(
+        {
+            "key": [f"w{start + i:05d}" for i in range(len(places))],
+            "scene_ids": pa.array([[f"c/s{p[0]}"] for p in places], pa.list_(pa.string())),
+            "row": pa.array([p[1] for p in places], pa.int32()),
+            "col": pa.array([p[2] for p in places], pa.int32()),
+            "tile": pa.array([512 if p[0] else 0 for p in places], pa.int32()),
+        }
+    )
+
+
+PLACES = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 5000), st.integers(0, 5000)), max_size=200
+)
+
+
+@given(places=PLACES, most=st.integers(1, 40), seed=st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_blocks_cover_every_window_once(places: Any, most: int, seed: Any) -> None:
+    table = windows(places)
+    found = [block["key"].to_pylist() for block in blocks(table, most)]
+    assert sorted(sum(found, [])) == table["key"].to_pylist()
+    assert all(0 < len(block) <= most for block in found)
+    order = list(range(len(places)))
+    seed.shuffle(order)
+    shuffled = [b["key"].to_pylist() for b in blocks(table.take(pa.array(order, pa.int64())), most)]
+    assert shuffled == found, "the order of the rows is forgotten"
+    # tiles are met in runs: no scene and tile row is left and come back to
+    tiles = [(places[int(k[1:])][0], places[int(k[1:])][1] // 512) for k in sum(found, [])]
+    assert tiles == sorted(tiles)
+
+
+def test_most_blocks_survive_a_new_window() -> None:
+    rng = np.random.default_rng(5)
+    places = [(int(s), int(r), int(c)) for s, r, c in zip(
+        rng.integers(0, 4, 4000), rng.integers(0, 9000, 4000), rng.integers(0, 9000, 4000),
+        strict=True)]  # fmt: skip
+    table = windows(places)
+    before = {tuple(b["key"].to_pylist()) for b in blocks(table, 128)}
+    survived = []
+    for extra in places[:20]:
+        more = pa.concat_tables([table, windows([extra], 90_000)])
+        after = {tuple(b["key"].to_pylist()) for b in blocks(more, 128)}
+        survived.append(len(before & after) / len(before))
+    assert np.mean(survived) > 0.8
+
+
+def scene(ident: str, day: str, cloud: float | None, collection: str = "c") -> Scene:
+    from datetime import UTC, datetime
+
+    when = datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None
+    grid = Grid("EPSG:32632", (1, 0, 0, 0, -1, 0), 1, 1)
+    return Scene(ident, collection, when, grid, "", (), "CC0-1.0", "", cloud=cloud)
+
+
+def test_fault_43_cloudy_years_and_their_reasons() -> None:
+    clear, hazy = scene("a", "2020-05-01", 3.0), scene("b", "2020-06-01", 15.0)
+    late, cloudy = scene("c", "2020-07-01", 3.0), scene("d", "2021-05-01", 90.0)
+    every = [cloudy, hazy, clear, late]
+    chosen, _ = best_per_year(every, None, 20)
+    assert {k: s.id for k, s in chosen.items()} == {("c", 2020): "c"}, "ties go to the newest"
+    assert best_per_year(every[::-1], None, 20)[0] == chosen, "in whatever order they come"
+    assert best_per_year([cloudy], None, 20) == ({}, "cloudy")
+    assert best_per_year([cloudy], (2018, 2019), 20) == ({}, "no_imagery_in_years")
+    assert best_per_year([], None, 20) == ({}, "no_imagery")
+    undated = scene("e", "", None)
+    assert best_per_year([undated], None, 20)[0] == {("c", 0): undated}
+    assert best_per_year([undated], (2020, 2020), 20)[1] == "no_imagery_in_years"
+
+
+def test_slugs_stay_apart() -> None:
+    names = ["sentinel-2-l2a", "sentinel-2-l2a-cogs", "sentinel-2-l1c", "sentinel-2-c1-l2a", "naip"]
+    found = [slug(n) for n in names]
+    assert found[0] == "sentinel2l2a" and found[4] == "naip"
+    assert len(set(found)) == len(found)
+    assert all(len(s) <= 12 and s.isalnum() for s in found)
+    assert Counter(found) == Counter(slug(n) for n in names)
