@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the content of the world changes."""
 
 STALE_HOURS = 6

@@ -16,8 +16,8 @@ def industry(sheet: Sheet, block: Block) -> None:
     since = len(sheet.features)
     sheet.area(block.land, {"landuse": "industrial", **tags.name(sheet.rng)}, "grass", 0)
     sheet.area(block.land.buffer(-10), {}, "yard", 1)
-    for column, row in ((-84, 78), (52, 82), (-84, -10), (52, -2), (-60, -92)):
-        size = (sheet.between(58, 96), sheet.between(34, 56))
+    for column, row in ((-84, 78), (40, 82), (-84, -10), (40, -2), (-60, -92)):
+        size = (sheet.between(58, 88), sheet.between(34, 56))
         shape = slab(sheet, block, (column, row), size)
         if block.land.contains(shape):
             kind = sheet.pick("industrial", "warehouse", "industrial", "manufacture")
@@ -32,7 +32,7 @@ def industry(sheet: Sheet, block: Block) -> None:
     _tanks(sheet, block, [(40, -85), (68, -85)], 11)
     x, y = slab(sheet, block, (100, -60), (2, 2)).centroid.coords[0]
     building(sheet, disc(x, y, 3.5), "chimney", "tank", 45, 0, man_made="chimney")
-    car_park(sheet, block, (110, 30), (34, 80))
+    car_park(sheet, block, (112, 40), (34, 80))
     groves(sheet, block.land, 50, reserved(sheet, since), 0.1)
 
 

@@ -68,7 +68,7 @@ def whole(dense: World, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return plan_of(building.planned(dense, tmp_path_factory.mktemp("whole"), sizes, *more))
 
 
-@pytest.mark.parametrize("partition", [3, 40])
+@pytest.mark.parametrize("partition", [pytest.param(3, marks=pytest.mark.slow), 40])
 def test_partitions_do_not_show(partition: int, dense: World, whole: Any, tmp_path: Path) -> None:
     more = ("--workers", "1", "--set", f"quotas.cap={CAP}")
     job = building.planned(dense, tmp_path, {"block": 64, "partition": partition}, *more)

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import osmium
+import pyarrow as pa
 from osmium.osm.mutable import Node, Relation, Way
+
+from catalogs.sources.osm import COLUMNS, OsmDrop, features
 
 Tags = dict[str, str]
 
@@ -67,3 +70,26 @@ def counted(path: Path, keys: Iterable[str]) -> dict[str, Counter[str]]:
         for key in hits | ({""} if hits else set()):
             found[key][names[thing.type_str()]] += 1
     return found
+
+
+def rows(path: Path, keys: Any = ("building",), **more: Any) -> tuple[list[dict], list[OsmDrop]]:
+    """Rows and drops of a file."""
+    drops: list[OsmDrop] = []
+    table = pa.Table.from_batches(features(path, keys, on_drop=drops.append, **more), COLUMNS)
+    table.validate(full=True)
+    return table.to_pylist(), drops
+
+
+def small_town() -> World:
+    """A house with a hole in its yard's outline, a street, a bench, a roundabout."""
+    world = World()
+    world.node((10.0, 50.0), {"amenity": "bench", "name": "Bank  am\tSee"})
+    world.way(5, square((10.0, 50.0)), {"building": "house"}, closed=True)
+    world.way(6, [(10.0, 50.01), (10.01, 50.01)], {"highway": "residential"})
+    world.way(7, square((10.02, 50.0)), {"highway": "primary"}, closed=True)
+    world.way(8, square((10.03, 50.0), 0.01), {}, closed=True)
+    world.way(9, square((10.034, 50.004)), {}, closed=True)
+    world.relation(
+        3, [("w", 8, "outer"), ("w", 9, "inner")], {"type": "multipolygon", "landuse": "forest"}
+    )
+    return world
