@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from catalogs.files import read_json, write_json
+from catalogs.files import read_json
 from schemas.errors import BuildError, UsageError
 
 
@@ -108,22 +108,18 @@ def _alive(pid: int, born: str) -> bool:
     return pid > 0 and (not born or _born(pid) == born)
 
 
-def remember(path: Path, settings: dict[str, Any]) -> None:
-    """Store a build's settings on its first run; refuse others on the same output.
+def check_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Refuse other settings than those that the output was begun with.
 
     Raises:
         UsageError: naming every key that changed, with old and new value.
     """
-    settings = json.loads(json.dumps(settings, default=str))
     if not path.exists():
-        write_json(path, settings)
         return
-    old = read_json(path)
+    old, settings = read_json(path), json.loads(json.dumps(settings, default=str))
     changed = [k for k in sorted({*old, *settings}) if old.get(k) != settings.get(k)]
     if changed:
-        shown = "; ".join(
-            f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed
-        )
+        shown = "; ".join(f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed)
         raise UsageError(
             f"{path.parent.parent} was built with other settings ({shown}); "
             "use another --out, or --overwrite to build anew"

@@ -139,7 +139,10 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     for _, step in recipe.steps():
         if is_dataclass(step):
             for item in fields(step):
-                found.setdefault(f"{name_of(step)}.{item.name}", getattr(step, item.name))
+                value = getattr(step, item.name)
+                if item.type in (float, "float"):
+                    value = float(value)  # a recipe may write 5 for 5.0
+                found.setdefault(f"{name_of(step)}.{item.name}", value)
     for item in ("samples", "megabytes"):
         found[f"pack.{item}"] = getattr(recipe.pack, item)
     return found

@@ -18,7 +18,8 @@ class Context:
         bbox: (west, south, east, north) in degrees, or None for everywhere.
         region: shapely geometry in lon/lat that anchors must lie in, or None.
         years: first and last year of acquisition, inclusive, or None.
-        start_rows: rows of the recipe's start within a lon/lat box; set while a partition is planned.
+        start_rows: rows of the recipe's start whose own box meets a lon/lat box; set while a partition
+            is planned.
         scratch: per-process memory of steps (caches); never pickled with meaning.
     """
 

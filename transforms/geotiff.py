@@ -1,9 +1,9 @@
-"""A chip as a GeoTIFF in memory: deflate with horizontal differencing, in a fifth of a driver's time.
+"""A chip as a GeoTIFF in memory: deflate with horizontal differencing, in half of a driver's time.
 
 The container is baseline TIFF 6.0 with the GeoTIFF 1.1 keys (OGC 19-008) and GDAL's tags for nodata
 and band descriptions; any TIFF reader opens it. Bands are stored one after the other (planar
-configuration 2), which differences and deflates faster and smaller than pixel order. ISA-L level 1
-gives the same bytes on every x86-64 processor from SSE4.2 on (docs/decisions/0005-chip-encoding.md).
+configuration 2), which differences and deflates faster and smaller than pixel order. libdeflate at
+level 1 gives the same bytes on every machine; a faster library did not (docs/decisions/0005-chip-encoding.md).
 """
 
 import struct
@@ -18,7 +18,7 @@ from schemas.windows import Grid
 
 SHORT, LONG, DOUBLE, ASCII = 3, 4, 12, 2
 FORMATS = {"u": 1, "i": 2, "f": 3}
-STRIP = 1 << 19  # bytes of one strip before compression, at most
+STRIP = 1 << 13  # bytes of one strip before compression, at most (one row at least)
 
 
 def encode(
@@ -34,10 +34,16 @@ def encode(
     """
     if not grid.crs.startswith("EPSG:"):
         return _by_driver(array, grid, nodata, names)
+    from deflate import zlib_compress
+
     count, height, width = array.shape
     rows = max(1, min(height, STRIP // max(1, width * array.itemsize)))
+    plain = memoryview(_differenced(array)).cast("B")
+    line = width * array.itemsize
     strips = [
-        _deflate(_strip(array[b, y : y + rows])) for b in range(count) for y in range(0, height, rows)
+        zlib_compress(plain[(b * height + y) * line : (b * height + min(y + rows, height)) * line], 1)
+        for b in range(count)
+        for y in range(0, height, rows)
     ]
     fixed = _fixed_tags(count, height, width, array.dtype.str, rows, grid.crs, nodata, names)
     a, _, c, _, e, f = grid.transform
@@ -50,9 +56,13 @@ def encode(
         *fixed,
         (273, LONG, len(strips), struct.pack(many, *offsets)),
         (279, LONG, len(strips), struct.pack(many, *map(len, strips))),
-        (33550, DOUBLE, 3, struct.pack("<3d", a, -e, 0.0)),
-        (33922, DOUBLE, 6, struct.pack("<6d", 0.0, 0.0, 0.0, c, f, 0.0)),
     ]
+    if e < 0:
+        tags.append((33550, DOUBLE, 3, struct.pack("<3d", a, -e, 0.0)))
+        tags.append((33922, DOUBLE, 6, struct.pack("<6d", 0.0, 0.0, 0.0, c, f, 0.0)))
+    else:  # south up: GDAL takes a negative scale for north up, so the whole matrix is written
+        matrix = (a, 0.0, 0.0, c, 0.0, e, 0.0, f, *(0.0,) * 7, 1.0)
+        tags.append((34264, DOUBLE, 16, struct.pack("<16d", *matrix)))
     return _assemble(sorted(tags), strips, offset)
 
 
@@ -92,25 +102,19 @@ def _fixed_tags(
     )
 
 
-def _strip(part: npt.NDArray[Any]) -> bytes:
-    """A strip's rows, differenced along x when they are integers, little endian."""
-    if part.dtype.kind in "ui":
-        out = np.empty(part.shape, part.dtype)
-        out[:, 0] = part[:, 0]
-        np.subtract(part[:, 1:], part[:, :-1], out=out[:, 1:])
-        part = out
-    return part.astype(part.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _deflate(data: bytes) -> bytes:
-    from isal import isal_zlib
-
-    return isal_zlib.compress(data, 1)
+def _differenced(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, contiguous and little endian, integers differenced along x."""
+    if array.dtype.kind in "ui":
+        out = np.empty(array.shape, array.dtype)
+        out[..., 0] = array[..., 0]
+        np.subtract(array[..., 1:], array[..., :-1], out=out[..., 1:])
+        array = out
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def _descriptions(names: tuple[str, ...]) -> bytes:
-    items = "".join(
-        f'<Item name="DESCRIPTION" sample="{i}" role="description">{escape(n)}</Item>'
+    items = "".join(  # escaped twice: GDAL undoes it twice
+        f'<Item name="DESCRIPTION" sample="{i}" role="description">{escape(escape(n))}</Item>'
         for i, n in enumerate(names)
     )
     return f"<GDALMetadata>{items}</GDALMetadata>\0".encode()
@@ -126,7 +130,7 @@ def _keys(code: int) -> tuple[int, ...]:
     return (1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, crs_key, 0, 1, code)
 
 
-def _assemble(tags: list[Tag], strips: list[bytes], offset: int) -> bytes:
+def _assemble(tags: list[Tag], strips: list[bytearray], offset: int) -> bytes:
     """Header, strips, then the directory at `offset` with everything that does not fit into it."""
     extra_at = offset + 2 + 12 * len(tags) + 4
     directory, extra = [struct.pack("<H", len(tags))], []

@@ -121,6 +121,8 @@ class Objects:
                 "_kind": batch["kind"],
                 "_tags": batch["tags"],
                 "_bounds": pa.array(bounds, pa.string(), from_pandas=False),
+                "_half_lon": (sides[2] - sides[0]) / 2,
+                "_half_lat": (sides[3] - sides[1]) / 2,
             }
         )
 

@@ -134,7 +134,7 @@ def _from_stac(path: Path, lost: list[tuple[str, str, str]]) -> Iterator[Scene]:
         raise SourceError(f"--imagery {path}: not a STAC document ({error})") from error
     items: Iterable[pystac.Item]
     if kind in ("Catalog", "Collection"):
-        items = pystac.read_file(str(path)).get_items(recursive=True)  # type: ignore[union-attr]
+        items = pystac.read_file(str(path)).get_items(recursive=True)  # type: ignore[attr-defined]
     elif kind == "FeatureCollection":
         items = [pystac.Item.from_dict(d) for d in document["features"]]
     elif kind == "Feature":

@@ -15,11 +15,11 @@ from catalogs.world.shapes import along, blob, box_at, disc, scatter, strips
 def lake(sheet: Sheet, block: Block) -> None:
     """A lake, mostly with an island, reeds, a beach and a pier."""
     since = len(sheet.features)
-    sheet.area(block.land, {"landuse": "meadow"}, "pasture", 0)
     x, y = block.centre
-    shape = blob(sheet.rng, x, y, sheet.between(105, 135), 0.78).intersection(
-        block.land.buffer(-10)
-    )
+    shape = blob(sheet.rng, x, y, sheet.between(105, 135), 0.78)
+    shape = shape.intersection(block.land.buffer(-10))
+    sheet.area(block.land, {}, "pasture", 0)
+    sheet.area(block.land.difference(shape.buffer(9)), {"landuse": "meadow"}, "pasture", 0)
     if block.detailed:
         shore = shape.buffer(9).difference(shape)
         reeds = shore.difference(box_at(x, y - 90, 150, 120, 0))

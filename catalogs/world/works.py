@@ -93,9 +93,9 @@ def sawmill(sheet: Sheet, block: Block) -> None:
 
 def quarry(sheet: Sheet, block: Block) -> None:
     """A quarry with a pool at its bottom and a rim of scrub."""
-    sheet.area(block.land, {"natural": "scrub"}, "scrub", 0)
     x, y = block.centre
     pit = blob(sheet.rng, x, y, 125, 0.85).intersection(block.land.buffer(-8))
+    sheet.area(block.land.difference(pit), {"natural": "scrub"}, "scrub", 0)
     sheet.area(pit, {"landuse": "quarry", "resource": "limestone"}, "quarry", 2, angle=block.angle)
     pond = blob(sheet.rng, x - 20, y + 15, 34)
     sheet.area(pond, {"natural": "water", "water": "pond"}, "water", 3)
@@ -106,9 +106,10 @@ def quarry(sheet: Sheet, block: Block) -> None:
 
 def gravelpit(sheet: Sheet, block: Block) -> None:
     """A gravel pit that has become a lake with beaches."""
-    sheet.area(block.land, {"landuse": "quarry", "resource": "gravel"}, "gravel", 0)
     x, y = block.centre
     lake = blob(sheet.rng, x, y, 105, 0.8).intersection(block.land.buffer(-14))
+    what = {"landuse": "quarry", "resource": "gravel"}
+    sheet.area(block.land.difference(lake), what, "gravel", 0)
     sheet.area(lake, {"natural": "water", "water": "lake", **tags.name(sheet.rng)}, "water", 2)
 
 

@@ -118,7 +118,7 @@ class Settle:
         """Write the partition's surviving rows, its drops, and its index row."""
         job, ctx = self.job, self.job.context()
         spool = _spool(job.planned / "start")
-        ctx.start_rows = spool.within
+        ctx.start_rows = spool.meeting
         phase = cut(job.recipe.plan)[self.number]
         if self.number == 0:
             start = spool.rows(cell)

@@ -55,7 +55,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     """
     from catalogs.rasters import guard_environment
     from pipelines.runners import check_runner
-    from pipelines.workdir import Lock, preflight, remember
+    from pipelines.workdir import Lock, check_settings, preflight
 
     check_runner(args.runner, beam)
     guard_environment()
@@ -79,8 +79,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
                 f"{target} exists already and is no release; move it away, or --overwrite"
             )
         settings = _settings(args, found)
-        if not args.plan or args.imagery != "none":
-            remember(work / "settings.json", settings)
+        check_settings(work / "settings.json", settings)
         if _finished(target, work, args) and not (args.plan or args.retry_failed):
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
@@ -192,7 +191,7 @@ def _acts(
     args: argparse.Namespace, argv: list[str], found: Recipe, work: Path, target: Path,
     settings: dict[str, Any], progress: Progress,
 ) -> int:  # fmt: skip
-    from catalogs.files import clean_parts
+    from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
     from pipelines.acts.make import make, retry, tally
     from pipelines.acts.pack import pack
@@ -209,6 +208,7 @@ def _acts(
     with progress.act("sources"):
         opened = open_sources(args)
         _overlap(args, opened)
+    write_json(work / "settings.json", settings)
     for note in opened.notes:
         progress.say(f"note: {note}")
     job = _job(args, found, work, opened)

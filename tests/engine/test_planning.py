@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+import shapely
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from schemas.scenes import Scene
@@ -83,6 +84,42 @@ def test_within_equals_a_filter(points: Points, runs: int, data: st.DataObject) 
     with tempfile.TemporaryDirectory() as folder:
         found = filled(points, Path(folder), runs).within((west, south, east, north))
         assert sorted(found["key"].to_pylist()) == sorted(f"w{i}" for i in hit)
+
+
+HALF = st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0, 3))
+
+
+@given(
+    things=st.lists(st.tuples(st.floats(-170, 170), st.floats(-80, 80), HALF, HALF), min_size=1, max_size=40),
+    near=st.booleans(), runs=st.integers(1, 3), data=st.data(),
+)  # fmt: skip
+@settings(max_examples=80, deadline=None)
+def test_meeting_finds_what_reaches_into_a_box(
+    things: Any, near: bool, runs: int, data: st.DataObject
+) -> None:
+    """A forest whose middle lies far away still surrounds the house in it."""
+    if near:
+        things = [(9 + x / 5000, 47 + y / 5000, w, h) for x, y, w, h in things]
+    x, y = data.draw(st.sampled_from([t[:2] for t in things]))
+    west, south = x + data.draw(st.floats(-0.05, 0.05)), y + data.draw(st.floats(-0.05, 0.05))
+    east, north = west + data.draw(st.floats(0, 0.1)), south + data.draw(st.floats(0, 0.1))
+    box = shapely.box(west, south, east, north)
+    expected = set()
+    for i, (lon, lat, wide, tall) in enumerate(things):
+        apart = shapely.box(lon - wide, lat - tall, lon + wide, lat + tall).distance(box)
+        assume(not 0 < apart < 1e-8)
+        if apart == 0:
+            expected.add(f"w{i}")
+    table = rows([t[:2] for t in things])
+    for place, name in enumerate(("_half_lon", "_half_lat"), start=2):
+        table = table.append_column(name, pa.array([t[place] for t in things], pa.float64()))
+    step = -(-len(table) // runs)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spools, "RUN_BYTES", 1)
+        Spool(Path(folder)).fill(table.slice(i, step) for i in range(0, len(table), step))
+        found = Spool(Path(folder)).meeting((west, south, east, north))["key"].to_pylist()
+        assert sorted(found) == found and len(found) == len(set(found))
+        assert set(found) == expected
 
 
 @given(st.integers(0, BITS), st.floats(-179.9, 179.9), st.floats(-89.9, 89.9))

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import resource
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -266,18 +265,14 @@ def many(folder: Path, count: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_long_table_is_sorted_in_flat_memory_and_linear_time(tmp_path: Path) -> None:
-    spent = {}
+def test_a_long_table_is_sorted_in_flat_memory(tmp_path: Path) -> None:
     for count in (50_000, 200_000):
         rows = tmp_path / str(count)
         many(rows, count)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        start = time.perf_counter()
         out = tmp_path / f"{count}.parquet"
         assert write_samples(rows, out, release_world.RECIPE, tmp_path) == count
-        spent[count] = time.perf_counter() - start
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert spent[200_000] < 8 * spent[50_000]
     assert grown < 400_000  # kB, against some 250 MB of rows in Arrow
     file = pq.ParquetFile(out)
     assert max(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)) <= 20_000

@@ -19,6 +19,9 @@ from schemas.windows import Bounds
 
 BITS = 26  # a quadtree this deep has cells of 0.6 m at the equator
 RUN_BYTES = 16 << 20
+HALVES = ("_half_lon", "_half_lat")  # optional columns: how far a row reaches from its lon/lat, degrees
+WIDE = 0.01  # degrees; what reaches farther is kept apart
+SLACK = 1e-9  # degrees, for rounding
 
 
 def morton(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
@@ -166,6 +169,49 @@ class Spool:
         keep = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
         table = table.filter(pa.array(keep))
         return table.take(pc.sort_indices(table, [("key", "ascending")]))
+
+    def meeting(self, bounds: Bounds) -> pa.Table:
+        """Rows whose own box (lon, lat +- `_half_lon`, `_half_lat`) meets a box, sorted by key.
+
+        Small things are found around the box by place; the few wide ones are all looked at.
+        """
+        if self.runs and HALVES[0] not in self.runs[0].column_names:
+            return self.within(bounds)
+        west, south, east, north = bounds
+        table = self.within((west - WIDE, south - WIDE, east + WIDE, north + WIDE))
+        boxes = _boxes(table)
+        near = table.filter(pa.array(_overlap(boxes, bounds) & ~_is_wide(boxes)))
+        found = [near]
+        for run, (rows, wide) in zip(self.runs, self._wide, strict=True):
+            found.append(run.take(pa.array(rows[_overlap(wide, bounds)])))
+        table = pa.concat_tables(found)
+        return table.take(pc.sort_indices(table, [("key", "ascending")]))
+
+    @cached_property
+    def _wide(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
+        """(row numbers, boxes) of the wide things of each run."""
+        found = []
+        for run in self.runs:
+            boxes = _boxes(run)
+            rows = np.flatnonzero(_is_wide(boxes))
+            found.append((rows, boxes[:, rows]))
+        return found
+
+
+def _boxes(table: pa.Table) -> npt.NDArray[np.float64]:
+    """West, south, east, north of each row, shape (4, n)."""
+    lon, lat, wide, tall = (table[n].to_numpy() for n in ("lon", "lat", *HALVES))
+    return np.stack([lon - wide, lat - tall, lon + wide, lat + tall])
+
+
+def _is_wide(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.maximum(boxes[2] - boxes[0], boxes[3] - boxes[1]) / 2 > WIDE - SLACK)
+
+
+def _overlap(boxes: npt.NDArray[np.float64], bounds: Bounds) -> npt.NDArray[np.bool_]:
+    west, south, east, north = bounds
+    across = (boxes[0] <= east + SLACK) & (boxes[2] >= west - SLACK)
+    return np.asarray(across & (boxes[1] <= north + SLACK) & (boxes[3] >= south - SLACK))
 
 
 def _cover(bounds: Bounds) -> list[Cell]:
