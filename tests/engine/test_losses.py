@@ -11,10 +11,10 @@ import rasterio
 
 import building
 import pipelines.commands.build as command
-from building import PARTS, arguments, main, release, tree, work
+from building import arguments, main, release, tree, work
 from catalogs.files import read_json
-from pipelines.datasets.skyscript import RECIPE
 from pipelines.acts.make import block_digest
+from pipelines.datasets.skyscript import RECIPE
 from pipelines.job import scenes_of
 from schemas.samples import Sample
 from small_world import World

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
 from schemas.grids import cells, name
+from schemas.samples import Sample
 from schemas.windows import Grid, Window, ground_gsd
 from transforms.planning.rows import outlines, to_table
-from schemas.samples import Sample
 from transforms.windows import Around, pixel_box, place
 
 GEOD = Geod(ellps="WGS84")

@@ -122,7 +122,8 @@ def test_west_is_left(built: Built) -> None:
     row = max((r for r in built.rows if r["collection"] == "aerial"), key=lambda r: r["width"])
     shard = built.release / "data" / row["shard"]
     data = shard.read_bytes()[row["ms_geotiff_offset"] :][: row["ms_geotiff_size"]]
-    scene = next(built.world.root.rglob(f"*{row['scene_ids'][0].split('/')[1]}*.tif"))
+    name = row["scene_ids"][0].split("/")[1]
+    scene = next(p for p in built.world.root.rglob("*.tif") if name in str(p))
     with rasterio.MemoryFile(data) as memory, memory.open(driver="GTiff") as chip:
         west, north = chip.transform * (0, 0)
         east, south = chip.transform * (chip.width, chip.height)
