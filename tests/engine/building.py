@@ -111,4 +111,3 @@ def tree(folder: Path, parts: Iterable[str] = ("",)) -> dict[str, str]:
 def times(folder: Path) -> dict[str, int]:
     """Path -> modification time of every file."""
     return {str(p): p.stat().st_mtime_ns for p in sorted(folder.rglob("*")) if p.is_file()}
-

@@ -28,9 +28,7 @@ class Built:
 def built(world: small_world.World, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The build that all others are compared with; not to be changed."""
     out = tmp_path_factory.mktemp("built")
-    done = building.ran(
-        building.arguments(world, out), env={"SOURCE_DATE_EPOCH": building.EPOCH}
-    )
+    done = building.ran(building.arguments(world, out), env={"SOURCE_DATE_EPOCH": building.EPOCH})
     assert done.returncode == 0, done.stderr
     found = building.release(out)
     return Built(out, building.tree(found, building.PARTS), building.tree(found))

@@ -153,7 +153,9 @@ def add_way(
         nodes.append(Node(id=len(nodes) + 1, location=place, version=1, tags={}))
         refs.append(len(nodes))
     ways.append(
-        Way(id=ident, nodes=[*refs, refs[0]], tags=tags, version=3, timestamp="2022-05-01T00:00:00Z")
+        Way(
+            id=ident, nodes=[*refs, refs[0]], tags=tags, version=3, timestamp="2022-05-01T00:00:00Z"
+        )
     )
 
 

@@ -43,7 +43,7 @@ def opened(data: bytes) -> Iterator[Any]:
 @pytest.mark.parametrize("bands", [1, 4])
 def test_round_trip_of_every_type(dtype: str, bands: int) -> None:
     array = pixels(dtype, bands)
-    names = ("red", "green", "a<b>&\"c\"", "nir")[:bands]
+    names = ("red", "green", 'a<b>&"c"', "nir")[:bands]
     data = encode(array, UTM, 7, names)
     with opened(data) as source:
         assert source.driver == "GTiff"
@@ -101,7 +101,9 @@ def scene(seed: int, side: int = 128) -> Any:
 
 def hashed(array: Any) -> str:
     grid = Grid("EPSG:32632", UTM.transform, array.shape[2], array.shape[1])
-    return perceptual(Image(array, ("red", "green", "blue"), grid, None, np.ones(array.shape[1:], bool)))
+    return perceptual(
+        Image(array, ("red", "green", "blue"), grid, None, np.ones(array.shape[1:], bool))
+    )
 
 
 def bits(a: str, b: str) -> int:
@@ -127,7 +129,9 @@ def test_other_pictures_are_not() -> None:
     assert min(apart) > 8 and 28 < np.mean(apart) < 36
 
 
-@pytest.mark.parametrize("array", [np.full((3, 64, 64), 90, np.uint8), np.zeros((3, 20, 33), np.uint8)])
+@pytest.mark.parametrize(
+    "array", [np.full((3, 64, 64), 90, np.uint8), np.zeros((3, 20, 33), np.uint8)]
+)
 def test_flat_pictures_have_no_hash(array: Any) -> None:
     noise = np.random.default_rng(1).integers(0, 2, array.shape).astype(np.uint8)
     assert hashed(array) == "" == hashed(array + noise)

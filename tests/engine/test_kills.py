@@ -81,7 +81,10 @@ def test_fault_03_kill_between_manifest_and_pointer(
 
 
 def test_fault_19_signals_leave_resumable_work(world: World, built: Any, tmp_path: Path) -> None:
-    for number, pattern in ((signal.SIGTERM, "make/*.json"), (signal.SIGINT, "pack/commits/*.json")):
+    for number, pattern in (
+        (signal.SIGTERM, "make/*.json"),
+        (signal.SIGINT, "pack/commits/*.json"),
+    ):
         child = building.started(arguments(world, tmp_path))
         wait_for(child, work(tmp_path), pattern, 1)
         child.send_signal(number)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_partitions_cover_every_row_once(points: Points, most: int, runs: int) -
             found += keys
     assert sorted(found) == sorted(f"w{i}" for i in range(len(points)))
     assert [c.low for c in cells] == sorted(c.low for c in cells)
-    assert all(a.high <= b.low for a, b in zip(cells, cells[1:], strict=False))
+    assert all(a.high <= b.low for a, b in pairwise(cells))
 
 
 @given(points=POINTS, runs=st.integers(1, 3), data=st.data())
@@ -158,14 +159,16 @@ PLACES = st.lists(
 def test_blocks_cover_every_window_once(places: Any, most: int, seed: Any) -> None:
     table = windows(places)
     found = [block["key"].to_pylist() for block in blocks(table, most)]
-    assert sorted(sum(found, [])) == table["key"].to_pylist()
+    assert sorted(chain.from_iterable(found)) == table["key"].to_pylist()
     assert all(0 < len(block) <= most for block in found)
     order = list(range(len(places)))
     seed.shuffle(order)
     shuffled = [b["key"].to_pylist() for b in blocks(table.take(pa.array(order, pa.int64())), most)]
     assert shuffled == found, "the order of the rows is forgotten"
     # tiles are met in runs: no scene and tile row is left and come back to
-    tiles = [(places[int(k[1:])][0], places[int(k[1:])][1] // 512) for k in sum(found, [])]
+    tiles = [
+        (places[int(k[1:])][0], places[int(k[1:])][1] // 512) for k in chain.from_iterable(found)
+    ]
     assert tiles == sorted(tiles)
 
 

@@ -104,7 +104,10 @@ def test_banepa_chips_are_the_mosaic(banepa: Path) -> None:
 
 def test_banepa_says_that_splits_are_empty(tmp_path: Path, capsys: Capture) -> None:
     folder = "banepa_oam_osm"
-    mosaic, osm = f"{folder}/banepa_mosaic_rgb_cog.tif", f"{folder}/banepa_buildings_derived.osm.pbf"
+    mosaic, osm = (
+        f"{folder}/banepa_mosaic_rgb_cog.tif",
+        f"{folder}/banepa_buildings_derived.osm.pbf",
+    )
     assert build(tmp_path, mosaic, osm, "--limit", "20") == 0
     said = capsys.readouterr().err
     assert "warning: empty split val" in said and "warning: empty split test" in said
@@ -120,7 +123,9 @@ def test_san_francisco(tmp_path: Path) -> None:
     table = load(None)
     for row in found:
         tags = json.loads(row["center_tags"])
-        assert table.main(tags, float(f"{row['gsd_m']:.2g}")) == tuple(row["main_tag"].split("=", 1))
+        assert table.main(tags, float(f"{row['gsd_m']:.2g}")) == tuple(
+            row["main_tag"].split("=", 1)
+        )
     focus_inside(found, 1e-5)
 
 

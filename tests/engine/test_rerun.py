@@ -156,9 +156,7 @@ def test_until_stops_after_each_act(world: World, built: Any, tmp_path: Path) ->
     assert tree(release(tmp_path), PARTS) == built.parts
 
 
-def test_slices_equal_one_run(
-    world: World, built: Any, tmp_path: Path, capsys: Capture
-) -> None:
+def test_slices_equal_one_run(world: World, built: Any, tmp_path: Path, capsys: Capture) -> None:
     def run(*more: str) -> int:
         return main(arguments(world, tmp_path, *more))
 

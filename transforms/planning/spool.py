@@ -1,7 +1,7 @@
 """Start rows sorted in space without holding them: sorted runs on disk, read back by place.
 
-Each run is an Arrow file sorted by Morton code of (lon, lat), mapped into memory, so that a
-partition (a quadtree cell) costs a binary search in each run.
+Each run is an Arrow file of small batches sorted by Morton code of (lon, lat), its codes beside it,
+so that a partition (a quadtree cell) costs a binary search and a few batches of each run.
 """
 
 import uuid
@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from schemas.windows import Bounds
 
 BITS = 26  # a quadtree this deep has cells of 0.6 m at the equator
 RUN_BYTES = 16 << 20
-HALVES = ("_half_lon", "_half_lat")  # optional columns: how far a row reaches from its lon/lat, degrees
+BATCH = 1024  # rows of a batch: what is read at least
+HALVES = ("_half_lon", "_half_lat")  # optional columns: how far a row reaches, degrees
 WIDE = 0.01  # degrees; what reaches farther is kept apart
 SLACK = 1e-9  # degrees, for rounding
 
@@ -107,21 +109,26 @@ class Spool:
         table = pa.concat_tables(held).combine_chunks()
         table = table.take(pc.sort_indices(table, [("_morton", "ascending"), ("key", "ascending")]))
         index = len(list(self.folder.glob("run-*.arrow")))
+        np.save(self.folder / f"run-{index:05d}.npy", table["_morton"].to_numpy())
         part = self.folder / f".{uuid.uuid4().hex}.part"
+        table = table.drop_columns("_morton")
         with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table.combine_chunks())
+            writer.write_table(table, max_chunksize=BATCH)
         part.replace(self.folder / f"run-{index:05d}.arrow")
+        if HALVES[0] in table.column_names:
+            wide = table.filter(pa.array(_is_wide(_boxes(table))))
+            pq.write_table(wide, self.folder / f"wide-{index:05d}.parquet")
 
     @cached_property
-    def runs(self) -> list[pa.Table]:
-        """The runs, mapped into memory."""
+    def runs(self) -> list[pa.ipc.RecordBatchFileReader]:
+        """The runs, open for reading by batch."""
         paths = sorted(self.folder.glob("run-*.arrow"))
-        return [pa.ipc.open_file(pa.memory_map(str(p))).read_all() for p in paths]
+        return [pa.ipc.open_file(pa.OSFile(str(p), "rb")) for p in paths]
 
     @cached_property
     def codes(self) -> list[npt.NDArray[np.uint64]]:
-        """Morton codes of each run, still on disk."""
-        return [run["_morton"].combine_chunks().to_numpy(zero_copy_only=True) for run in self.runs]
+        """Morton codes of each run, eight bytes a row."""
+        return [np.load(p) for p in sorted(self.folder.glob("run-*.npy"))]
 
     def count(self, cell: Cell) -> int:
         """Rows in a cell."""
@@ -142,16 +149,18 @@ class Spool:
                 stack.extend(reversed(cell.children()))
 
     def rows(self, cell: Cell) -> pa.Table:
-        """The rows of a cell sorted by key; of equal keys the first by content is kept."""
+        """The rows of a cell sorted by key."""
         table = self._slice(cell.low, cell.high)
-        table = table.take(pc.sort_indices(table, [("key", "ascending")]))
-        return table.drop_columns("_morton")
+        return table.take(pc.sort_indices(table, [("key", "ascending")]))
 
     def _slice(self, low: int, high: int) -> pa.Table:
         parts = []
         for run, codes in zip(self.runs, self.codes, strict=True):
-            start, stop = np.searchsorted(codes, (np.uint64(low), np.uint64(high)))
-            parts.append(run.slice(int(start), int(stop - start)))
+            ends = np.searchsorted(codes, (np.uint64(low), np.uint64(high)))
+            start, stop = int(ends[0]), int(ends[1])
+            batches = [run.get_batch(i) for i in range(start // BATCH, -(-stop // BATCH))]
+            held = pa.Table.from_batches(batches if stop > start else [], run.schema)
+            parts.append(held.slice(start % BATCH, stop - start))
         return pa.concat_tables(parts).combine_chunks()
 
     def within(self, bounds: Bounds) -> pa.Table:
@@ -164,7 +173,7 @@ class Spool:
             ]
             return pa.concat_tables(halves)
         found = [self._slice(c.low, c.high) for c in _cover((west, south, east, north))]
-        table = pa.concat_tables(found) if found else self.runs[0].slice(0, 0)
+        table = pa.concat_tables(found)
         lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
         keep = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
         table = table.filter(pa.array(keep))
@@ -175,27 +184,23 @@ class Spool:
 
         Small things are found around the box by place; the few wide ones are all looked at.
         """
-        if self.runs and HALVES[0] not in self.runs[0].column_names:
-            return self.within(bounds)
+        if not len(self.wide):
+            return self.within(bounds) if HALVES[0] not in self.wide.column_names else self._near(bounds)
+        far = self.wide.filter(pa.array(_overlap(_boxes(self.wide), bounds)))
+        table = pa.concat_tables([self._near(bounds), far])
+        return table.take(pc.sort_indices(table, [("key", "ascending")]))
+
+    def _near(self, bounds: Bounds) -> pa.Table:
         west, south, east, north = bounds
         table = self.within((west - WIDE, south - WIDE, east + WIDE, north + WIDE))
         boxes = _boxes(table)
-        near = table.filter(pa.array(_overlap(boxes, bounds) & ~_is_wide(boxes)))
-        found = [near]
-        for run, (rows, wide) in zip(self.runs, self._wide, strict=True):
-            found.append(run.take(pa.array(rows[_overlap(wide, bounds)])))
-        table = pa.concat_tables(found)
-        return table.take(pc.sort_indices(table, [("key", "ascending")]))
+        return table.filter(pa.array(_overlap(boxes, bounds) & ~_is_wide(boxes)))
 
     @cached_property
-    def _wide(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
-        """(row numbers, boxes) of the wide things of each run."""
-        found = []
-        for run in self.runs:
-            boxes = _boxes(run)
-            rows = np.flatnonzero(_is_wide(boxes))
-            found.append((rows, boxes[:, rows]))
-        return found
+    def wide(self) -> pa.Table:
+        """The few rows that reach farther than `WIDE`, of all runs."""
+        paths = sorted(self.folder.glob("wide-*.parquet"))
+        return pa.concat_tables([pq.read_table(p) for p in paths]) if paths else pa.table({})
 
 
 def _boxes(table: pa.Table) -> npt.NDArray[np.float64]:
