@@ -199,7 +199,7 @@ def scatter(
     verdict: npt.NDArray[np.uint8],
     out: Path,
 ) -> tuple[pa.Table, pa.Table]:
-    """Sort the shipped rows of some blocks by shard into one Arrow file.
+    """Sort the shipped rows of some blocks by shard into one Arrow file, a batch a shard.
 
     Args:
         start: row of the first block within the columns `shard_of`, `place`, `verdict`.
@@ -216,30 +216,33 @@ def scatter(
         table = table.append_column("_shard", pa.array(shard_of[rows]))
         table = table.append_column("_place", pa.array(place[rows]))
         table = table.append_column("_verdict", pa.array(verdict[rows]))
-        name = column([block.stem] * len(table), pa.string()).dictionary_encode()
+        name = column([block.stem] * len(table), pa.string())
         tables.append(table.append_column("_block", name))
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    table = pa.concat_tables(tables)
     shard, where = table["_shard"].to_numpy(), table["_place"].to_numpy()
     order = np.lexsort((where, shard))
     order = order[shard[order] >= 0]
-    kept = table.take(pa.array(order))
+    kept = table.take(pa.array(order)).combine_chunks()
+    numbers, starts = np.unique(shard[order], return_index=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.save(out.with_suffix(".npy"), numbers)
     with atomic(out) as stream, pa.ipc.new_file(stream, kept.schema) as writer:
-        writer.write_table(kept.combine_chunks())
+        for start, stop in zip(starts, [*starts[1:], len(kept)], strict=True):
+            writer.write_table(kept.slice(start, stop - start))
     lost = table.filter(pa.array(shard < 0))
     return lost, table
 
 
 def gather(folder: Path, number: int) -> pa.Table:
-    """The rows of one shard out of every scattered file, in shard order."""
+    """The rows of one shard out of every scattered file, in shard order; other rows stay on disk."""
     parts = []
     for path in sorted(folder.glob("*.arrow")):
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        if len(table):
-            numbers = table["_shard"].combine_chunks().to_numpy(zero_copy_only=True)
-            low, high = np.searchsorted(numbers, (number, number + 1))
-            if high > low:
-                parts.append(table.slice(int(low), int(high - low)))
-    table = pa.concat_tables(parts)
+        numbers = np.load(path.with_suffix(".npy"))
+        at = int(np.searchsorted(numbers, number))
+        if at < len(numbers) and numbers[at] == number:
+            with pa.OSFile(str(path), "rb") as stream:
+                parts.append(pa.ipc.open_file(stream).get_batch(at))
+    table = pa.Table.from_batches(parts)
     return table.take(pa.array(np.argsort(table["_place"].to_numpy(), kind="stable")))
 
 

@@ -25,7 +25,7 @@ from transforms.packing import UNMADE, Payloads, Shard, assign, build_shard, gat
 from transforms.planning.blocks import step_settings
 from transforms.planning.rows import column
 
-GROUP = 5_000  # rows scattered together: the memory of one step
+GROUP = 5_000  # rows scattered together at least: the memory of one step
 
 
 def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
@@ -87,9 +87,9 @@ def _choose(job: Job, names: list[str], key: str) -> None:
     for name, values in (("shard", shard_of), ("place", place), ("verdict", found.verdict)):
         np.save(folder / f"{name}.npy", values)
     groups: list[tuple[int, int, int, int]] = []
-    begin = 0
+    begin, room = 0, max(GROUP, len(found.order) // 128)
     for stop in range(1, len(sidecars) + 1):
-        if stop == len(sidecars) or found.starts[stop] - found.starts[begin] >= GROUP:
+        if stop == len(sidecars) or found.starts[stop] - found.starts[begin] >= room:
             groups.append((len(groups), begin, stop, int(found.starts[begin])))
             begin = stop
     reasons = [list(r) for r in found.reasons]
