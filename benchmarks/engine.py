@@ -109,7 +109,9 @@ def _places(job: Job, planned: dict[str, list[dict[str, str]]]) -> dict[str, tup
     found = {}
     for entry in planned["blocks"]:
         path = job.made / f"{entry['id']}.bin"
-        table = pq.read_table(path.with_suffix(".parquet"), columns=["key", "tif_offset", "tif_size"])
+        table = pq.read_table(
+            path.with_suffix(".parquet"), columns=["key", "tif_offset", "tif_size"]
+        )
         for row in table.to_pylist():
             found[row["key"]] = (path, row["tif_offset"], row["tif_size"])
     return found

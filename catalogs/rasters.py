@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 MAGIC = {
-    b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
-    b"\x00\x00\x00\x0cjP": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
-    b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG",
+    b"II*\x00": "GTiff",
+    b"MM\x00*": "GTiff",
+    b"II+\x00": "GTiff",
+    b"MM\x00+": "GTiff",
+    b"\x00\x00\x00\x0cjP": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
 }
 """First bytes -> the only driver that may open such a file. Anything else is refused."""
 
@@ -66,7 +71,9 @@ def driver_of(href: str) -> str:
         if head.startswith(magic):
             return driver
     if head.lstrip()[:1] == b"<":
-        raise Fault("driver_not_allowed", f"{href}: is XML (a VRT or service description), not pixels")
+        raise Fault(
+            "driver_not_allowed", f"{href}: is XML (a VRT or service description), not pixels"
+        )
     raise Fault("not_a_raster", f"{href}: not a GeoTIFF, JPEG 2000, PNG or JPEG file")
 
 

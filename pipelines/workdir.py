@@ -119,7 +119,9 @@ def check_settings(path: Path, settings: dict[str, Any]) -> None:
     old, settings = read_json(path), json.loads(json.dumps(settings, default=str))
     changed = [k for k in sorted({*old, *settings}) if old.get(k) != settings.get(k)]
     if changed:
-        shown = "; ".join(f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed)
+        shown = "; ".join(
+            f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed
+        )
         raise UsageError(
             f"{path.parent.parent} was built with other settings ({shown}); "
             "use another --out, or --overwrite to build anew"

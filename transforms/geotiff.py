@@ -3,7 +3,7 @@
 The container is baseline TIFF 6.0 with the GeoTIFF 1.1 keys (OGC 19-008) and GDAL's tags for nodata
 and band descriptions; any TIFF reader opens it. Bands are stored one after the other (planar
 configuration 2), which differences and deflates faster and smaller than pixel order. libdeflate at
-level 1 gives the same bytes on every machine; a faster library did not (docs/decisions/0005-chip-encoding.md).
+level 1 gives the same bytes every time; a faster library did not (docs/decisions/0005-chip-encoding.md).
 """
 
 import struct
@@ -38,10 +38,12 @@ def encode(
 
     count, height, width = array.shape
     rows = max(1, min(height, STRIP // max(1, width * array.itemsize)))
-    plain = memoryview(_differenced(array)).cast("B")
+    plain = _differenced(array).data.cast("B")
     line = width * array.itemsize
     strips = [
-        zlib_compress(plain[(b * height + y) * line : (b * height + min(y + rows, height)) * line], 1)
+        zlib_compress(
+            plain[(b * height + y) * line : (b * height + min(y + rows, height)) * line], 1
+        )
         for b in range(count)
         for y in range(0, height, rows)
     ]

@@ -1,8 +1,8 @@
 """A release as the original SkyScript was published: pictures in folders, captions as CSV, metadata.
 
-    DIR/images/train-000000/KEY.jpg
-    DIR/train.csv                  filepath,title,title_multi_objects   (what open_clip's CSV reader takes)
-    DIR/train-meta.jsonl           filepath, box, time, center_tags, surrounding_tags
+DIR/images/train-000000/KEY.jpg
+DIR/train.csv                  filepath,title,title_multi_objects   (what open_clip's CSV reader takes)
+DIR/train-meta.jsonl           filepath, box, time, center_tags, surrounding_tags
 """
 
 import csv

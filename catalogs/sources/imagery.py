@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.sources.items import scene_of
 from catalogs.rasters import open_raster
+from catalogs.sources.items import scene_of
 from schemas.errors import Fault, SourceError, UsageError
 from schemas.licences import licence
 from schemas.scenes import Band, Scene
@@ -140,7 +140,9 @@ def _from_stac(path: Path, lost: list[tuple[str, str, str]]) -> Iterator[Scene]:
     elif kind == "Feature":
         items = [pystac.Item.from_file(str(path))]
     else:
-        raise SourceError(f"--imagery {path}: type {kind!r} is no STAC catalogue, collection or item")
+        raise SourceError(
+            f"--imagery {path}: type {kind!r} is no STAC catalogue, collection or item"
+        )
     for item in items:
         try:
             scene = scene_of(item)
@@ -187,7 +189,9 @@ def describe(file: Path) -> Scene:
         collection=kind or "local",
         datetime=when,
         grid=grid,
-        footprint=shapely.to_wkt(shapely.Polygon(Window(grid, gsd).outline(16)), rounding_precision=9),
+        footprint=shapely.to_wkt(
+            shapely.Polygon(Window(grid, gsd).outline(16)), rounding_precision=9
+        ),
         bands=bands,
         licence="",
         attribution="",
@@ -231,7 +235,12 @@ def _band_names(dataset: Any) -> tuple[str, ...]:
 
 def _tagged_time(tags: dict[str, str]) -> datetime | None:
     """An acquisition time from the tags that carry one (`DATETIME`, `ACQUISITION_DATE...`), if ISO."""
-    for name in ("DATETIME", "ACQUISITIONDATETIME", "ACQUISITION_DATETIME", "DATATAKE_SENSING_START"):
+    for name in (
+        "DATETIME",
+        "ACQUISITIONDATETIME",
+        "ACQUISITION_DATETIME",
+        "DATATAKE_SENSING_START",
+    ):
         if text := tags.get(name):
             try:
                 return parse_time(text)
@@ -296,5 +305,3 @@ def _credits(scenes: list[Scene], location: str, generated: bool) -> Iterator[Cr
             datetime=times[-1] if times else "",
             generated=generated,
         )
-
-

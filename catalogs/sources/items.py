@@ -56,7 +56,9 @@ def scene_of(item: "pystac.Item") -> Scene | None:
 
 def _is_data(asset: Any) -> bool:
     raster = "image/tiff" in (asset.media_type or "") or "image/jp2" in (asset.media_type or "")
-    return raster and "thumbnail" not in (asset.roles or []) and "overview" not in (asset.roles or [])
+    return (
+        raster and "thumbnail" not in (asset.roles or []) and "overview" not in (asset.roles or [])
+    )
 
 
 def _field(item: Any, asset: Any, name: str) -> Any:
@@ -98,9 +100,7 @@ def _href(asset: Any) -> str:
 
 def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
     described = (
-        asset.extra_fields.get("bands")
-        or asset.extra_fields.get("eo:bands")
-        or [{"name": key}]
+        asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or [{"name": key}]
     )
     raster = asset.extra_fields.get("raster:bands") or [{}] * len(described)
     gsd = float(_field(item, asset, "gsd") or abs(grid.transform[0]))

@@ -34,8 +34,13 @@ def rows(points: Points, start: int = 0) -> pa.Table:
     )
 
 
-LON = st.one_of(st.floats(-180, 180), st.floats(9.29, 9.31), st.sampled_from([-180.0, 180.0, 0.0]))
-LAT = st.one_of(st.floats(-90, 90), st.floats(46.9, 46.91), st.sampled_from([-90.0, 90.0, 0.0]))
+def degrees(least: float, most: float) -> st.SearchStrategy[float]:
+    """Degrees in steps of 1e-7, as in OSM."""
+    return st.integers(round(least * 1e7), round(most * 1e7)).map(lambda v: v / 1e7)
+
+
+LON = st.one_of(degrees(-180, 180), degrees(9.29, 9.31), st.sampled_from([-180.0, 180.0, 0.0]))
+LAT = st.one_of(degrees(-90, 90), degrees(46.9, 46.91), st.sampled_from([-90.0, 90.0, 0.0]))
 POINTS = st.lists(st.tuples(LON, LAT), min_size=1, max_size=60)
 
 

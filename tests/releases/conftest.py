@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import release_world
 
+import release_world
 from catalogs.releases.write import write_release
 
 EPOCH = "1700000000"

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import release_world
 from PIL import Image
 
+import release_world
 from catalogs.files import read_json, sha256
 from catalogs.releases.manifest import commit, listed, point, write_sums
 from catalogs.releases.verify import Finding, examine, verify

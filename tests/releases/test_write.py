@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import release_world
 import yaml
 
+import release_world
 from catalogs.files import read_json, sha256
 from catalogs.releases import hilbert
 from catalogs.releases.extents import Extent, box

@@ -9,11 +9,11 @@ import pytest
 import rasterio.features
 import shapely
 from rasterio.transform import Affine
-from tests.skyscript.conftest import Built, manifest
 
 from catalogs.rasters import open_raster
 from catalogs.world.truth import CLASSES, class_raster, sites
 from schemas.windows import from_lonlat
+from tests.skyscript.conftest import Built, manifest
 
 COVER = {
     "building": {"building"},
@@ -88,7 +88,9 @@ def test_water_is_dark_and_forest_bright_in_near_infrared(built: Built) -> None:
                 shapely.from_wkb(row["focus_geometry"]),
                 lambda xy, crs=row["crs"]: np.stack(from_lonlat(crs, xy[:, 0], xy[:, 1]), axis=1),
             )
-            inside = rasterio.features.geometry_mask([shape], chip.shape, chip.transform, invert=True)
+            inside = rasterio.features.geometry_mask(
+                [shape], chip.shape, chip.transform, invert=True
+            )
             nir = chip.read(chip.descriptions.index("nir") + 1)
             if inside.any():
                 key = (row["collection"], row["main_tag"])
@@ -136,7 +138,9 @@ def test_west_is_left(built: Built) -> None:
     assert row["bbox"]["xmin"] < row["bbox"]["xmax"]
 
 
-@pytest.mark.parametrize("word", ["CANARY", "phone", "website", "wikidata", "@", "<script", "ignore previous"])
+@pytest.mark.parametrize(
+    "word", ["CANARY", "phone", "website", "wikidata", "@", "<script", "ignore previous"]
+)
 def test_nothing_personal_or_hostile_in_captions_and_tags(built: Built, word: str) -> None:
     for row in built.rows:
         text = " ".join((row["title"], row["title_multi_objects"], row["center_tags"],

@@ -184,8 +184,8 @@ class Spool:
 
         Small things are found around the box by place; the few wide ones are all looked at.
         """
-        if not len(self.wide):
-            return self.within(bounds) if HALVES[0] not in self.wide.column_names else self._near(bounds)
+        if HALVES[0] not in self.wide.column_names:
+            return self.within(bounds)
         far = self.wide.filter(pa.array(_overlap(_boxes(self.wide), bounds)))
         table = pa.concat_tables([self._near(bounds), far])
         return table.take(pc.sort_indices(table, [("key", "ascending")]))
