@@ -4,6 +4,7 @@ import dataclasses
 import json
 import resource
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
