@@ -1,7 +1,6 @@
 """Where an act's elements run: Beam's FnApiRunner by name, never a default that may change engine."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ REFUSED = {
     "DaskRunner": "it loses tagged and batched outputs without an error; use local",
     "InteractiveRunner": "it caches elements of other runs; use local",
 }
-WORTH = 16
-"""Elements from which worker processes pay for their start of about two seconds."""
 FORBIDDEN_MODES = ("multi_threading", "in_memory_multi_threading")
 
 
@@ -40,27 +37,20 @@ def check_runner(name: str, beam_args: Sequence[str]) -> None:
             raise UsageError(f"{arg}: say it as --runner NAME before any Beam option")
 
 
-def run(
-    label: str,
-    elements: Sequence[Any],
-    work: Callable[[Any], Any],
-    workers: int = 1,
-    beam_args: Sequence[str] = (),
-) -> None:
+def run(label: str, elements: Sequence[Any], work: Callable[[Any], Any]) -> None:
     """Apply `work` to every element, each once, as one Beam pipeline over small rows.
 
     What `work` makes it writes under its own name with a commit record; nothing comes back, so
-    nothing is lost in between and any runner gives the same files.
+    nothing is lost in between and any runner gives the same files. The pipeline stays in this
+    process: `make` brings its own threads, and worker processes would outlive a killed parent.
 
     Args:
         label: name of the act and step, for Beam's own messages.
         elements: small and picklable.
         work: picklable; its errors end the run.
-        workers: processes; 1 stays in this process.
 
     Raises:
         LoomError: what `work` raised.
-        BuildError: a worker died, with Beam's words.
     """
     if not elements:
         return
@@ -71,24 +61,17 @@ def run(
 
     logging.disable(logging.NOTSET)
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    options = ["--no_save_main_session", *beam_args]
-    apart = workers > 1 and len(elements) >= WORTH
-    if apart:
-        options += [
-            f"--direct_num_workers={min(workers, len(elements))}",
-            "--direct_running_mode=multi_processing",
-        ]
-        _export_path()
     errors: list[BaseException] = []
-    call = work if apart else _Remember(work, errors)
+    call = _Remember(work, errors)
+    options = PipelineOptions(["--no_save_main_session"])
     try:
-        with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(options)) as pipeline:
+        with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
             rows = pipeline | f"{label}: elements" >> beam.Create(list(elements), reshuffle=False)
             _ = rows | f"{label}: work" >> beam.Map(_done, call)
     except Exception as error:
         if errors:
             raise errors[0] from None
-        raise BuildError(f"{label}: a worker failed: {_last_line(error)}") from error
+        raise BuildError(f"{label}: Beam failed: {_last_line(error)}") from error
 
 
 def _done(element: Any, work: Callable[[Any], Any]) -> int:
@@ -98,7 +81,7 @@ def _done(element: Any, work: Callable[[Any], Any]) -> int:
 
 
 class _Remember:
-    """Keeps the first error as it was: Beam wraps it in text otherwise. For this process only."""
+    """Keeps the first error as it was: Beam wraps it in text otherwise. It works in this process only."""
 
     shelf: list[BaseException]
 
@@ -117,17 +100,3 @@ class _Remember:
 def _last_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1][:500] if lines else type(error).__name__
-
-
-def _export_path() -> None:
-    """Let worker processes find this interpreter and these packages."""
-    import sys
-    from pathlib import Path
-
-    root = str(Path(__file__).resolve().parents[1])
-    known = os.environ.get("PYTHONPATH", "")
-    if root not in known.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, known)))
-    folder = str(Path(sys.executable).parent)
-    if folder not in os.environ["PATH"].split(os.pathsep)[:1]:
-        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]

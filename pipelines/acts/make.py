@@ -33,7 +33,7 @@ def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     todo = [name for name in job.part(names) if name not in done]
     total = sum(entry["rows"] for entry in listed)
     allowed = job.budget * total
-    run("make", [tuple(todo)] if todo else [], Make(job, allowed), 1)
+    run("make", [tuple(todo)] if todo else [], Make(job, allowed))
     counts = tally(job, names)
     if counts["failed"] > allowed:
         raise BudgetError(

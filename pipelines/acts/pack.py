@@ -55,7 +55,7 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
             "see what was dropped and why, loosen the recipe's gates or give a larger area"
         )
     todo = [s for s in job.part(shards) if not _shard_record(job, s, key)]
-    run("pack: shards", todo, Build(job, key), job.workers if len(todo) > 3 else 1)
+    run("pack: shards", todo, Build(job, key))
     built = sum(1 for s in shards if _shard_record(job, s, key))
     return {**summary, "built": built}
 
@@ -94,7 +94,7 @@ def _choose(job: Job, names: list[str], key: str) -> None:
             begin = stop
     reasons = [list(r) for r in found.reasons]
     del found, shard_of, place
-    run("pack: scatter", groups, Scatter(job, tuple(names), reasons), job.workers)
+    run("pack: scatter", groups, Scatter(job, tuple(names), reasons))
     write_json(
         job.packed / "pack.json",
         {

@@ -28,7 +28,7 @@ def plan(job: Job) -> dict[str, Any]:
         return dict(read_json(record))
     for folder in ("start", "drops", "blocks", *(p.name for p in job.planned.glob("phase-*"))):
         shutil.rmtree(job.planned / folder, ignore_errors=True)
-    run("plan: scan", [job.sources[job.recipe.start.role]], Scan(job), 1)  # type: ignore[attr-defined]
+    run("plan: scan", [job.sources[job.recipe.start.role]], Scan(job))  # type: ignore[attr-defined]
     scanned = read_json(job.planned / "scan.json")
     spool = Spool(job.planned / "start")
     cells = list(spool.partitions(job.partition)) if scanned["rows"] else []
@@ -36,7 +36,7 @@ def plan(job: Job) -> dict[str, Any]:
     totals: Counter[str] = Counter()
     grown = 0
     for number in range(len(phases)):
-        run(f"plan: phase {number}", cells, Settle(job, number, dict(totals)), job.workers)
+        run(f"plan: phase {number}", cells, Settle(job, number, dict(totals)))
         found = [read_json(_phase(job, number) / f"{cell.name}.json") for cell in cells]
         totals = Counter()
         for row in found:
@@ -46,7 +46,7 @@ def plan(job: Job) -> dict[str, Any]:
             shutil.rmtree(_phase(job, number - 2), ignore_errors=True)
     last = len(phases) - 1
     left_out = _limit(job, last, cells)
-    run("plan: blocks", cells, Cut(job, last, code_version(job.recipe)), job.workers)
+    run("plan: blocks", cells, Cut(job, last, code_version(job.recipe)))
     listed = [b for c in cells for b in read_json(job.planned / "blocks" / f"{c.name}.json")]
     summary = {
         "plan": job.plan,
