@@ -6,6 +6,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from schemas.errors import Fault
 
 if TYPE_CHECKING:
@@ -60,7 +62,11 @@ def driver_of(href: str) -> str:
         Fault: `blocked_href` for anything that is not a plain file path, `raster_missing`,
             `driver_not_allowed` for a VRT and other indirections, `not_a_raster` for the rest.
     """
-    if "://" in href or href.startswith("/vsi") or href.split(":", 1)[0].isupper():
+    if (
+        "://" in href
+        or href.startswith("/vsi")
+        or (":" in href and href.split(":", 1)[0].isupper())
+    ):
         raise Fault("driver_not_allowed", f"{href}: only plain raster files are opened")
     try:
         with Path(href).open("rb") as stream:
@@ -105,8 +111,6 @@ def open_raster(href: str) -> "DatasetReader":
 
 
 def _itemsize(dtype: str) -> int:
-    import numpy as np
-
     return np.dtype(dtype).itemsize if dtype != "complex_int16" else 4
 
 
@@ -159,6 +163,23 @@ class Shelf(threading.local):
             raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
         for target, band in zip(out, found, strict=True):
             target[...] = band
+
+    def thumbnail(self, href: str, index: int, side: int = 512) -> "npt.NDArray[Any]":
+        """A decimated band, at most `side` pixels a side.
+
+        Raises:
+            Fault: `raster_unreadable`.
+        """
+        from rasterio.errors import RasterioError
+
+        dataset = self.get(href)
+        step = max(1, -(-max(dataset.width, dataset.height) // side))
+        shape = (max(1, dataset.height // step), max(1, dataset.width // step))
+        try:
+            return np.asarray(dataset.read(index, out_shape=shape))
+        except RasterioError as error:
+            cause = error.__cause__ or error
+            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
 
     def clear(self) -> None:
         """Close everything this thread holds."""

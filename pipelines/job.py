@@ -99,14 +99,7 @@ def imagery_of(path: Path) -> Imagery:
 
 
 def fingerprint(scene: Scene) -> str:
-    """What of a scene shapes the pixels of a chip."""
-    return digest(scene.as_dict())[:16]
-
-
-def plan_code() -> str:
-    """A hash of the code that shapes a plan."""
-    import transforms.planning
-
-    folder = Path(transforms.planning.__file__).parent
-    files = sorted([*folder.glob("*.py"), *folder.parent.glob("*.py")])
-    return digest([(f.name, f.read_text(encoding="utf-8")) for f in files])[:16]
+    """What of a scene shapes the pixels of a chip: its description, and its files as they stand."""
+    files = sorted({band.href for band in scene.bands})
+    stats = [(p.stat().st_size, p.stat().st_mtime_ns) for f in files if (p := Path(f)).is_file()]
+    return digest(scene.as_dict(), stats)[:16]

@@ -24,4 +24,6 @@ def recipe(name: str) -> Recipe:
         raise UsageError(f"--dataset {name}: unknown; {nearest(name, names())}")
     found: Recipe = import_module(f"pipelines.datasets.{name}").RECIPE
     check(found)
+    if "split" not in found.columns():
+        raise UsageError(f"recipe {name}: no step gives 'split'; add splits.ByCell")
     return found

@@ -33,8 +33,8 @@ def check_runner(name: str, beam_args: Sequence[str]) -> None:
                 f"{arg} is refused: that mode lost elements without an error in 3 of 4 runs; "
                 "use --workers N"
             )
-        if arg.startswith("--runner"):
-            raise UsageError(f"{arg}: say it as --runner NAME before any Beam option")
+        if arg.startswith("--"):
+            raise UsageError(f"{arg}: no option of this command, and the local runner takes none")
 
 
 def run(label: str, elements: Sequence[Any], work: Callable[[Any], Any]) -> None:

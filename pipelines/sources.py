@@ -10,9 +10,11 @@ from catalogs.files import atomic
 from catalogs.sources.imagery import Imagery, Override, open_imagery
 from catalogs.sources.osm import Expect, open_osm
 from pipelines.commands.options import by_role
+from pipelines.job import fingerprint
 from schemas.chance import digest
 from schemas.errors import SourceError, UsageError
 from schemas.licences import clash, licence
+from schemas.recipes import Recipe, settings
 from schemas.sources import Credit
 
 OSM_CREDIT = "© OpenStreetMap contributors"
@@ -44,11 +46,14 @@ def write_scenes(imagery: Imagery, folder: Path) -> None:
             stream.write(json.dumps(scene.as_dict(), sort_keys=True).encode() + b"\n")
 
 
-def stamp(args: argparse.Namespace) -> dict[str, Any]:
-    """Size and modification time of the sources' files: a cheap sign that nothing changed."""
-    found: dict[str, Any] = {}
-    for role in ("imagery", "osm"):
-        path = Path(getattr(args, role))
+def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+    """Size and modification time of the sources' files, and the content of small files that settings
+    name: a cheap sign that nothing changed."""
+    found: dict[str, Any] = {"named": contents(recipe)}
+    for role in ("imagery", "osm", "region"):
+        path = Path(getattr(args, role) or "-")
+        if path.name in ("catalog.json", "collection.json"):
+            path = path.parent
         if path.is_file():
             status = path.stat()
             found[role] = [status.st_size, status.st_mtime_ns]
@@ -56,6 +61,19 @@ def stamp(args: argparse.Namespace) -> dict[str, Any]:
             files = sorted(p for p in path.rglob("*") if p.is_file())
             found[role] = digest([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files])
     return found
+
+
+def contents(recipe: Recipe) -> str:
+    """A digest of the files that step arguments called `visible` name, "" when there are none.
+
+    Raises:
+        UsageError: such a file cannot be read.
+    """
+    paths = sorted({str(v) for k, v in settings(recipe).items() if k.endswith(".visible") and v})
+    try:
+        return digest([Path(p).read_text(encoding="utf-8") for p in paths]) if paths else ""
+    except OSError as error:
+        raise UsageError(f"--set osm.visible={paths[0]}: {error.strerror}") from error
 
 
 def open_sources(args: argparse.Namespace) -> Sources:
@@ -92,7 +110,7 @@ def open_sources(args: argparse.Namespace) -> Sources:
         imagery,
         {"imagery": imagery_at, "osm": osm_at},
         credits,
-        {"imagery": digest([s.as_dict() for s in imagery.scenes]), "osm": osm.checksum},
+        {"imagery": digest([fingerprint(s) for s in imagery.scenes]), "osm": osm.checksum},
         (*_unusable(imagery), *((note,) if note else ())),
     )
 

@@ -108,8 +108,8 @@ def _alive(pid: int, born: str) -> bool:
     return pid > 0 and (not born or _born(pid) == born)
 
 
-def check_settings(path: Path, settings: dict[str, Any]) -> None:
-    """Refuse other settings than those that the output was begun with.
+def check_settings(path: Path, settings: dict[str, Any], ignore: tuple[str, ...] = ()) -> None:
+    """Refuse other settings than those that the output was begun with, but for keys in `ignore`.
 
     Raises:
         UsageError: naming every key that changed, with old and new value.
@@ -117,7 +117,9 @@ def check_settings(path: Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         return
     old, settings = read_json(path), json.loads(json.dumps(settings, default=str))
-    changed = [k for k in sorted({*old, *settings}) if old.get(k) != settings.get(k)]
+    changed = [
+        k for k in sorted({*old, *settings}) if k not in ignore and old.get(k) != settings.get(k)
+    ]
     if changed:
         shown = "; ".join(
             f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed

@@ -128,6 +128,16 @@ def check(recipe: Recipe) -> None:
                     f"which no earlier step gives{later}"
                 )
         have.update(step.gives)
+    _check_cuts(recipe)
+
+
+def _check_cuts(recipe: Recipe) -> None:
+    for cut in recipe.pack.keep:
+        if recipe.columns().get(cut.column) != "float64":
+            raise UsageError(
+                f"recipe {recipe.card.name}: {name_of(cut)} cuts by {cut.column!r}, "
+                "which is no number that a step gives"
+            )
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:

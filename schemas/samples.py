@@ -11,7 +11,7 @@ import numpy.typing as npt
 from schemas.scenes import Scene
 from schemas.windows import Grid, Window
 
-KEY = re.compile(r"[a-z0-9_-]{1,100}")
+KEY = re.compile(r"[a-z0-9_-]{1,80}")
 """A sample key: no dot (everything after the first dot is a member's field name), no upper case."""
 
 Fact = str | int | float | bool | datetime | None

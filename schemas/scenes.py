@@ -47,6 +47,7 @@ class Scene:
         licence: SPDX id (or LicenseRef-*) of the pixels.
         attribution: the credit line the licence asks for.
         baseline: processing baseline as declared ("04.00"), "" when there is none.
+        offset_applied: whether the catalogue says that the radiometric offset is removed already.
         cloud: share of cloud over the whole scene in percent, None when unknown.
         size: bytes of the pixel files together, 0 when unknown.
         checksum: sha256 of the pixel file as declared, "" when unknown.
@@ -64,6 +65,7 @@ class Scene:
     provider: str = ""
     platform: str = ""
     baseline: str = ""
+    offset_applied: bool | None = None
     cloud: float | None = None
     size: int = 0
     checksum: str = ""

@@ -66,4 +66,6 @@ def convention(collection: str, baseline: str, applied: bool | None = None) -> C
         return Convention("dn_pre04")
     if not baseline:
         return Convention("as_stored")
-    return Convention("dn_post04", -1000) if float(baseline) >= 4.0 else Convention("dn_pre04")
+    text = baseline.removeprefix("N")  # "05.10" or "N0510"
+    number = float(text) if "." in text else int(text) / 100
+    return Convention("dn_post04", -1000) if number >= 4.0 else Convention("dn_pre04")

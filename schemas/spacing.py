@@ -1,8 +1,8 @@
 """How far apart footprints lie: one measure, shared by the split rule and by its proof.
 
-A footprint is held in its circumscribed circle, so every gap is a lower bound of the true distance.
-Distances are arcs on the sphere of `EARTH_M`; unit vectors need no special case at the pole or the
-date line.
+A footprint is held in its circumscribed circle, so every gap is a lower bound of the distance.
+Distances are arcs on the sphere of `EARTH_M`, within 0.6 % of the ellipsoid's; unit vectors need no
+special case at the pole or the date line.
 """
 
 from collections.abc import Sequence

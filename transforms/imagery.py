@@ -40,7 +40,11 @@ def best_per_year(
     reason = "no_imagery"
     order = sorted(
         scenes,
-        key=lambda s: (s.cloud or 0.0, -(s.datetime.timestamp() if s.datetime else 0.0), s.id),
+        key=lambda s: (
+            101.0 if s.cloud is None else s.cloud,
+            -(s.datetime.timestamp() if s.datetime else 0.0),
+            s.id,
+        ),
     )
     for scene in order:
         year = scene.datetime.year if scene.datetime else 0
@@ -132,18 +136,31 @@ def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.ND
         by_file.setdefault(band.href, []).append(place)
     for href, places in by_file.items():
         dataset = SHELF.get(href)
-        if (dataset.width, dataset.height) != (scene.grid.width, scene.grid.height):
-            raise Fault(
-                "band_mismatch",
-                f"{scene.id}: {bands[places[0]].name} has {dataset.width} x {dataset.height} pixels, "
-                f"the scene {scene.grid.width} x {scene.grid.height}",
-            )
+        _same_grid(dataset, scene, bands[places[0]])
         if out is None:
             out = np.empty((len(bands), height, width), dataset.dtypes[0])
         indexes = [bands[p].index for p in places]
         SHELF.read(href, indexes, window.col, window.row, [out[p] for p in places])
     assert out is not None
     return out
+
+
+def _same_grid(dataset: Any, scene: Scene, band: Band) -> None:
+    """A pixel is where it says only if file and catalogue agree on the grid.
+
+    Raises:
+        Fault: `band_mismatch` (another size: bands of several resolutions), `misaligned`.
+    """
+    grid, t = scene.grid, dataset.transform
+    if (dataset.width, dataset.height) != (grid.width, grid.height):
+        raise Fault(
+            "band_mismatch",
+            f"{scene.id}: {band.name} has {dataset.width} x {dataset.height} pixels, "
+            f"the scene {grid.width} x {grid.height}",
+        )
+    stated, found = np.array(grid.transform), np.array([t.a, t.b, t.c, t.d, t.e, t.f])
+    if np.abs(stated - found).max() > abs(grid.transform[0]) / 100:
+        raise Fault("misaligned", f"{scene.id}: {band.name} lies elsewhere than the catalogue says")
 
 
 def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
@@ -182,12 +199,7 @@ def display_of(scene: Scene, bands: tuple[Band, ...], cache: dict[str, Any]) -> 
     if scene.display is not None:
         return scene.display
     if (known := cache.get(scene.key)) is None:
-        dataset = SHELF.get(bands[0].href)
-        step = max(1, max(dataset.width, dataset.height) // 512)
-        small = dataset.read(
-            [b.index for b in bands if b.href == bands[0].href][:3],
-            out_shape=(min(3, len(bands)), dataset.height // step, dataset.width // step),
-        )
+        small = np.stack([SHELF.thumbnail(b.href, b.index) for b in bands[:3]])
         good = small[:, valid_pixels(small, bands[0].nodata)]
         low, high = np.percentile(good, (2, 98)) if good.size else (0.0, 1.0)
         known = cache[scene.key] = (float(low), float(max(high, low + 1)))
@@ -228,7 +240,7 @@ class Read:
         bands = choose_bands(scene, self.bands)
         stored = read_window(bands, window, scene)
         nodata = bands[0].nodata
-        rule = convention(scene.collection, scene.baseline)
+        rule = convention(scene.collection, scene.baseline, scene.offset_applied)
         array = remove_offset(stored, rule.offset, nodata)
         valid = valid_pixels(array, nodata)
         names = tuple(b.common or b.name for b in bands)

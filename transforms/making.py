@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.files import atomic
+from catalogs.files import atomic, read_json, write_json
 from schemas.recipes import Recipe
 from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
@@ -69,7 +69,7 @@ class Paths:
 
     def retry(self) -> None:
         """Forget the record, so that the block is made again."""
-        self.retries.write_text(str(_retries(self) + 1))
+        write_json(self.retries, _retries(self) + 1)
         self.record.unlink(missing_ok=True)
 
 
@@ -219,8 +219,8 @@ def _commit(
 
 def _retries(out: Paths) -> int:
     """How often this block's failures have been retried on demand."""
-    with suppress(OSError):
-        return int(out.retries.read_text())
+    with suppress(OSError, ValueError):
+        return int(read_json(out.retries))
     return 0
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 from schemas.chance import rank
+from schemas.errors import BuildError
 from schemas.near import cross_split_pairs, parse
 from schemas.recipes import Recipe
 from schemas.samples import KEY
@@ -110,6 +111,8 @@ def survey(blocks: list[Path], recipe: Recipe, seed: int) -> Survey:
         found.split[rows] = [SPLIT_NAMES.index(s) for s in table["split"].to_pylist()]
         for name in sizes:
             found.size[rows] += table[name].fill_null(0).to_numpy().astype(np.int32)
+    if len(np.unique(found.order)) != total:
+        raise BuildError("two planned samples have the same key; please report this as a bug")
     _rank_cuts(found, recipe)
     _near_duplicates(found, recipe)
     return found
@@ -246,6 +249,12 @@ def gather(folder: Path, number: int) -> pa.Table:
     return table.take(pa.array(np.argsort(table["_place"].to_numpy(), kind="stable")))
 
 
+def class_weights(counts: Mapping[str, int]) -> dict[str, float]:
+    """Inverse class frequency, mean 1 over all samples."""
+    everyone = sum(counts.values())
+    return {name: everyone / (len(counts) * n) for name, n in sorted(counts.items())}
+
+
 def header(name: str, size: int) -> bytes:
     """A USTAR header: mode 0644, no owner, mtime 0."""
     info = tarfile.TarInfo(name)
@@ -289,8 +298,12 @@ def build_shard(
     scenes: Mapping[str, Scene],
     payloads: Payloads,
     tar: Path,
+    weights: Mapping[str, float] | None = None,
 ) -> tuple[pa.Table, str]:
     """Write one tar file; returns its rows (`samples_schema` + `band_stats`) and its sha256.
+
+    Args:
+        weights: sampling weight of each class, for the column `sampling_weight` where there is one.
 
     Raises:
         ValueError: a key is not `[a-z0-9_-]+` or stands twice.
@@ -315,6 +328,8 @@ def build_shard(
                 lon=row["centre_lon"],
                 lat=row["centre_lat"],
             )
+            if weights and "sampling_weight" in row:
+                row["sampling_weight"] = weights[row[recipe.label]]
             content = hashlib.sha256()
             for extension, encoder in recipe.pack.members.items():
                 begin, length = member_columns(extension)

@@ -13,7 +13,8 @@ from transforms.context import Context
 class PerClass:
     """Keep about `cap` samples of each class: those whose hash is below cap / count.
 
-    Also gives `sampling_weight`: inverse class frequency among the kept, mean 1 over the dataset.
+    Also gives `sampling_weight`, the inverse class frequency. It is known when everything else is
+    decided, so `pack` fills it in (`transforms.packing.class_weights`).
 
     Attributes:
         by: the fact that names the class.
@@ -34,19 +35,13 @@ class PerClass:
 
     def decide(
         self, part: pa.Table, totals: Mapping[str, int], ctx: Context
-    ) -> tuple[dict[int, tuple[str, str]], dict[str, list[float]]]:
-        """(rows to drop -> reason, new columns), given the counts over all partitions."""
-        kept = {k: min(n, self.cap) if self.cap else n for k, n in totals.items()}
-        everyone, classes = sum(kept.values()), max(len(kept), 1)
+    ) -> dict[int, tuple[str, str]]:
+        """Rows to drop -> reason, given the counts over all partitions."""
         lost: dict[int, tuple[str, str]] = {}
-        weights = []
         for row, (key, name) in enumerate(
             zip(part["key"].to_pylist(), part[self.by].to_pylist(), strict=True)
         ):
-            weights.append(everyone / (classes * kept[name]))
-            if (
-                kept[name] < totals[name]
-                and unit(ctx.seed, "quota", key) >= self.cap / totals[name]
-            ):
+            crowded = 0 < self.cap < totals[name]
+            if crowded and unit(ctx.seed, "quota", key) >= self.cap / totals[name]:
                 lost[row] = ("quota", f"{totals[name]} of class {name}, cap {self.cap}")
-        return lost, {"sampling_weight": weights}
+        return lost

@@ -229,7 +229,10 @@ def _band_names(dataset: Any) -> tuple[str, ...]:
     names = tuple(n or "" for n in dataset.descriptions)
     if all(names) and len(set(names)) == len(names):
         return names
+    kinds = [kind.name for kind in dataset.colorinterp]
     known = BY_COUNT.get(dataset.count, ()) if dataset.dtypes[0] == "uint8" else ()
+    if "alpha" in kinds:
+        known = tuple("alpha" if k == "alpha" else n for k, n in zip(kinds, known, strict=False))
     return known or tuple(f"band{i + 1}" for i in range(dataset.count))
 
 

@@ -47,6 +47,7 @@ def scene_of(item: "pystac.Item") -> Scene | None:
         attribution=credit,
         platform=item.properties.get("platform", ""),
         baseline=str(item.properties.get("s2:processing_baseline", "")),
+        offset_applied=item.properties.get("earthsearch:boa_offset_applied"),
         cloud=item.properties.get("eo:cloud_cover"),
         size=sum(int(a.extra_fields.get("file:size", 0)) for _, a in found),
         checksum=_checksum(found[0][1]) if len(found) == 1 else "",
@@ -56,9 +57,8 @@ def scene_of(item: "pystac.Item") -> Scene | None:
 
 def _is_data(asset: Any) -> bool:
     raster = "image/tiff" in (asset.media_type or "") or "image/jp2" in (asset.media_type or "")
-    return (
-        raster and "thumbnail" not in (asset.roles or []) and "overview" not in (asset.roles or [])
-    )
+    pictures = {"thumbnail", "overview", "visual"}  # made to be looked at, not measured
+    return raster and not pictures & set(asset.roles or [])
 
 
 def _field(item: Any, asset: Any, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Losses as rows."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from catalogs.files import atomic
 from schemas.samples import Drop
 from schemas.tables import DROPS
 from transforms.planning.rows import column
+
+FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\s:]+/)+")
+"""Folders of an absolute path: where a build ran is nobody's business and differs between machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def write_drops(path: Path, lost: list[Lost]) -> None:
         [entry.act for entry in lost],
         [entry.drop.step for entry in lost],
         [entry.drop.code for entry in lost],
-        [entry.drop.message for entry in lost],
+        [FOLDERS.sub("", entry.drop.message) for entry in lost],
         [entry.drop.outcome for entry in lost],
         [entry.drop.retryable for entry in lost],
         [entry.attempts for entry in lost],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.files import atomic, read_json, write_json
+from catalogs.files import atomic, read_json, sha256, write_json
 from pipelines.acts.drops import Lost, write_drops
 from pipelines.acts.make import block_paths, tally
 from pipelines.job import Job, scenes_of
@@ -21,7 +21,18 @@ from schemas.errors import BuildError
 from schemas.samples import Drop
 from schemas.tables import SPLITS
 from transforms.commits import Commit, committed
-from transforms.packing import UNMADE, Payloads, Shard, assign, build_shard, gather, scatter, survey
+from transforms.making import Paths
+from transforms.packing import (
+    UNMADE,
+    Payloads,
+    Shard,
+    assign,
+    build_shard,
+    class_weights,
+    gather,
+    scatter,
+    survey,
+)
 from transforms.planning.blocks import step_settings
 from transforms.planning.rows import column
 
@@ -44,6 +55,8 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
     key = pack_digest(job, names)
     record = job.packed / "pack.json"
     if not (record.exists() and read_json(record)["pack"] == key):
+        if job.slice[0] > 0:
+            raise BuildError("pack: slice 0 deals the samples to shards; run it first")
         shutil.rmtree(job.packed, ignore_errors=True)
         shutil.rmtree(job.stage, ignore_errors=True)
         _choose(job, names, key)
@@ -62,7 +75,7 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
 
 def pack_digest(job: Job, names: list[str]) -> str:
     """What the shards are made from: blocks, their content, pack rules."""
-    sums = [read_json(job.made / f"{name}.json")["sha256"] for name in names]
+    sums = [(read_json(job.made / f"{n}.json")["sha256"], _retries(job, n)) for n in names]
     members = [(ext, step_settings([enc])) for ext, enc in job.recipe.pack.members.items()]
     rules = (
         job.recipe.pack.samples,
@@ -70,6 +83,23 @@ def pack_digest(job: Job, names: list[str]) -> str:
         step_settings(job.recipe.pack.keep),
     )
     return digest(job.plan, job.seed, names, sums, members, rules)
+
+
+def _intact(job: Job, name: str) -> None:
+    """Compare a block's payload with its commit record before anything is copied out of it.
+
+    Raises:
+        BuildError: it was altered; its record is removed, so that a rerun makes it again.
+    """
+    paths = Paths(job.made, name)
+    if sha256(paths.payload) != read_json(paths.record)["sha256"]:
+        paths.record.unlink()
+        raise BuildError(f"{paths.payload} is not what was written; run again to make it anew")
+
+
+def _retries(job: Job, name: str) -> int:
+    path = Paths(job.made, name).retries
+    return int(read_json(path)) if path.exists() else 0
 
 
 def _shard_record(job: Job, shard: Shard, key: str) -> Commit | None:
@@ -95,19 +125,16 @@ def _choose(job: Job, names: list[str], key: str) -> None:
     reasons = [list(r) for r in found.reasons]
     del found, shard_of, place
     run("pack: scatter", groups, Scatter(job, tuple(names), reasons))
-    write_json(
-        job.packed / "pack.json",
-        {
-            "pack": key,
-            "shards": [vars(s) for s in shards],
-            "splits": dict(sum((Counter({s.split: s.samples}) for s in shards), Counter())),
-            "scenes": sorted(
-                set().union(
-                    *(read_json(p)["scenes"] for p in sorted(job.packed.glob("group-*.json")))
-                )
-            ),
-        },
-    )
+    done = [read_json(path) for path in sorted(job.packed.glob("group-*.json"))]
+    counts: Counter[str] = sum((Counter(group["labels"]) for group in done), Counter())
+    summary = {
+        "pack": key,
+        "shards": [vars(s) for s in shards],
+        "splits": dict(sum((Counter({s.split: s.samples}) for s in shards), Counter())),
+        "scenes": sorted(set().union(*(group["scenes"] for group in done))),
+        "weights": class_weights(counts),
+    }
+    write_json(job.packed / "pack.json", summary)
 
 
 @dataclass(frozen=True)
@@ -122,6 +149,8 @@ class Scatter:
         """Write `scatter/`, `drops/`, `splits/` of the group and the scenes it ships."""
         number, begin, stop, start = group
         load = self._column
+        for name in self.names[begin:stop]:
+            _intact(self.job, name)
         out = self.job.packed / "scatter" / f"{number:05d}.arrow"
         lost, every = scatter(
             block_paths(self.job, list(self.names[begin:stop])),
@@ -132,7 +161,10 @@ class Scatter:
         kept = every.filter(pa.array(every["_shard"].to_numpy() >= 0))
         write_splits(self.job.packed / "splits" / f"{number:05d}.parquet", kept)
         scenes = {key for keys in kept["scene_ids"].to_pylist() for key in keys}
-        write_json(self.job.packed / f"group-{number:05d}.json", {"scenes": sorted(scenes)})
+        label = self.job.recipe.label
+        labels = Counter(kept[label].to_pylist()) if label else {}
+        facts = {"scenes": sorted(scenes), "labels": labels}
+        write_json(self.job.packed / f"group-{number:05d}.json", facts)
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         return np.asarray(np.load(self.job.packed / "columns" / f"{name}.npy", mmap_mode="r"))
@@ -180,8 +212,9 @@ class Build:
         payloads = Payloads(job.made)
         tar = job.stage / "data" / f"{shard.name}.tar"
         scenes = scenes_of(job.planned / "scenes.jsonl")
+        weights = read_json(job.packed / "pack.json")["weights"]
         try:
-            rows, total = build_shard(table, shard, job.recipe, scenes, payloads, tar)
+            rows, total = build_shard(table, shard, job.recipe, scenes, payloads, tar, weights)
         finally:
             payloads.close()
         with atomic(job.packed / "rows" / f"{shard.name}.parquet") as stream:

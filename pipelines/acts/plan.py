@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
 from pipelines.acts.drops import Lost, write_drops
-from pipelines.job import Job, fingerprint, scenes_of
+from pipelines.job import Job, fingerprint, imagery_of, scenes_of
 from pipelines.runners import run
 from schemas.windows import EARTH_M, unit_vectors
 from transforms.planning.blocks import block_id, blocks, code_version
@@ -23,6 +23,8 @@ from transforms.planning.spool import Cell, Spool
 
 def plan(job: Job) -> dict[str, Any]:
     """Run the act, or find it done; returns `plan.json`."""
+    for known in (_spool, _caps, scenes_of, imagery_of):
+        known.cache_clear()  # another build of this process may have used the same paths
     record = job.planned / "plan.json"
     if record.exists() and read_json(record)["plan"] == job.plan:
         return dict(read_json(record))
@@ -46,7 +48,7 @@ def plan(job: Job) -> dict[str, Any]:
             shutil.rmtree(_phase(job, number - 2), ignore_errors=True)
     last = len(phases) - 1
     left_out = _limit(job, last, cells)
-    run("plan: blocks", cells, Cut(job, last, code_version(job.recipe)))
+    run("plan: blocks", cells, Cut(job, last, code_version()))
     listed = [b for c in cells for b in read_json(job.planned / "blocks" / f"{c.name}.json")]
     summary = {
         "plan": job.plan,

@@ -1,4 +1,4 @@
-"""release: tables, catalogue, card, statistics, manifest; then verify, then the pointer."""
+"""release: tables, catalogue, card, statistics, manifest; then the proof, the place and the pointer."""
 
 import shutil
 from collections import Counter
@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 from catalogs.releases.manifest import point
+from catalogs.releases.verify import verify
 from catalogs.releases.write import Progress, write_release
 from pipelines.job import Job, scenes_of
-from schemas.errors import BuildError
+from schemas.errors import BuildError, VerifyError
 from schemas.recipes import name_of
 from schemas.release import SplitRule, Staging
 from schemas.sources import Credit
@@ -29,9 +30,13 @@ def release(
     settings: dict[str, Any],
     run: dict[str, Any],
     target: Path,
+    replace: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the release beside its place, move it there whole, and point at it.
+
+    Args:
+        replace: whether a release that stands at `target` may be replaced (after a retry).
 
     Returns:
         the manifest, with `funnel` and `counts` added for the summary.
@@ -61,17 +66,36 @@ def release(
         run=run,
     )
     manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
-    _place(job.stage, target)
+    proven(job.stage)
+    _place(job.stage, target, replace)
     fail_point("before-latest", target.name)
     point(target.parent, target.name.removeprefix("v"))
     return {**manifest, "counts": counts, "funnel": funnel}
 
 
-def _place(stage: Path, target: Path) -> None:
+def proven(stage: Path) -> None:
+    """Recompute every promise before anyone can see the release.
+
+    Raises:
+        VerifyError: with the first findings; the release stays in the work area.
+    """
+    found = verify(stage)
+    if found:
+        shown = "; ".join(f"{f.path}: {f.message}" for f in found[:3])
+        raise VerifyError(f"{stage}: verify found {len(found)} faults: {shown}")
+
+
+def _place(stage: Path, target: Path, replace: bool) -> None:
+    """Move the release to its place; one that it replaces stands until the very move."""
+    aside = stage.with_name(f"{stage.name}.replaced")
     if target.exists():
-        raise BuildError(f"{target} exists already; give another --out, or --overwrite")
+        if not replace:
+            raise BuildError(f"{target} exists already; give another --out, or --overwrite")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(stage, target)
+    stage.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def split_rule(job: Job) -> SplitRule:

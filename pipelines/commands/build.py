@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from pipelines.commands.options import ACTS, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
-from schemas.errors import BuildError, LoomError, UsageError, VerifyError
+from schemas.errors import BuildError, LoomError, UsageError
 from schemas.recipes import Recipe, override
 
 if TYPE_CHECKING:
     from pipelines.job import Job
     from pipelines.sources import Sources
+
+
+RETRYING = "retrying"
+"""Marks, in the work area, a release whose failures are being retried: it is not up to date."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,15 +76,27 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
         _leave_on_signals(lock.path)
         if lock.note:
             progress.say(f"warning: {lock.note}")
-        if args.overwrite:
-            _clear(work, target, keep=lock.path)
-        if target.exists() and not (target / "manifest.json").exists() and not args.plan:
+        if args.overwrite and args.slice[1] > 1:
+            raise UsageError("--overwrite with --slice would throw away the other slices' work")
+        if (
+            target.exists()
+            and not (target / "manifest.json").exists()
+            and not (args.plan or args.overwrite)
+        ):
             raise BuildError(
                 f"{target} exists already and is no release; move it away, or --overwrite"
             )
         settings = _settings(args, found)
-        check_settings(work / "settings.json", settings)
-        if _finished(target, work, args) and not (args.plan or args.retry_failed):
+        mended = ("files",) if args.retry_failed else ()  # the retry is for files that were mended
+        if not args.overwrite:
+            check_settings(work / "settings.json", settings, ignore=mended)
+        done = _finished(target, work) and not args.overwrite
+        if done and not (work / "settings.json").exists():
+            raise UsageError(
+                f"{target} stands, but its work area {work} is gone, so nobody can say whether these "
+                "settings made it; use another --out, or --overwrite to build anew"
+            )
+        if done and not (args.plan or args.retry_failed):
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
         return _acts(args, argv, found, work, target, settings, progress)
@@ -104,7 +120,7 @@ def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
         "license": sorted(args.license),
         "attribution": sorted(args.attribution),
         "datetime": sorted(args.datetime),
-        "files": stamp(args),
+        "files": stamp(args, found),
     }
 
 
@@ -112,12 +128,12 @@ def _absolute(text: str) -> str:
     return text if text in ("world", "none") or "://" in text else str(Path(text).resolve())
 
 
-def _finished(target: Path, work: Path, args: argparse.Namespace) -> bool:
+def _finished(target: Path, work: Path) -> bool:
     """Whether the release stands whole; a pointer that a crash left unwritten is written now."""
     from catalogs.files import read_json
     from catalogs.releases.manifest import point
 
-    if not (target / "manifest.json").exists():
+    if not (target / "manifest.json").exists() or (work / RETRYING).exists():
         return False
     pointer = target.parent / "latest.json"
     if not pointer.exists() or read_json(pointer).get("version") != target.name.removeprefix("v"):
@@ -125,11 +141,11 @@ def _finished(target: Path, work: Path, args: argparse.Namespace) -> bool:
     return True
 
 
-def _clear(work: Path, target: Path, keep: Path) -> None:
+def _clear(work: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     (target.parent / "latest.json").unlink(missing_ok=True)
     for entry in work.iterdir():
-        if entry != keep:
+        if not entry.name.startswith("lock"):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
@@ -148,17 +164,18 @@ def _leave_on_signals(lock: Path) -> None:
 
 
 def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":
-    from pipelines.job import Job, plan_code
+    from pipelines.job import Job
     from schemas.chance import digest
 
     region = _region(args.region)
     bbox = tuple(args.bbox) if args.bbox else None
     years = tuple(args.years) if args.years else None
-    from transforms.planning.blocks import step_settings
+    from pipelines.sources import contents
+    from transforms.planning.blocks import code_version, step_settings
 
     plan = digest(
         found.card.name, step_settings([found.start, *found.plan]), opened.prints, args.seed, bbox,
-        region, years, args.limit, plan_code(), step_settings(found.make),
+        region, years, contents(found), args.limit, code_version(), step_settings(found.make),
         [(ext, step_settings([enc])) for ext, enc in found.pack.members.items()],
     )  # fmt: skip
     workers = args.workers or os.cpu_count() or 1
@@ -174,13 +191,14 @@ def _region(path: str | None) -> str:
     import json
 
     import shapely
+    from shapely.errors import ShapelyError
 
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         entries = document.get("features", [document])
         shapes = [shapely.geometry.shape(e.get("geometry", e)) for e in entries]
-        merged = shapely.union_all(shapes)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        merged = shapely.union_all(shapely.make_valid(shapes))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ShapelyError) as error:
         raise UsageError(f"--region {path}: not a GeoJSON file with polygons ({error})") from error
     if merged.is_empty or merged.area == 0:
         raise UsageError(f"--region {path}: holds no polygon")
@@ -193,7 +211,7 @@ def _acts(
 ) -> int:  # fmt: skip
     from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
-    from pipelines.acts.make import make, retry, tally
+    from pipelines.acts.make import make, retry
     from pipelines.acts.pack import pack
     from pipelines.acts.plan import plan
     from pipelines.acts.release import release
@@ -208,6 +226,8 @@ def _acts(
     with progress.act("sources"):
         opened = open_sources(args)
         _overlap(args, opened)
+    if args.overwrite:
+        _clear(work, target)
     write_json(work / "settings.json", settings)
     for note in opened.notes:
         progress.say(f"note: {note}")
@@ -226,11 +246,12 @@ def _acts(
     if args.retry_failed:
         again = retry(job, names)
         progress.say(f"retry: {again} blocks with failures that may be mended")
-        if not again and target.exists():
+        if again:
+            (work / RETRYING).touch()
+        elif _finished(target, work):
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
-        shutil.rmtree(target, ignore_errors=True)
-    with progress.act("make", len(names), lambda: tally(job, names)["blocks"]):
+    with progress.act("make", len(names), lambda: sum(1 for _ in job.made.glob("*.json"))):
         make(job, planned["blocks"])
     if ACTS.index(last) < ACTS.index("annotate"):
         return 0
@@ -249,10 +270,10 @@ def _acts(
     run = _run_facts(argv, started, args)
     with progress.act("release"):
         manifest = release(
-            job, planned, packed, opened.credits, _resolved(settings, found), run, target
-        )
-    with progress.act("verify"):
-        _verify(target, progress)
+            job, planned, packed, opened.credits, _resolved(settings, found), run, target,
+            replace=(work / RETRYING).exists(),
+        )  # fmt: skip
+    (work / RETRYING).unlink(missing_ok=True)
     summary(progress, target, manifest, time.monotonic() - clock)
     return 0
 
@@ -330,13 +351,3 @@ def _git_sha() -> str:
         return text if " " not in text else (head.parent / text.split()[1]).read_text().strip()
     except OSError:
         return ""
-
-
-def _verify(target: Path, progress: Progress) -> None:
-    from catalogs.releases.verify import verify
-
-    found = verify(target)
-    for finding in found[:20]:
-        progress.say(f"verify: {finding.path}: {finding.message}")
-    if found:
-        raise VerifyError(f"{target}: verify found {len(found)} faults")

@@ -24,7 +24,7 @@ def parser() -> Parser:
         prog="python -m pipelines.build",
         description="Build a dataset from its recipe. "
         "Without sources it builds on the generated sample world.",
-        epilog="Unknown options go to Beam. Exit codes: 0 done, 1 build failed (work kept), 2 usage, "
+        epilog="Exit codes: 0 done, 1 build failed (work kept), 2 usage, "
         "3 error budget, 4 verify found something, 130/143 interrupted.",
         allow_abbrev=False,
     )

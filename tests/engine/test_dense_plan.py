@@ -106,5 +106,3 @@ def test_quota_over_all_partitions(whole: Any) -> None:
     for tag in ("building=house", "natural=water"):
         assert kept.count(tag) <= CAP + 4 * math.sqrt(CAP)
     assert lost
-    weights = {r["main_tag"]: r["sampling_weight"] for r in table.to_pylist()}
-    assert len(weights) == 2

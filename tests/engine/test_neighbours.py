@@ -13,6 +13,7 @@ from schemas.chance import rank, unit
 from schemas.windows import EARTH_M, unit_vectors
 from transforms.context import Context
 from transforms.neighbours import better_ranked_within, within_buffer
+from transforms.packing import class_weights
 from transforms.quotas import PerClass
 from transforms.splits import ByCell, split_of
 from transforms.windows import Thin
@@ -146,7 +147,7 @@ def test_quota_is_a_threshold(cap: int) -> None:
     step, ctx = PerClass(cap=cap), Context(seed=3)
     totals = step.count(part)
     assert totals == {"a": 1_000, "b": 300, "c": 20}
-    lost, columns = step.decide(part, totals, ctx)
+    lost = step.decide(part, totals, ctx)
     for name, total in totals.items():
         rows = [i for i in range(1320) if classes[i] == name]
         kept = [i for i in rows if i not in lost]
@@ -158,9 +159,12 @@ def test_quota_is_a_threshold(cap: int) -> None:
             assert abs(len(kept) - cap) < 5 * math.sqrt(cap) + 1
     assert all(code == "quota" for code, _ in lost.values())
     # any cut of the table decides the same
-    parts = [step.decide(part.slice(i, 100), totals, ctx)[0] for i in range(0, 1320, 100)]
+    parts = [step.decide(part.slice(i, 100), totals, ctx) for i in range(0, 1320, 100)]
     assert {100 * k + i for k, found in enumerate(parts) for i in found} == set(lost)
-    expected = {name: min(n, cap or n) for name, n in totals.items()}
-    weights = dict(zip(classes, columns["sampling_weight"], strict=True))
-    assert sum(expected[n] * weights[n] for n in totals) == pytest.approx(sum(expected.values()))
-    assert len({round(expected[n] * weights[n], 6) for n in totals}) == 1, "classes weigh the same"
+
+
+def test_class_weights_balance_the_classes() -> None:
+    counts = {"a": 10, "b": 30, "c": 1}
+    weights = class_weights(counts)
+    assert sum(counts[n] * weights[n] for n in counts) == pytest.approx(sum(counts.values()))
+    assert len({round(counts[n] * weights[n], 6) for n in counts}) == 1

@@ -1,6 +1,8 @@
 """Blocks: some hundreds of windows that lie close together in one scene's tiles."""
 
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +65,18 @@ def blocks(table: pa.Table, most: int) -> Iterator[pa.Table]:
     yield from halves(0, len(table))
 
 
-def code_version(recipe: Recipe) -> str:
-    """A hash of the source of every module whose code shapes a block."""
-    import sys
-
-    steps = [*recipe.make, *recipe.pack.members.values()]
-    names = sorted(
-        {type(s).__module__ for s in steps} | {"transforms.making", "transforms.geotiff"}
-    )
-    texts = []
-    for name in names:
-        module = sys.modules.get(name)
-        if module is not None and module.__file__:
-            texts.append((name, Path(module.__file__).read_text(encoding="utf-8")))
-    return digest(*texts)[:16]
+@cache
+def code_version() -> str:
+    """A hash of everything whose change may change a plan or a chip: code, tables, codec versions."""
+    root = Path(__file__).resolve().parents[2]
+    folders = ("schemas", "transforms", "catalogs/sources")
+    files = [p for f in folders for p in (root / f).rglob("*") if p.suffix in (".py", ".csv")]
+    files.append(root / "catalogs" / "rasters.py")
+    texts = [(str(p.relative_to(root)), p.read_text(encoding="utf-8")) for p in sorted(files)]
+    codecs = [
+        (name, version(name)) for name in ("numpy", "pillow", "deflate", "rasterio", "pyproj")
+    ]
+    return digest(texts, codecs)[:16]
 
 
 def step_settings(steps: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.errors import Fault, Reject
+from schemas.errors import BuildError, Fault, Reject
 from schemas.recipes import Recipe, name_of
 from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
@@ -119,7 +119,7 @@ def go_on(
         if hasattr(step, "columns"):
             columns = step.columns(table, ctx)
     else:
-        lost, columns = step.decide(table, totals, ctx)
+        lost = step.decide(table, totals, ctx)
     types = fact_types(recipe)
     for name, values in columns.items():
         place = table.column_names.index(name)
@@ -157,11 +157,17 @@ def _run(
 ) -> Outcome:
     for step in phase.steps:
         if hasattr(step, "across"):
+            before = len(samples)
             samples = step.across(samples, ctx)
+            if len(samples) != before:
+                raise BuildError(f"{name_of(step)}: {before} samples in, {len(samples)} out")
         else:
             passed: list[Sample] = []
             for sample in samples:
+                had = len(passed)
                 dropped = attempt(step, sample, ctx, passed)
+                if dropped is None and len(passed) == had:
+                    raise BuildError(f"{name_of(step)}: {sample.id} vanished without a reason")
                 if dropped is not None:
                     drops.append((dropped, sample.lon, sample.lat, None))
             samples = passed
