@@ -230,8 +230,8 @@ def scatter(
     out.parent.mkdir(parents=True, exist_ok=True)
     np.save(out.with_suffix(".npy"), numbers)
     with atomic(out) as stream, pa.ipc.new_file(stream, kept.schema) as writer:
-        for start, stop in zip(starts, [*starts[1:], len(kept)], strict=True):
-            writer.write_table(kept.slice(start, stop - start))
+        for start, rows in zip(starts, np.diff([*starts, len(kept)]), strict=True):
+            writer.write_table(kept.slice(int(start), int(rows)))
     lost = table.filter(pa.array(shard < 0))
     return lost, table
 
