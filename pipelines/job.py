@@ -38,7 +38,7 @@ class Job:
     limit: int = 0
     workers: int = 1
     slice: tuple[int, int] = (0, 1)
-    block: int = 512
+    block: int = 256
     partition: int = 5_000
     budget: float = 0.05
 
