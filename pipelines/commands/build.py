@@ -88,9 +88,9 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
             )
         settings = _settings(args, found)
         mended = ("files",) if args.retry_failed else ()  # the retry is for files that were mended
-        if not args.overwrite:
+        if not (args.overwrite or args.plan):
             check_settings(work / "settings.json", settings, ignore=mended)
-        done = _finished(target, work) and not args.overwrite
+        done = not args.overwrite and _finished(target, work)
         if done and not (work / "settings.json").exists():
             raise UsageError(
                 f"{target} stands, but its work area {work} is gone, so nobody can say whether these "
@@ -135,6 +135,13 @@ def _finished(target: Path, work: Path) -> bool:
 
     if not (target / "manifest.json").exists() or (work / RETRYING).exists():
         return False
+    for entry in read_json(target / "manifest.json")["files"]:
+        path = target / entry["path"]
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            raise BuildError(
+                f"{path} is missing or cut, so {target} is damaged; "
+                "--overwrite builds it anew, pipelines.verify names every fault"
+            )
     pointer = target.parent / "latest.json"
     if not pointer.exists() or read_json(pointer).get("version") != target.name.removeprefix("v"):
         point(target.parent, target.name.removeprefix("v"))
@@ -226,9 +233,8 @@ def _acts(
     with progress.act("sources"):
         opened = open_sources(args)
         _overlap(args, opened)
-    if args.overwrite:
+    if args.overwrite and not args.plan:  # a plan is a look and destroys nothing
         _clear(work, target)
-    write_json(work / "settings.json", settings)
     for note in opened.notes:
         progress.say(f"note: {note}")
     job = _job(args, found, work, opened)
@@ -240,6 +246,8 @@ def _acts(
         planned = plan(job)
     plan_report(progress, job, planned, opened, args.imagery == "none")
     _enough(planned, args)
+    if not args.plan:
+        write_json(work / "settings.json", settings)
     if last == "plan":
         return 0
     names = [entry["id"] for entry in planned["blocks"]]
