@@ -2,7 +2,10 @@
 
 import os
 import threading
+import warnings
 from collections import OrderedDict
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +96,7 @@ def open_raster(href: str) -> "DatasetReader":
     import rasterio
     from rasterio.errors import RasterioError
 
+    _quiet()
     driver = driver_of(href)
     try:
         dataset = rasterio.open(href, driver=driver)
@@ -108,6 +112,27 @@ def open_raster(href: str) -> "DatasetReader":
             f"{href}: declares {declared / 1e9:,.1f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
         )
     return dataset
+
+
+@cache
+def _quiet() -> None:
+    """Silence rasterio's warning of files without a place: the fault `no_crs` names them."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+
+def masks_of(dataset: "DatasetReader") -> tuple[int, bool]:
+    """The 1-based number of a file's alpha band (0: none), and whether it has a mask of its own.
+
+    A mask lies inside a GeoTIFF or beside it (`.msk`); one that GDAL derives from nodata or alpha
+    is not counted.
+    """
+    kinds = [kind.name for kind in dataset.colorinterp]
+    flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
+    derived = {"all_valid", "nodata", "alpha"}
+    alpha = kinds.index("alpha") + 1 if "alpha" in kinds else 0
+    return alpha, any(not band & derived for band in flags)
 
 
 def _itemsize(dtype: str) -> int:
@@ -128,6 +153,7 @@ class Shelf(threading.local):
     def __init__(self, size: int = 32) -> None:
         self.size = size
         self.open: OrderedDict[str, DatasetReader] = OrderedDict()
+        self.masks: dict[str, tuple[int, bool]] = {}
 
     def get(self, href: str) -> "DatasetReader":
         """The dataset of `href`, opened at most once while it stays on the shelf."""
@@ -135,7 +161,9 @@ class Shelf(threading.local):
         if dataset is None:
             dataset = self.open[href] = open_raster(href)
             if len(self.open) > self.size:
-                self.open.popitem(last=False)[1].close()
+                oldest, closing = self.open.popitem(last=False)
+                self.masks.pop(oldest, None)
+                closing.close()
         self.open.move_to_end(href)
         return dataset
 
@@ -164,6 +192,42 @@ class Shelf(threading.local):
         for target, band in zip(out, found, strict=True):
             target[...] = band
 
+    def mask(
+        self,
+        href: str,
+        colours: Collection[int],
+        box: tuple[int, int, int, int] | None = None,
+        shape: tuple[int, int] | None = None,
+    ) -> "npt.NDArray[np.bool_] | None":
+        """Where a file's mask and alpha band say "valid", (y, x); None where it has neither.
+
+        Args:
+            colours: 1-based numbers of bands that hold pixels whatever colour the file gives them.
+            box: (column, row, width, height) of the window; the whole file when None.
+            shape: (y, x) to decimate to.
+
+        Raises:
+            Fault: `raster_unreadable`.
+        """
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        dataset = self.get(href)
+        if href not in self.masks:
+            self.masks[href] = masks_of(dataset)
+        alpha, own = self.masks[href]
+        how = {"window": Window(*box) if box else None, "out_shape": shape}
+        parts = []
+        try:
+            if own:
+                parts.append(dataset.read_masks(1, **how) > 0)
+            if alpha and alpha not in colours:
+                parts.append(dataset.read(alpha, **how) > 0)
+        except RasterioError as error:
+            cause = error.__cause__ or error
+            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
+        return np.logical_and.reduce(parts) if parts else None
+
     def thumbnail(self, href: str, index: int, side: int = 512) -> "npt.NDArray[Any]":
         """A decimated band, at most `side` pixels a side.
 
@@ -183,6 +247,7 @@ class Shelf(threading.local):
 
     def clear(self) -> None:
         """Close everything this thread holds."""
+        self.masks.clear()
         while self.open:
             self.open.popitem()[1].close()
 

@@ -99,7 +99,7 @@ def imagery_of(path: Path) -> Imagery:
 
 
 def fingerprint(scene: Scene) -> str:
-    """What of a scene shapes the pixels of a chip: its description, and its files as they stand."""
-    files = sorted({band.href for band in scene.bands})
+    """What of a scene shapes the pixels of a chip: its description, its files and masks as they stand."""
+    files = sorted({href for band in scene.bands for href in (band.href, f"{band.href}.msk")})
     stats = [(p.stat().st_size, p.stat().st_mtime_ns) for f in files if (p := Path(f)).is_file()]
     return digest(scene.as_dict(), stats)[:16]

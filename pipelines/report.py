@@ -1,10 +1,12 @@
 """What a build says: the plan in numbers, and the summary at the end."""
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.progress import Progress
+from schemas.text import counted
 
 if TYPE_CHECKING:
     from pipelines.job import Job
@@ -26,13 +28,15 @@ def plan_report(
     shown = ", ".join(f"{k} {splits.get(k, 0):,}" for k in ("train", "val", "test"))
     progress.event(
         "planned",
-        f"plan: {planned['planned']:,} attempts, {planned['samples']:,} samples planned ({shown}) "
-        f"in {len(planned['blocks'])} blocks",
+        f"plan: {counted(planned['planned'], 'attempt')}, "
+        f"{counted(planned['samples'], 'sample')} planned ({shown}) "
+        f"in {counted(len(planned['blocks']), 'block')}",
         planned=planned["planned"], samples=planned["samples"], splits=splits,
         blocks=len(planned["blocks"]), left_out=planned["left_out"],
     )  # fmt: skip
     if planned["left_out"]:
-        progress.say(f"plan: {planned['left_out']:,} further samples left out by --limit")
+        further = counted(planned["left_out"], "further sample")
+        progress.say(f"plan: {further} left out by --limit")
     rows = [(n, f"{step}: {code}") for step, code, _, n in planned["drops"]]
     progress.table("not planned, and why", ("samples", "reason"), sorted(rows, reverse=True))
     size = planned_bytes(job)
@@ -40,7 +44,8 @@ def plan_report(
     seconds = planned["samples"] * CHIP_MS / 1000 / job.workers
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
-        f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on {job.workers} cores, "
+        f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
+        f"{counted(job.workers, 'core')}, "
         "no request over the network"
     )
     licences = sorted({(c.role, c.licence) for c in opened.credits})
@@ -89,6 +94,6 @@ def summary(progress: Progress, target: Path, manifest: dict[str, Any], seconds:
         f"planned {counts['planned']:,} = shipped {counts['shipped']:,} + rejected "
         f"{counts['rejected']:,} + failed {counts['failed']:,}\n"
         f"release: {target} ({splits}; {seconds:.1f} s), verified\n"
-        f"next: python -m pipelines.verify {target}",
+        f"next: python -m pipelines.verify {shlex.quote(str(target))}",
         release=str(target), counts=counts, seconds=round(seconds, 1),
     )  # fmt: skip

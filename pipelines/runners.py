@@ -60,7 +60,7 @@ def run(label: str, elements: Sequence[Any], work: Callable[[Any], Any]) -> None
     from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
     logging.disable(logging.NOTSET)
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
     errors: list[BaseException] = []
     call = _Remember(work, errors)
     options = PipelineOptions(["--no_save_main_session"])

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from catalogs.files import atomic
 from catalogs.sources.imagery import Imagery, Override, open_imagery
 from catalogs.sources.osm import Expect, open_osm
+from catalogs.world import World, ensure
 from pipelines.commands.options import by_role
 from pipelines.job import fingerprint
 from schemas.chance import digest
-from schemas.errors import SourceError, UsageError
+from schemas.errors import UsageError
 from schemas.licences import clash, licence
 from schemas.recipes import Recipe, settings
 from schemas.sources import Credit
@@ -76,8 +78,11 @@ def contents(recipe: Recipe) -> str:
         raise UsageError(f"--set osm.visible={paths[0]}: {error.strerror}") from error
 
 
-def open_sources(args: argparse.Namespace) -> Sources:
+def open_sources(args: argparse.Namespace, say: Callable[[str], None]) -> Sources:
     """Open what the command line names; the sample world where it names nothing.
+
+    Args:
+        say: takes a line for people, before anything slow begins.
 
     Raises:
         UsageError, SourceError: missing, unreadable, without licence, or licences that clash.
@@ -87,9 +92,7 @@ def open_sources(args: argparse.Namespace) -> Sources:
     )
     imagery_at, osm_at = args.imagery, args.osm
     if "world" in (imagery_at, osm_at):
-        from catalogs.world import ensure
-
-        world = ensure()
+        world = _world(say)
         imagery_at = str(world.catalog) if imagery_at == "world" else imagery_at
         osm_at = str(world.osm) if osm_at == "world" else osm_at
     override = Override(
@@ -105,14 +108,40 @@ def open_sources(args: argparse.Namespace) -> Sources:
         {p: {c.licence for c in credits if p in c.parts} for p in ("pixels", "tables", "texts")}
     )
     if broken:
-        raise SourceError(f"licences clash in {broken}; choose other sources")
+        raise UsageError(f"licences clash in {broken}; choose other sources")
     return Sources(
         imagery,
         {"imagery": imagery_at, "osm": osm_at},
         credits,
         {"imagery": digest([fingerprint(s) for s in imagery.scenes]), "osm": osm.checksum},
-        (*_unusable(imagery), *((note,) if note else ())),
+        (*_turned(args.bbox), *imagery.notes, *_unusable(imagery), *((note,) if note else ())),
     )
+
+
+def _turned(bbox: list[float] | None) -> list[str]:
+    """A box whose west lies east of its east is one across the antimeridian (RFC 7946, 5.2)."""
+    if not bbox or bbox[0] < bbox[2]:
+        return []
+    return [f"--bbox runs from {bbox[0]:g} east across 180 degrees to {bbox[2]:g}"]
+
+
+def _world(say: Callable[[str], None]) -> World:
+    """The sample world, with a word that it is one.
+
+    Raises:
+        UsageError: the cache cannot be written.
+    """
+    say("sources: the sample world: generated images and map of no real place")
+    try:
+        return ensure(
+            on_build=lambda cache: say(f"sources: drawing it into {cache}, once, in about a minute")
+        )
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        where = getattr(error, "filename", None) or "~"
+        raise UsageError(
+            f"the sample world cannot be drawn into the cache ({where}: "
+            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
+        ) from error
 
 
 def _unusable(imagery: Imagery, most: int = 5) -> list[str]:
@@ -120,6 +149,29 @@ def _unusable(imagery: Imagery, most: int = 5) -> list[str]:
     found = [f"unusable: {message} ({code})" for _, code, message in imagery.lost[:most]]
     rest = len(imagery.lost) - most
     return found if rest <= 0 else [*found, f"unusable: {rest:,} further images"]
+
+
+def region_of(path: str | None) -> str:
+    """The polygons of a GeoJSON file as WKT in lon/lat, "" without a path.
+
+    Raises:
+        UsageError: no such file, or no polygon in it.
+    """
+    if not path:
+        return ""
+    import shapely
+    from shapely.errors import ShapelyError
+
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = document.get("features", [document])
+        shapes = [shapely.geometry.shape(e.get("geometry", e)) for e in entries]
+        merged = shapely.union_all(shapely.make_valid(shapes))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ShapelyError) as error:
+        raise UsageError(f"--region {path}: not a GeoJSON file with polygons ({error})") from error
+    if merged.is_empty or merged.area == 0:
+        raise UsageError(f"--region {path}: holds no polygon")
+    return str(shapely.to_wkt(merged, rounding_precision=9))
 
 
 def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[Credit, str]:

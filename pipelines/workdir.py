@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import uuid
 from contextlib import suppress
@@ -11,6 +12,9 @@ from typing import Any
 
 from catalogs.files import read_json
 from schemas.errors import BuildError, UsageError
+
+RETRYING = "retrying"
+"""Marks, in the work area, a release whose failures are being retried: it is not up to date."""
 
 
 def preflight(out: Path) -> None:
@@ -29,10 +33,15 @@ def preflight(out: Path) -> None:
 
 
 class Lock:
-    """One process works in a folder at a time; a dead process's lock is taken over."""
+    """One process works in a folder at a time; a dead process's lock is taken over.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes:
+        rivals: pattern of other locks beside it that must not be held at the same time: a build
+            shares a folder neither with another one nor with slices, slices share it.
+    """
+
+    def __init__(self, path: Path, rivals: str = "") -> None:
+        self.path, self.rivals = path, rivals
         self.note = ""
 
     def __enter__(self) -> "Lock":
@@ -52,15 +61,27 @@ class Lock:
                 except FileExistsError:
                     self._judge()
                     continue
-                return self
+                break
         finally:
             own.unlink(missing_ok=True)
+        try:  # both of two rivals hold their own lock by now: at least one sees the other
+            for other in sorted(self.path.parent.glob(self.rivals)) if self.rivals else ():
+                self._refuse_living(other)
+        except BuildError:
+            self.path.unlink(missing_ok=True)
+            raise
+        return self
 
-    def _judge(self) -> None:
+    def _refuse_living(self, path: Path) -> tuple[str, Any]:
+        """The content of a lock whose holder is gone.
+
+        Raises:
+            BuildError: its holder lives, or cannot be asked.
+        """
         try:
-            text = self.path.read_text()
+            text = path.read_text()
         except OSError:
-            return
+            return "", None
         try:
             other = json.loads(text)
         except ValueError:
@@ -68,9 +89,15 @@ class Lock:
         here = other["host"] == socket.gethostname()
         if not here or _alive(other["pid"], other["born"]):
             raise BuildError(
-                f"{self.path.parent} is locked by process {other['pid']} on {other['host']} "
+                f"{path.parent} is locked by process {other['pid']} on {other['host']} "
                 f"since {other['since']}; wait for it, or use another --out"
             )
+        return text, other
+
+    def _judge(self) -> None:
+        text, other = self._refuse_living(self.path)
+        if other is None:
+            return
         gone = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.gone")
         with suppress(FileNotFoundError):
             self.path.rename(gone)
@@ -112,7 +139,8 @@ def check_settings(path: Path, settings: dict[str, Any], ignore: tuple[str, ...]
     """Refuse other settings than those that the output was begun with, but for keys in `ignore`.
 
     Raises:
-        UsageError: naming every key that changed, with old and new value.
+        UsageError: naming every key that changed, with old and new value, and the sources whose
+            files changed.
     """
     if not path.exists():
         return
@@ -120,10 +148,23 @@ def check_settings(path: Path, settings: dict[str, Any], ignore: tuple[str, ...]
     changed = [
         k for k in sorted({*old, *settings}) if k not in ignore and old.get(k) != settings.get(k)
     ]
+    if changed == ["limit"] and old["limit"]:
+        raise UsageError(
+            f"{path.parent.parent} holds a taste (--limit {old['limit']}); "
+            "use another --out, or --overwrite to replace it"
+        )
+    if changed == ["files"]:
+        before, now = old.get("files") or {}, settings["files"]
+        roles = [k for k in sorted({*before, *now}) if before.get(k) != now.get(k)]
+        raise UsageError(
+            f"{path.parent.parent} was built from other files: size or time of {' and '.join(roles)} "
+            "changed since; use another --out, or --overwrite to build anew from what is there now"
+        )
     if changed:
         shown = "; ".join(
-            f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}" for k in changed
-        )
+            f"{k}: {_short(old.get(k))} -> {_short(settings.get(k))}"
+            for k in changed if k != "files"
+        )  # fmt: skip
         raise UsageError(
             f"{path.parent.parent} was built with other settings ({shown}); "
             "use another --out, or --overwrite to build anew"
@@ -133,3 +174,35 @@ def check_settings(path: Path, settings: dict[str, Any], ignore: tuple[str, ...]
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def finished(target: Path, work: Path) -> bool:
+    """Whether the release stands whole; a pointer that a crash left unwritten is written now.
+
+    Raises:
+        BuildError: a released file is missing or of another size.
+    """
+    from catalogs.releases.manifest import point
+
+    if not (target / "manifest.json").exists() or (work / RETRYING).exists():
+        return False
+    for entry in read_json(target / "manifest.json")["files"]:
+        path = target / entry["path"]
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            raise BuildError(
+                f"{path} is missing or cut, so {target} is damaged; "
+                "--overwrite builds it anew, pipelines.verify names every fault"
+            )
+    pointer = target.parent / "latest.json"
+    if not pointer.exists() or read_json(pointer).get("version") != target.name.removeprefix("v"):
+        point(target.parent, target.name.removeprefix("v"))
+    return True
+
+
+def clear(work: Path, target: Path) -> None:
+    """Throw away a release and the work that led to it, but for the locks."""
+    shutil.rmtree(target, ignore_errors=True)
+    (target.parent / "latest.json").unlink(missing_ok=True)
+    for entry in work.iterdir():
+        if not entry.name.startswith("lock"):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

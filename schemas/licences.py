@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.errors import SourceError, nearest
+from schemas.errors import UsageError, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Licence:
         share_alike: derived tables must carry the same licence.
         redistribute: whether copies may be passed on at all.
         attribution: whether a credit line is required.
+        commercial: whether copies may be used to earn money.
         hub: id that the Hugging Face hub knows, or `other`.
     """
 
@@ -25,6 +26,7 @@ class Licence:
     share_alike: bool = False
     redistribute: bool = True
     attribution: bool = True
+    commercial: bool = True
     hub: str = "other"
 
 
@@ -58,9 +60,17 @@ LICENCES = {
             hub="cc-by-sa-4.0",
         ),
         Licence(
+            "CC-BY-SA-3.0",
+            "Creative Commons Attribution Share Alike 3.0",
+            "https://creativecommons.org/licenses/by-sa/3.0/",
+            share_alike=True,
+            hub="cc-by-sa-3.0",
+        ),
+        Licence(
             "CC-BY-NC-4.0",
             "Creative Commons Attribution Non Commercial 4.0",
             "https://creativecommons.org/licenses/by-nc/4.0/",
+            commercial=False,
             hub="cc-by-nc-4.0",
         ),
         Licence(
@@ -81,6 +91,25 @@ LICENCES = {
             "https://opendatacommons.org/licenses/odbl/1-0/",
             share_alike=True,
             hub="odbl",
+        ),
+        Licence(
+            "ODC-By-1.0",
+            "Open Data Commons Attribution License 1.0",
+            "https://opendatacommons.org/licenses/by/1-0/",
+            hub="odc-by",
+        ),
+        Licence(
+            "PDDL-1.0",
+            "Open Data Commons Public Domain Dedication and License 1.0",
+            "https://opendatacommons.org/licenses/pddl/1-0/",
+            attribution=False,
+            hub="pddl",
+        ),
+        Licence(
+            "etalab-2.0",
+            "Etalab Open Licence 2.0",
+            "https://www.etalab.gouv.fr/licence-ouverte-open-licence/",
+            hub="etalab-2.0",
         ),
         Licence(
             "DL-DE-BY-2.0",
@@ -110,6 +139,16 @@ LICENCES = {
             attribution=False,
         ),
         Licence(
+            "LicenseRef-swisstopo-OGD",
+            "swisstopo free geodata: any use, source named",
+            "https://www.swisstopo.admin.ch/en/terms-of-use-free-geodata-and-geoservices",
+        ),
+        Licence(
+            "LicenseRef-IGN-Spain",
+            "IGN Spain terms of use: attribution, compatible with CC-BY-4.0",
+            "https://www.ign.es/resources/licencia/Condiciones_licenciaUso_IGN.pdf",
+        ),
+        Licence(
             "LicenseRef-LPDAAC",
             "NASA LP DAAC data policy: no restrictions, citation asked",
             "https://lpdaac.usgs.gov/data/data-citation-and-policies/",
@@ -122,17 +161,17 @@ def licence(spdx: str, role: str) -> Licence:
     """The licence with that id. Matching ignores case.
 
     Raises:
-        SourceError: when the id is unknown or its terms forbid passing copies on.
+        UsageError: when the id is unknown or its terms forbid passing copies on.
     """
     known = {name.lower(): entry for name, entry in LICENCES.items()}
     found = known.get(spdx.lower())
     if found is None:
-        raise SourceError(
+        raise UsageError(
             f"{role}: unknown licence {spdx!r}; {nearest(spdx, LICENCES)} "
             f"(pass it with --license {role}=ID)"
         )
     if not found.redistribute:
-        raise SourceError(f"{role}: {found.id} does not allow redistribution; use another source")
+        raise UsageError(f"{role}: {found.id} does not allow redistribution; use another source")
     return found
 
 
@@ -146,4 +185,9 @@ def clash(parts: dict[str, set[str]]) -> str:
         alike = sorted(i for i in ids if i in LICENCES and LICENCES[i].share_alike)
         if len(alike) > 1:
             return f"{part}: {alike[0]} and {alike[1]} both demand share-alike under themselves"
+        closed = sorted(i for i in ids if i in LICENCES and not LICENCES[i].commercial)
+        if alike and closed:
+            return (
+                f"{part}: {alike[0]} demands share-alike and cannot take the terms of {closed[0]}"
+            )
     return ""

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from schemas.windows import EARTH_M, chord
+from schemas.windows import EARTH_M, chords
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -45,7 +45,7 @@ def cross_split_pairs(
         radius_m: greatest distance of the centres, metres.
     """
     rows = np.flatnonzero(valid & (splits >= 0))
-    reach = chord(radius_m)
+    reach = float(chords(radius_m))
     side = max(2 * reach, 2 * LEAST_CELL_M / EARTH_M)
     found = [np.empty((0, 2), np.int64)]
     if len(np.unique(splits[rows])) > 1:

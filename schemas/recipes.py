@@ -6,8 +6,25 @@ from typing import Any, Protocol, runtime_checkable
 
 from schemas.errors import UsageError, nearest
 
-NOUNS = ("window", "scenes", "image")
-"""What a step may need or give besides fact columns."""
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a setting outside [low, high] (or NaN).
+
+    Raises:
+        ValueError: naming setting, value and bounds.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"{name}={value:g}: must lie from {low:g} to {high:g}")
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Refuse a setting below `low` (or NaN).
+
+    Raises:
+        ValueError: naming setting, value and bound.
+    """
+    if not value >= low:
+        raise ValueError(f"{name}={value:g}: must be at least {low:g}")
 
 
 @runtime_checkable
@@ -68,6 +85,11 @@ class Pack:
     keep: tuple[Any, ...] = ()
     samples: int = 10_000
     megabytes: int = 512
+
+    def __post_init__(self) -> None:
+        """Refuse shards that hold nothing."""
+        at_least("pack.samples", self.samples, 1)
+        at_least("pack.megabytes", self.megabytes, 1)
 
 
 @dataclass(frozen=True)
@@ -148,7 +170,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for _, step in recipe.steps():
         if is_dataclass(step):
-            for item in fields(step):
+            for item in (f for f in fields(step) if f.init):
                 value = getattr(step, item.name)
                 if item.type in (float, "float"):
                     value = float(value)  # a recipe may write 5 for 5.0
@@ -188,7 +210,8 @@ def _resolve(name: str, known: dict[str, Any]) -> str:
     if hits:
         raise UsageError(f"--set {name}: ambiguous, say one of {', '.join(sorted(hits))}")
     short = {f"{k.split('.')[0]}.{k.rsplit('.', 1)[-1]}" for k in known}
-    raise UsageError(f"--set {name}: no such setting; {nearest(name, short)}")
+    near = set(known) if name.count(".") > 1 else short
+    raise UsageError(f"--set {name}: no such setting; {nearest(name, near)}")
 
 
 def _typed(name: str, value: Any, old: Any) -> Any:

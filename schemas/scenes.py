@@ -6,6 +6,9 @@ from typing import Any
 
 from schemas.windows import Grid
 
+ALPHA = "alpha"
+"""Name of a band that says which pixels are valid; never part of a chip unless asked for by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -20,6 +23,7 @@ class Band:
         scale, offset: physical value = stored * scale + offset, as declared (1, 0 when not).
         gsd: ground sampling distance in metres of this band's own grid, 0 when not declared.
         common: STAC common name (`red`, `nir`, ...), or the same as `name`.
+        assumed: whether the name follows from the band's number alone.
     """
 
     name: str
@@ -31,6 +35,12 @@ class Band:
     offset: float = 0.0
     gsd: float = 0.0
     common: str = ""
+    assumed: bool = False
+
+    @property
+    def alpha(self) -> bool:
+        """Whether this band tells validity, not colour."""
+        return (self.common or self.name) == ALPHA
 
 
 @dataclass(frozen=True, slots=True)

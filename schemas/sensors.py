@@ -22,6 +22,9 @@ SENTINEL_2 = {
 BY_COUNT = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 """Order assumed for 8-bit pictures without band descriptions: the aerial convention (NAIP m_ files)."""
 
+COLOURS = ("red", "green", "blue", "nir", "coastal", "pan")
+"""Colours that a file's header (GDAL's colour interpretation) may state for a band."""
+
 DISPLAY = {"sentinel-2": (0.0, 3000.0)}
 """Stored values (reflectance x 10,000, offset removed) shown as 0 and 255."""
 

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from schemas.windows import EARTH_M, to_lonlat, unit_vectors
+from schemas.windows import arcs, chords, to_lonlat, unit_vectors
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -40,18 +40,13 @@ def circles(
         lon, lat = to_lonlat(str(name), xs.ravel(), ys.ravel())
         points = unit_vectors(lon, lat).reshape(5, -1, 3)
         xyz[rows] = points[0]
-        radius[rows] = metres(np.linalg.norm(points[1:] - points[0], axis=2).max(axis=0))
+        radius[rows] = arcs(np.linalg.norm(points[1:] - points[0], axis=2).max(axis=0))
     return xyz, radius
-
-
-def metres(chords: npt.ArrayLike) -> Floats:
-    """Lengths on the ground, metres, of chords of the unit sphere."""
-    return np.asarray(2 * EARTH_M * np.arcsin(np.clip(np.asarray(chords) / 2, 0, 1)))
 
 
 def gap(xyz: Floats, radius_m: Floats, left: Ints, right: Ints) -> Floats:
     """Least distance in metres between circles `left` and `right` (negative where they overlap)."""
-    apart = metres(np.linalg.norm(xyz[left] - xyz[right], axis=1))
+    apart = arcs(np.linalg.norm(xyz[left] - xyz[right], axis=1))
     return apart - radius_m[left] - radius_m[right]
 
 
@@ -112,26 +107,21 @@ def closest(
     from scipy.spatial import cKDTree
 
     tree, widest = cKDTree(xyz[right]), float(radius_m[right].max())
-    most = _chords(np.asarray(within_m + radius_m[left].max() + widest))
-    chords, hits = tree.query(xyz[left], distance_upper_bound=float(most) * (1 + 1e-9) + 1e-12)
+    most = chords(within_m + radius_m[left].max() + widest)
+    lengths, hits = tree.query(xyz[left], distance_upper_bound=float(most) * (1 + 1e-9) + 1e-12)
     apart, partner = np.full(len(left), np.inf), np.full(len(left), -1, np.int64)
-    found = np.flatnonzero(np.isfinite(chords))
+    found = np.flatnonzero(np.isfinite(lengths))
     partner[found] = right[np.asarray(hits)[found]]
     apart[found] = gap(xyz, radius_m, left[found], partner[found])
-    least = metres(np.asarray(chords)[found]) - radius_m[left[found]] - widest
+    least = arcs(np.asarray(lengths)[found]) - radius_m[left[found]] - widest
     for row in found[(apart[found] > least + 1e-6) & (least < within_m)]:
         reach = min(apart[row], within_m) + radius_m[left[row]] + widest
-        ball = tree.query_ball_point(xyz[left[row]], float(_chords(reach)) + 1e-12)
+        ball = tree.query_ball_point(xyz[left[row]], float(chords(reach)) + 1e-12)
         rivals = np.sort(right[np.asarray(ball, np.int64)])
         gaps = gap(xyz, radius_m, np.full(len(rivals), left[row]), rivals)
         if len(rivals) and gaps.min() < apart[row]:
             apart[row], partner[row] = gaps.min(), rivals[gaps.argmin()]
     return apart, partner
-
-
-def _chords(length_m: npt.ArrayLike) -> Floats:
-    """Chords of the unit sphere that span metres on the ground; half the globe is the most."""
-    return np.asarray(2 * np.sin(np.clip(np.asarray(length_m) / EARTH_M, 0, np.pi) / 2))
 
 
 def _sides(splits: Ints) -> list[tuple[Ints, Ints]]:

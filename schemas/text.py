@@ -8,6 +8,11 @@ _BAD = re.compile(
 )
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 sample", "2,383 samples"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def clean(text: str, limit: int = 255) -> str:
     """Text as NFC without control, zero-width, bidi and surrogate characters, at most `limit` long.
 

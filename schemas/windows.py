@@ -40,11 +40,6 @@ class Grid:
         _, b, _, d, _, _ = self.transform
         return b != 0.0 or d != 0.0
 
-    def pixel(self, x: float, y: float) -> tuple[float, float]:
-        """(column, row) of a CRS position, as real numbers; the corner of the first pixel is (0, 0)."""
-        a, _, c, _, e, f = self.transform
-        return (x - c) / a, (y - f) / e
-
     def cut(self, col: int, row: int, width: int, height: int) -> "Grid":
         """The sub-grid that begins at pixel (col, row)."""
         a, b, c, d, e, f = self.transform
@@ -186,6 +181,11 @@ def unit_vectors(
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
 
 
-def chord(metres: float) -> float:
-    """Length of the chord on the unit sphere that spans `metres` along the ground."""
-    return 2 * math.sin(min(metres / EARTH_M, math.pi) / 2)
+def chords(length_m: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Chords of the unit sphere that span metres on the ground; half the globe is the most."""
+    return np.asarray(2 * np.sin(np.clip(np.asarray(length_m) / EARTH_M, 0, np.pi) / 2))
+
+
+def arcs(chord: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Metres on the ground that chords of the unit sphere span; inverse of `chords`."""
+    return np.asarray(2 * EARTH_M * np.arcsin(np.clip(np.asarray(chord) / 2, 0, 1)))

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import UsageError
+from schemas.scenes import Band, Scene
 from schemas.skyscript_names import COLLECTIONS, REMAPPED, make_name, parse_name, present_id
 from schemas.visible import load
-from transforms.captions import LIMIT, focus, multi, phrase, single
+from schemas.windows import Grid
+from transforms.captions import AERIAL, LIMIT, SATELLITE, focus, multi, phrase, single, source
 
 ROAD = {"highway": "residential"}
 
@@ -117,6 +119,35 @@ def test_check_5_both_captions_begin_alike() -> None:
     assert "surrounded by" not in one
     assert many.startswith(one)
     assert many.split(", surrounded by ")[0] == one
+
+
+@pytest.mark.parametrize(
+    ("platform", "collection", "dtype", "gsd", "seen"),
+    [
+        ("", "local", "uint8", 0.6, AERIAL),
+        ("", "local", "uint8", 1.0, SATELLITE),
+        ("", "local", "uint16", 0.6, SATELLITE),
+        ("", "USDA/NAIP/DOQQ", "uint8", 1.0, AERIAL),
+        ("", "Germany/Brandenburg/orthos/20cm", "uint8", 0.2, AERIAL),
+        ("", "SKYSAT/GEN-A/PUBLIC/ORTHO/RGB", "uint8", 0.8, SATELLITE),
+        ("", "alos-ortho", "uint8", 10.0, SATELLITE),
+        ("WV02", "open-data", "uint8", 0.4, SATELLITE),
+        ("Drone DJI", "open-data", "uint16", 0.1, AERIAL),
+        ("sentinel-2a", "sentinel-2-l2a", "uint16", 10.0, SATELLITE),
+    ],
+)
+def test_the_first_words_name_what_took_the_picture(
+    platform: str, collection: str, dtype: str, gsd: float, seen: str
+) -> None:
+    bands = (Band("red", "a.tif", dtype=dtype),)
+    grid = Grid("EPSG:32632", (gsd, 0.0, 0.0, 0.0, -gsd, 0.0), 10, 10)
+    scene = Scene("a", collection, None, grid, "", bands, "CC-BY-4.0", "x", platform=platform)
+    found = source(scene, gsd)
+    assert found == seen
+    assert single(ROAD, found) == f"{seen} of road of residential"
+    assert (
+        multi(ROAD, [ROAD], found) == f"{seen} of road of residential, surrounded by {focus(ROAD)}"
+    )
 
 
 def test_a_caption_needs_a_tag() -> None:

@@ -1,6 +1,7 @@
 """The command line: quick to answer, one sentence for a mistake, exit code 2."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,8 +132,24 @@ def test_a_misspelt_option_does_not_vanish_among_beams(
         (["--until", "mkae"], ["--until", "make"]),
         (["--license", "image=CC0-1.0"], ["image", "did you mean 'imagery'"]),
         (["--license", "CC0-1.0"], ["--license", "NAME=VALUE"]),
-        (["--imagery", "nowhere.tif"], ["nowhere.tif", "no such file"]),
-        (["--imagery", "planetary-computer"], ["not supported yet"]),
+        (["--imagery", "nowhere.tif", "--osm", "x.pbf"], ["nowhere.tif", "no such file"]),
+        (["--imagery", "planetary-computer", "--osm", "x.pbf"], ["not supported yet"]),
+        (["--imagery", "mine.tif"], ["--imagery mine.tif", "needs --osm"]),
+        (["--osm", "mine.osm.pbf"], ["--osm mine.osm.pbf", "needs --imagery"]),
+        (["--error-budget", "2"], ["--error-budget 2", "from 0 to 1"]),
+        (["--error-budget", "-1"], ["--error-budget -1", "from 0 to 1"]),
+        (["--error-budget", "nan"], ["--error-budget nan"]),
+        (["--set", "splits.val=-1"], ["splits.ByCell.val=-1", "from 0 to 1"]),
+        (["--set", "splits.val=.6", "--set", "splits.test=.6"], ["val + test=1.2"]),
+        (["--set", "splits.km=0"], ["splits.ByCell.km=0"]),
+        (["--set", "splits.buffer_km=-5"], ["buffer_km=-5", "at least 0"]),
+        (["--set", "gates.share=7"], ["gates.Valid.share=7", "from 0 to 1"]),
+        (["--set", "encode.quality=900"], ["encode.Jpeg.quality=900", "from 1 to 100"]),
+        (["--set", "pack.samples=0"], ["pack.samples=0", "at least 1"]),
+        (["--set", "quotas.cap=-1"], ["quotas.PerClass.cap=-1"]),
+        (["--set", "windows.px=-1"], ["windows.Thin.px=-1"]),
+        (["--set", "osm.Nearby.mots=5"], ["did you mean 'osm.Nearby.most'"]),
+        (["--out", "caf\udce9"], ["caf", "not UTF-8"]),
         (["--osm", "nowhere.osm.pbf", "--imagery", "none", "--plan"], ["nowhere.osm.pbf"]),
         (["--out", "gs://bucket/x"], ["gs://bucket/x", "not supported yet"]),
         (["stray"], ["stray", "no option"]),
@@ -187,6 +204,35 @@ def test_mistakes_in_a_settings_file(
     monkeypatch.chdir(tmp_path)
     said = refused(capsys, "--dataset", "skyscript", "--config", config(tmp_path, text))
     assert all(word in said for word in words), said
+
+
+def test_a_settings_file_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the parser's name for a text without a file."""
+    said = refused(
+        capsys, "--dataset", "skyscript", "--config", config(tmp_path, "seed: 1\nlimit: [1\n")
+    )
+    assert "run.yaml line 3" in said and "unicode string" not in said
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    """One sentence with the way out, in a process of its own with a home that is none."""
+    env = {**os.environ, "HOME": "/proc/nohome", "EARTHLOOM_CACHE": "", "XDG_CACHE_HOME": ""}
+    run = [sys.executable, "-m", "pipelines.build", "--dataset", "skyscript", "--out", "out"]
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr and "EARTHLOOM_CACHE" in done.stderr
+
+
+def test_a_reader_that_leaves_early() -> None:
+    """`... --list | head -0`: no traceback."""
+    code = (
+        "import os, sys; os.close(1); os.open(os.devnull, os.O_RDONLY); r, w = os.pipe(); "
+        "os.close(r); os.dup2(w, 1); from pipelines.commands.build import main; "
+        "os._exit(main(['--list']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_settings_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,9 @@ class Commit:
         rows: samples in it.
         shipped, rejected, failed: what became of them.
         retryable: failed ones that `--retry-failed` may mend.
-        bytes, sha256: of its payload file.
+        bytes: size of its payload file.
+        checksum: of its payload file; CRC-32 of a block, which stays in the work area, SHA-256 of a
+            shard, which is released.
     """
 
     plan: str
@@ -25,7 +27,7 @@ class Commit:
     failed: int
     retryable: int
     bytes: int
-    sha256: str
+    checksum: str
 
     def write(self, path: Path) -> None:
         """Write the record; nothing of the work may be written after it."""

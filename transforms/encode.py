@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from schemas.recipes import within
 from schemas.samples import Image, Sample
 from schemas.tables import flat
 from transforms import geotiff
 from transforms.context import Context
 
 
-def picture(image: Image) -> npt.NDArray[np.uint8]:
-    """An image as 8-bit `(y, x, 3)` RGB (or `(y, x)` when it has fewer than three bands).
+def planes(image: Image) -> list[npt.NDArray[np.uint8]]:
+    """Red, green and blue of an image as 8-bit `(y, x)` (one plane where it has fewer than three bands).
 
-    Red, green and blue by name where they are there, else the first bands; `image.display` maps to
-    0..255, invalid pixels are black.
+    By name where they are there, else the first bands; `image.display` maps to 0..255, invalid
+    pixels are black.
     """
     names = [n for n in ("red", "green", "blue") if n in image.bands]
     places = (
@@ -26,17 +27,17 @@ def picture(image: Image) -> npt.NDArray[np.uint8]:
         if len(names) == 3
         else list(range(3 if len(image.bands) >= 3 else 1))
     )
-    height, width = image.array.shape[-2:]
-    out = np.empty((height, width, len(places)), np.uint8)
     table = _lut(image.array.dtype, image.display)
-    for channel, band in enumerate(places):
-        if table is not None:
-            out[..., channel] = table.take(image.array[band])
-        else:
-            out[..., channel] = _scaled(image.array[band], image.display)
+    found = [
+        _scaled(image.array[band], image.display)
+        if table is None
+        else table.take(image.array[band])
+        for band in places
+    ]
     if not image.valid.all():
-        out[~image.valid] = 0
-    return out if len(places) == 3 else out[..., 0]
+        for plane in found:
+            plane[~image.valid] = 0
+    return found
 
 
 _LUTS: dict[tuple[str, float, float], npt.NDArray[np.uint8]] = {}
@@ -72,18 +73,24 @@ class Jpeg:
     media_type: str = field(default="image/jpeg", init=False)
     feature: str = field(default="image", init=False)
 
+    def __post_init__(self) -> None:
+        """Refuse a quality that Pillow would clip without a word."""
+        within("encode.Jpeg.quality", self.quality, 1, 100)
+
     def __call__(self, sample: Sample, ctx: Context) -> bytes:
         """The JPEG file."""
         from PIL import Image as Pillow
 
+        shown = [Pillow.fromarray(plane) for plane in planes(sample.images["image"])]
+        picture = Pillow.merge("RGB", shown) if len(shown) == 3 else shown[0]
         stream = io.BytesIO()
-        Pillow.fromarray(picture(sample.images["image"])).save(stream, "JPEG", quality=self.quality)
+        picture.save(stream, "JPEG", quality=self.quality)
         return stream.getvalue()
 
 
 @dataclass(frozen=True)
 class GeoTiff:
-    """All bands, losslessly, with CRS, affine, nodata and band descriptions."""
+    """All bands, losslessly, with CRS, affine, nodata (or a mask) and band descriptions."""
 
     needs: tuple[str, ...] = field(default=("image",), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
@@ -93,7 +100,7 @@ class GeoTiff:
     def __call__(self, sample: Sample, ctx: Context) -> bytes:
         """The GeoTIFF file."""
         image = sample.images["image"]
-        return geotiff.encode(image.array, image.grid, image.nodata, image.bands)
+        return geotiff.encode(image.array, image.grid, image.nodata, image.bands, image.valid)
 
 
 @dataclass(frozen=True)

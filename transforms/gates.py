@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import Reject
+from schemas.recipes import at_least, within
 from schemas.samples import Image, Sample
 from transforms.context import Context
 
@@ -22,6 +23,10 @@ class DateGap:
     years: float = 0.0
     needs: tuple[str, ...] = field(default=("datetime", "osm_timestamp"), init=False)
     gives: dict[str, str] = field(default_factory=lambda: {"date_gap_days": "float64"}, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a gap that nothing can keep."""
+        at_least("gates.DateGap.years", self.years, 0)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with `date_gap_days` (image minus map).
@@ -50,6 +55,10 @@ class Valid:
     share: float = 0.98
     needs: tuple[str, ...] = field(default=("image", "nodata_share"), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        within("gates.Valid.share", self.share, 0, 1)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample unchanged.
@@ -83,6 +92,10 @@ class NotBlank:
     least: float = 0.25
     needs: tuple[str, ...] = field(default=("image",), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a contrast that no chip, or every chip, has."""
+        within("gates.NotBlank.least", self.least, 0, 128)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample unchanged.

@@ -108,14 +108,18 @@ class Find:
 
 
 def choose_bands(scene: Scene, wanted: tuple[str, ...]) -> tuple[Band, ...]:
-    """The scene's bands with these common or own names, in that order; all of its finest if none match."""
+    """The scene's bands with these common or own names, in that order; all of its finest if none match.
+
+    An alpha band is taken only where its name is asked for.
+    """
     by_name = {b.common or b.name: b for b in reversed(scene.bands)}
     by_name.update({b.name: b for b in scene.bands})
     found = tuple(by_name[name] for name in wanted if name in by_name)
     if found:
         return found
-    finest = min(b.gsd for b in scene.bands)
-    return tuple(b for b in scene.bands if b.gsd <= finest * 1.01)
+    pictures = [b for b in scene.bands if not b.alpha] or scene.bands
+    finest = min(b.gsd for b in pictures)
+    return tuple(b for b in pictures if b.gsd <= finest * 1.01)
 
 
 def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.NDArray[Any]:
@@ -180,6 +184,39 @@ def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[n
     return valid
 
 
+def nodata_of(bands: tuple[Band, ...]) -> float | None:
+    """The stored value that means "no data": as the catalogue states it, else as the file does."""
+    stated = next((b.nodata for b in bands if b.nodata is not None), None)
+    if stated is not None:
+        return stated
+    found = SHELF.get(bands[0].href).nodatavals[bands[0].index - 1]
+    return None if found is None else float(found)
+
+
+def unmasked(
+    bands: tuple[Band, ...],
+    scene: Scene,
+    box: tuple[int, int, int, int] | None = None,
+    shape: tuple[int, int] | None = None,
+) -> npt.NDArray[np.bool_] | None:
+    """Where the masks and alpha bands of all files of `bands` say "valid", (y, x); None without any.
+
+    Args:
+        box: (column, row, width, height) of the window; the whole scene when None.
+        shape: (y, x) to decimate to.
+
+    Raises:
+        Fault: `raster_unreadable`.
+    """
+    valid: npt.NDArray[np.bool_] | None = None
+    for href in dict.fromkeys(band.href for band in bands):
+        colours = {b.index for b in scene.bands if b.href == href and not b.alpha}
+        found = SHELF.mask(href, colours, box, shape)
+        if found is not None:
+            valid = found if valid is None else valid & found
+    return valid
+
+
 def remove_offset(array: npt.NDArray[Any], offset: int, nodata: float | None) -> npt.NDArray[Any]:
     """Stored numbers + offset, clipped at 0 (1 where nodata is 0), nodata kept apart, same dtype."""
     if offset == 0:
@@ -200,7 +237,9 @@ def display_of(scene: Scene, bands: tuple[Band, ...], cache: dict[str, Any]) -> 
         return scene.display
     if (known := cache.get(scene.key)) is None:
         small = np.stack([SHELF.thumbnail(b.href, b.index) for b in bands[:3]])
-        good = small[:, valid_pixels(small, bands[0].nodata)]
+        valid = valid_pixels(small, nodata_of(bands))
+        masked = unmasked(bands[:3], scene, shape=small.shape[1:])
+        good = small[:, valid if masked is None else valid & masked]
         low, high = np.percentile(good, (2, 98)) if good.size else (0.0, 1.0)
         known = cache[scene.key] = (float(low), float(max(high, low + 1)))
     return known
@@ -239,10 +278,13 @@ class Read:
         assert window is not None
         bands = choose_bands(scene, self.bands)
         stored = read_window(bands, window, scene)
-        nodata = bands[0].nodata
+        nodata = nodata_of(bands)
         rule = convention(scene.collection, scene.baseline, scene.offset_applied)
         array = remove_offset(stored, rule.offset, nodata)
         valid = valid_pixels(array, nodata)
+        box = (window.col, window.row, window.grid.width, window.grid.height)
+        masked = unmasked(bands, scene, box)
+        valid = valid if masked is None else valid & masked
         names = tuple(b.common or b.name for b in bands)
         sample.images["image"] = Image(
             array, names, window.grid, nodata, valid, display_of(scene, bands, ctx.scratch)

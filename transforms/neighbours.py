@@ -4,15 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.spacing import gap
-from schemas.windows import EARTH_M
+from schemas.windows import chords
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-
-def chords(metres: Floats) -> Floats:
-    """Chords of the unit sphere that span these ground lengths."""
-    return np.asarray(2 * np.sin(np.clip(metres / EARTH_M, 0, np.pi) / 2))
 
 
 def better_ranked_within(

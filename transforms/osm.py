@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from catalogs.sources.osm import open_osm
 from schemas.errors import Reject
+from schemas.geo import beside
 from schemas.samples import Drop, Sample
 from schemas.visible import Visible as Table
 from schemas.visible import load
 from schemas.windows import Bounds, Grid, from_lonlat, ground_gsd
-from transforms.captions import multi, single
+from transforms.captions import multi, single, source
 from transforms.context import Context
 
 FINEST = 0.01  # metres: at this GSD every groundable tag is visible
@@ -199,9 +200,10 @@ class Nearby:
         assert ctx.start_rows is not None
         if not samples:
             return samples
-        outlines = [sample.window.outline() for sample in samples if sample.window]
+        here = samples[0].lon
+        outlines = [_near(s.window.outline(), here) for s in samples if s.window]
         around = ctx.start_rows(_bounds(outlines))
-        shapes = np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy()))
+        shapes = _moved(np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy())), here)
         keys, tags = around["key"].to_pylist(), around["_tags"].to_pylist()
         boxes = shapely.polygons(outlines)
         window, other = shapely.STRtree(shapes).query(boxes, predicate="intersects")
@@ -220,7 +222,8 @@ class Nearby:
             own = f"{PREFIX[str(sample.facts['osm_type'])]}{sample.facts['osm_id']}"
             gsd = nominal(sample.window.gsd)
             found = [i for i in hits if keys[i] != own and visible_tags(tags[i], gsd)]
-            apart = np.round(_distances(sample.lon, sample.lat, shapes[found]), 2)
+            lon = float(beside(sample.lon, here))
+            apart = np.round(_distances(lon, sample.lat, shapes[found]), 2)
             order = sorted(range(len(found)), key=lambda k: (apart[k], keys[found[k]]))
             near = [found[k] for k in order[: self.most]]
             sample.facts["surrounding_tags"] = json.dumps(
@@ -230,9 +233,34 @@ class Nearby:
         return samples
 
 
+def _near(ring: npt.NDArray[np.float64], lon: float) -> npt.NDArray[np.float64]:
+    """A ring without jumps, moved by a whole turn to where it is nearest to a longitude."""
+    turn = float(beside(ring[0, 0], lon) - ring[0, 0])
+    return np.stack([ring[:, 0] + turn, ring[:, 1]], axis=1)
+
+
+def _moved(shapes: npt.NDArray[Any], lon: float) -> npt.NDArray[Any]:
+    """Lon/lat shapes, those beyond the antimeridian moved to the side of a longitude."""
+    import shapely
+
+    bounds = shapely.bounds(shapes)
+    middle = (bounds[:, 0] + bounds[:, 2]) / 2
+    turns = np.nan_to_num(beside(middle, lon) - middle)
+    far = np.flatnonzero((turns != 0) & (bounds[:, 2] - bounds[:, 0] < 180))
+    for row in far:
+        shift = np.array([turns[row], 0.0])
+        shapes[row] = shapely.transform(shapes[row], lambda xy, shift=shift: xy + shift)
+    return shapes
+
+
 def _bounds(rings: list[npt.NDArray[np.float64]]) -> Bounds:
+    """(west, south, east, north) of rings that lie near each other; west > east across 180."""
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    if east - west < 360:
+        west, east = (
+            (side + 180) % 360 - 180 if abs(side) > 180 else side for side in (west, east)
+        )
     return float(west), float(south), float(east), float(north)
 
 
@@ -251,7 +279,9 @@ def _distances(lon: float, lat: float, shapes: npt.NDArray[Any]) -> npt.NDArray[
 class Captions:
     """Captions by the grammar of specs/skyscript.md: `title` (focus) and `title_multi_objects`."""
 
-    needs: tuple[str, ...] = field(default=("center_tags", "surrounding_tags"), init=False)
+    needs: tuple[str, ...] = field(
+        default=("window", "scenes", "center_tags", "surrounding_tags"), init=False
+    )
     gives: dict[str, str] = field(
         default_factory=lambda: {"title": "string", "title_multi_objects": "string"}, init=False
     )
@@ -260,5 +290,9 @@ class Captions:
         """The sample with both captions."""
         focus: Mapping[str, str] = json.loads(str(sample.facts["center_tags"]))
         around: list[Mapping[str, str]] = json.loads(str(sample.facts["surrounding_tags"]))
-        sample.facts.update(title=single(focus), title_multi_objects=multi(focus, around))
+        assert sample.window is not None
+        seen = source(sample.scenes[0], nominal(sample.window.gsd))
+        sample.facts.update(
+            title=single(focus, seen), title_multi_objects=multi(focus, around, seen)
+        )
         return sample

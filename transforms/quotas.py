@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from schemas.chance import unit
+from schemas.recipes import at_least
 from transforms.context import Context
 
 
@@ -23,10 +24,18 @@ class PerClass:
 
     by: str = "main_tag"
     cap: int = 5000
-    needs: tuple[str, ...] = field(default=("window", "main_tag"), init=False)
     gives: dict[str, str] = field(
         default_factory=lambda: {"sampling_weight": "float64"}, init=False
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a cap below nothing."""
+        at_least("quotas.PerClass.cap", self.cap, 0)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """A window, and the fact that names the class."""
+        return ("window", self.by)
 
     def count(self, part: pa.Table) -> dict[str, int]:
         """Samples by class in one partition."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from schemas.chance import unit
 from schemas.grids import cells, name
+from schemas.recipes import at_least, within
 from transforms.context import Context
 from transforms.neighbours import within_buffer
 from transforms.windows import centres
@@ -47,6 +48,14 @@ class ByCell:
         default_factory=lambda: {"split": "string", "cell": "string"}, init=False
     )
     reads: tuple[str, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse shares that are none, and cells without a size."""
+        within("splits.ByCell.val", self.val, 0, 1)
+        within("splits.ByCell.test", self.test, 0, 1)
+        within("splits.ByCell.val + test", self.val + self.test, 0, 1)
+        within("splits.ByCell.km", self.km, 0.1, 10_000)
+        at_least("splits.ByCell.buffer_km", self.buffer_km, 0)
 
     def halo_m(self, part: pa.Table) -> float:
         """How far beyond a partition its decision may look, metres."""

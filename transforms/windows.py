@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.chance import unit
 from schemas.errors import Reject
+from schemas.recipes import at_least
 from schemas.samples import Sample
 from schemas.windows import Bounds, Grid, Window, from_lonlat, ground_gsd, unit_vectors
 from transforms.context import Context
@@ -117,6 +118,10 @@ class Thin:
     needs: tuple[str, ...] = field(default=("window", "collection"), init=False)
     gives: dict[str, str] = field(default_factory=dict, init=False)
     reads: tuple[str, ...] = field(default=("collection", "year"), init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a distance below nothing."""
+        at_least("windows.Thin.px", self.px, 0)
 
     def halo_m(self, part: pa.Table) -> float:
         """How far beyond a partition its decision may look, metres."""

@@ -1,5 +1,7 @@
-"""Per-band statistics from the sums that each sample carries; training samples only."""
+"""Statistics of each band of each collection, from the sums that each training sample carries."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,9 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.scenes import Scene
+from schemas.recipes import Recipe
+from schemas.scenes import Band, Scene
 
 BINS = 256
+EVERY = "all"
+"""The group of samples of a recipe that does not tell collections apart."""
 
 
 @dataclass
@@ -26,21 +31,52 @@ class BandTotal:
     histogram: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
 
-def add_bands(totals: dict[str, BandTotal], batch: pa.RecordBatch, split: str = "train") -> None:
-    """Add the `band_stats` of the rows of `split` to `totals`, by band name."""
-    column = batch.filter(pc.equal(batch.column("split"), split)).column("band_stats")
-    stats = pc.list_flatten(column)
+Totals = dict[str, dict[str, BandTotal]]
+"""Sums by group (see `groups`) and band name."""
+
+
+def groups(scenes: Mapping[str, Scene], recipe: Recipe) -> dict[str, str]:
+    """The group of each scene, by its key: pixels of a group share a scale and may be pooled.
+
+    It is the scene's collection, or `EVERY` where the recipe has no fact `collection`. Where a
+    group stores one band in several data types, its scenes are told apart: `local uint8`.
+    """
+    known = "collection" in recipe.columns()
+    found = {key: scene.collection if known else EVERY for key, scene in scenes.items()}
+    kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for key, scene in scenes.items():
+        for band in scene.bands:
+            kinds[found[key], band.common or band.name].add(band.dtype)
+    torn = {group for (group, _), types in kinds.items() if len(types) > 1}
+    return {
+        key: f"{group} {scenes[key].bands[0].dtype}" if group in torn else group
+        for key, group in found.items()
+    }
+
+
+def add_bands(
+    totals: Totals, batch: pa.RecordBatch, group: Sequence[str], split: str = "train"
+) -> None:
+    """Add the `band_stats` of the rows of `split` to `totals`.
+
+    Args:
+        group: of each row of the batch.
+    """
+    rows = np.flatnonzero(np.array(batch.column("split").to_pylist(), object) == split)
+    column = batch.column("band_stats").take(pa.array(rows))
+    stats, owner = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
     if not len(stats):
         return
     bands = np.array(stats.field("band").to_pylist(), dtype=object)
+    own = np.array(group, dtype=object)[rows][owner]
     columns = {
         name: stats.field(name).to_numpy(zero_copy_only=False)
         for name in ("valid", "nodata", "sum", "squares", "min", "max")
     }
     bins = stats.field("histogram").flatten().to_numpy(zero_copy_only=False).reshape(-1, BINS)
-    for band in dict.fromkeys(bands):
-        rows = np.flatnonzero(bands == band)
-        total = totals.setdefault(str(band), BandTotal())
+    for name, band in dict.fromkeys(zip(own, bands, strict=True)):
+        rows = np.flatnonzero((own == name) & (bands == band))
+        total = totals.setdefault(name, {}).setdefault(band, BandTotal())
         total.valid += int(columns["valid"][rows].sum())
         total.nodata += int(columns["nodata"][rows].sum())
         total.sum += float(columns["sum"][rows].sum())
@@ -52,14 +88,21 @@ def add_bands(totals: dict[str, BandTotal], batch: pa.RecordBatch, split: str = 
         total.histogram += bins[rows].sum(axis=0, dtype=np.int64)
 
 
-def full_scale(band: str, scenes: dict[str, Scene]) -> float:
+def members(group: str, scenes: Mapping[str, Scene], recipe: Recipe) -> list[Scene]:
+    """The scenes of a group."""
+    return [scenes[key] for key, name in groups(scenes, recipe).items() if name == group]
+
+
+def band_of(name: str, scenes: Iterable[Scene]) -> Band | None:
+    """The first band of that common or own name; None when no scene has it."""
+    every = (band for scene in scenes for band in scene.bands)
+    return next((band for band in every if (band.common or band.name) == name), None)
+
+
+def full_scale(band: Band | None) -> float:
     """The value at the top of a band's histogram: the greatest of its integer type, else 1."""
-    for scene in scenes.values():
-        for entry in scene.bands:
-            if (entry.common or entry.name) == band:
-                kind = np.dtype(entry.dtype)
-                return float(np.iinfo(kind).max) if kind.kind in "iu" else 1.0
-    return 255.0
+    kind = np.dtype(band.dtype if band else "uint8")
+    return float(np.iinfo(kind).max) if kind.kind in "iu" else 1.0
 
 
 def describe(total: BandTotal, scale: float) -> dict[str, Any]:

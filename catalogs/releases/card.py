@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.files import write_bytes
+from catalogs.releases.bands import EVERY
+from catalogs.releases.cautions import known, taste
 from catalogs.releases.frontmatter import front_matter
 from catalogs.releases.legal import NO_ADVICE, credit_lines, licence_table
 from catalogs.releases.parts import by_part, spoken
@@ -12,6 +14,7 @@ from catalogs.releases.story import columns, examples, method, sample
 from catalogs.releases.survey import Survey
 from catalogs.releases.words import cell, number, size, table
 from schemas.release import Staging
+from schemas.text import counted
 
 CLASSES_SHOWN = 25
 
@@ -22,6 +25,7 @@ def write_card(
     """Write README.md from the surveyed rows and the statistics."""
     sections = [
         opening(staging, found, stage),
+        taste(staging, found),
         sample(staging),
         examples(stage, staging),
         snippets(stage, staging, found),
@@ -54,10 +58,10 @@ def opening(staging: Staging, found: Survey, stage: Path) -> str:
     weight = sum(path.stat().st_size for path in (stage / "data").glob("*.tar"))
     years = {year for counts in found.years.values() for year in counts if year != "unknown"}
     metres = sorted(float(value) for value in found.gsd)
-    shapes = sorted({f"{wide} x {high}" for _, wide, high in found.grids})
+    shapes = [f"{wide} x {high}" for wide, high in sorted({grid[1:] for grid in found.grids})]
     total = sum(found.samples.values())
     facts = [
-        ("samples", f"{number(total)} in {number(len(found.shards))} tar files, {size(weight)}"),
+        ("samples", f"{number(total)} in {counted(len(found.shards), 'tar file')}, {size(weight)}"),
         ("splits", ", ".join(f"{name} {number(n)}" for name, n in found.samples.items())),
         ("chip", f"{', '.join(shapes[:4])}{' and others' if len(shapes) > 4 else ''} pixels"),
         ("pixel on the ground", span(metres, "m")),
@@ -139,8 +143,9 @@ def splits(staging: Staging, quality: dict[str, Any]) -> str:
     near = quality["near_duplicates"]
     if near["compared"]:
         lines += [
-            f"Near-duplicates across splits: {number(near['pairs'])} pairs ({near['method']}; "
-            f"{number(near['compared'])} pictures compared, {number(near['too_flat'])} too flat).",
+            f"Near-duplicates across splits: {counted(near['pairs'], 'pair')} ({near['method']}; "
+            f"{counted(near['compared'], 'picture')} compared, {number(near['too_flat'])} too "
+            "flat).",
             "",
         ]
     return "\n".join(lines)
@@ -167,18 +172,22 @@ def losses(staging: Staging) -> str:
 
 
 def bands(stats: dict[str, Any]) -> str:
-    """Band statistics of the training samples, for normalisation."""
-    entries = stats["bands"]["bands"]
-    if not entries:
-        return ""
+    """Band statistics of the training samples by collection, for normalisation."""
     rows = [
-        (f"`{name}`", *(f"{e[k]:g}" for k in ("mean", "std", "p1", "p99")),
+        (f"`{cell(group)}`", f"`{cell(name)}`",
+         *(f"{e[k]:g}" for k in ("mean", "std", "p1", "p99")),
          f"{100 * e['nodata_share']:.2f} %")
+        for group, entries in stats["bands"]["collections"].items()
         for name, e in entries.items()
         if "mean" in e
     ]  # fmt: skip
-    head = ("band", "mean", "std", "1 %", "99 %", "nodata")
-    lines = ["## Band statistics", "", "Stored values, training samples only.", ""]
+    if not rows:
+        return ""
+    head = ("collection", "band", "mean", "std", "1 %", "99 %", "nodata")
+    lead = "Stored values, training samples only."
+    if set(stats["bands"]["collections"]) != {EVERY}:
+        lead += " Collections are not pooled: normalise each sample with the numbers of its own."
+    lines = ["## Band statistics", "", lead, ""]
     return "\n".join([*lines, *table(head, rows), ""])
 
 
@@ -187,20 +196,6 @@ def rights(staging: Staging, found: Survey) -> str:
     lines = ["## Licences and credits", "", *licence_table(by_part(staging, found)), ""]
     lines += [*(f"- {line}" for line in credit_lines(staging, found)), ""]
     return "\n".join([*lines, f"Details: LICENSE.md, ATTRIBUTION.md. {NO_ADVICE}", ""])
-
-
-def known(staging: Staging, found: Survey) -> str:
-    """Where the dataset departs from its published model, and what to mind."""
-    notes = list(staging.recipe.card.deviations)
-    undated = sum(shard.undated for shard in found.shards.values())
-    if undated:
-        notes.append(
-            f"{number(undated)} samples come from scenes without a recorded time; their STAC items "
-            "say `datetime_unknown` and carry a stand-in."
-        )
-    if not notes:
-        return ""
-    return "\n".join(["## Known deviations", "", *(f"- {note}" for note in notes), ""])
 
 
 def files() -> str:

@@ -37,9 +37,10 @@ SOURCES = pa.schema(
 )
 
 PACKAGES = (
-    "apache-beam", "numpy", "pyarrow", "rasterio", "shapely", "pyproj", "pillow", "scipy",
-    "pyogrio", "osmium", "fsspec", "pyyaml", "pystac",
+    "affine", "apache-beam", "deflate", "jsonschema", "numpy", "osmium", "pillow", "pyarrow",
+    "pyogrio", "pyproj", "pystac", "pyyaml", "rasterio", "rich", "scipy", "shapely",
 )  # fmt: skip
+"""Distributions that the engine imports; a test compares them with its imports."""
 
 
 def write_provenance(folder: Path, staging: Staging) -> None:
@@ -77,14 +78,38 @@ def plain(value: Any) -> Any:
 
 
 def environment() -> str:
-    """Versions of Python and of the packages that touch the data, one a line."""
+    """Versions of Python, of the packages that the engine imports and of their libraries."""
     lines = [f"python=={platform.python_version()}"]
     for name in PACKAGES:
         try:
             lines.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             continue
+    lines += [f"{name}=={version}" for name, version in libraries().items() if version]
     return "\n".join(lines) + "\n"
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the C libraries in these packages, by `package:library`; "" where unknown.
+
+    Each package brings its own: pixels go through rasterio's GDAL, tables through pyogrio's.
+    """
+    import pyogrio
+    import pyproj
+    import rasterio
+    import shapely
+    from PIL import features
+
+    return {
+        "pillow:libjpeg": features.version("jpg") or "",
+        "pillow:libjpeg-turbo": features.version("libjpeg_turbo") or "",
+        "pyogrio:gdal": pyogrio.__gdal_version_string__,
+        "pyproj:proj": pyproj.proj_version_str,
+        "rasterio:gdal": rasterio.__gdal_version__,
+        "rasterio:geos": rasterio.__geos_version__,
+        "rasterio:proj": rasterio.__proj_version__,
+        "shapely:geos": shapely.geos_version_string,
+    }
 
 
 def sources(staging: Staging) -> Iterator[dict[str, Any]]:

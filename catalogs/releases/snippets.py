@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from catalogs.releases.bands import EVERY
 from catalogs.releases.survey import Survey
 from schemas.release import Staging
 from schemas.tables import member_columns
@@ -39,6 +40,18 @@ import pyarrow.parquet as pq
 table = pq.read_table("metadata/samples.parquet", filters=[("split", "=", "{split}")])
 """
 
+NORMS = """\
+import json
+import pyarrow.parquet as pq
+
+table = pq.read_table("metadata/samples.parquet", filters=[("split", "=", "train")])
+row = table.slice(0, 1).to_pylist()[0]
+with open("stats/stats.json") as file:
+    collections = json.load(file)["bands"]["collections"]
+own = collections[{group}]  # other sensors have other numbers
+mean, std = ({{band: about[name] for band, about in own.items()}} for name in ("mean", "std"))
+"""
+
 RANGE = """\
 import pyarrow.parquet as pq, rasterio
 
@@ -62,6 +75,8 @@ def snippets(stage: Path, staging: Staging, found: Survey) -> str:
         ("The table, cut by a box on the map, or in SQL", TABLE.format(bbox=bbox)),
         ("The table as Arrow", ARROW.format(split=split)),
     ]
+    if group := lookup(staging, found):
+        blocks.append(("Mean and deviation of a sample's bands", NORMS.format(group=group)))
     raster = [ext for ext in staging.recipe.pack.members if ext.endswith("geotiff")]
     if raster:
         offset, size = member_columns(raster[0])
@@ -75,6 +90,14 @@ def snippets(stage: Path, staging: Staging, found: Survey) -> str:
     for title, code in blocks:
         lines += [f"{title}:", "", "```python", code.rstrip(), "```", ""]
     return "\n".join(lines)
+
+
+def lookup(staging: Staging, found: Survey) -> str:
+    """How a row finds its collection's statistics, as Python; "" where no column says it."""
+    if set(found.bands) == {EVERY}:
+        return f'"{EVERY}"'
+    plain = set(found.bands) <= {scene.collection for scene in staging.scenes.values()}
+    return 'row["collection"]' if found.bands and plain else ""
 
 
 def window(found: Survey) -> tuple[float, float, float, float]:

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.files import write_json
-from catalogs.releases.bands import describe, full_scale
+from catalogs.releases.bands import BandTotal, band_of, describe, full_scale, members
 from catalogs.releases.extents import box
 from catalogs.releases.parts import by_part, publisher, terms, whole
 from catalogs.releases.survey import Shard, Survey
 from catalogs.releases.times import Clock, iso
 from schemas.release import Staging
+from schemas.scenes import Band
+from schemas.text import counted
 
 VERSION = "1.1.0"
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -147,7 +149,7 @@ def item(staging: Staging, shard: Shard, clock: Clock, sums: dict[str, Any]) -> 
             "shard": {
                 "href": f"../../data/{shard.name}",
                 "type": "application/x-tar",
-                "title": f"{shard.samples} samples of {shard.split} (WebDataset)",
+                "title": f"{counted(shard.samples, 'sample')} of {shard.split} (WebDataset)",
                 "roles": ["data"],
                 "file:size": sums["bytes"],
                 "file:checksum": "1220" + sums["sha256"],
@@ -181,26 +183,37 @@ def item_assets(staging: Staging) -> dict[str, Any]:
 
 
 def band_list(staging: Staging, found: Survey) -> list[dict[str, Any]]:
-    """Bands with data type and, from training samples, statistics."""
-    kinds = {b.name: b for s in staging.scenes.values() for b in s.bands}
+    """Bands with data type and, from training samples, statistics.
+
+    Names must be unique in a list of bands: with several collections each band's is
+    `collection/band`.
+    """
     bands = []
-    for name, total in found.bands.items():
-        entry: dict[str, Any] = {"name": name}
-        if name in kinds:
-            entry["data_type"] = kinds[name].dtype
-            if kinds[name].nodata is not None:
-                entry["nodata"] = kinds[name].nodata
-        numbers = describe(total, full_scale(name, staging.scenes))
-        if "mean" in numbers:
-            entry["statistics"] = {
-                "minimum": numbers["min"],
-                "maximum": numbers["max"],
-                "mean": numbers["mean"],
-                "stddev": numbers["std"],
-                "valid_percent": round(100 * (1 - numbers["nodata_share"]), 4),
-            }
-        bands.append(entry)
+    for group, totals in sorted(found.bands.items()):
+        scenes = members(group, staging.scenes, staging.recipe)
+        for name, total in totals.items():
+            title = name if len(found.bands) == 1 else f"{group}/{name}"
+            bands.append(band_entry(title, band_of(name, scenes), total))
     return bands
+
+
+def band_entry(name: str, band: Band | None, total: BandTotal) -> dict[str, Any]:
+    """One entry of `bands`, from what the scenes say of the band and its sums."""
+    entry: dict[str, Any] = {"name": name}
+    if band is not None:
+        entry["data_type"] = band.dtype
+        if band.nodata is not None:
+            entry["nodata"] = band.nodata
+    numbers = describe(total, full_scale(band))
+    if "mean" in numbers:
+        entry["statistics"] = {
+            "minimum": numbers["min"],
+            "maximum": numbers["max"],
+            "mean": numbers["mean"],
+            "stddev": numbers["std"],
+            "valid_percent": round(100 * (1 - numbers["nodata_share"]), 4),
+        }
+    return entry
 
 
 def providers(staging: Staging) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.releases.bands import describe, full_scale
+from catalogs.releases.bands import band_of, describe, full_scale, members
 from catalogs.releases.survey import Survey
 from schemas.near import cross_split_pairs
 from schemas.release import Staging
@@ -20,23 +20,35 @@ NEAR_BITS, NEAR_M = 4, 25_000.0
 def statistics(found: Survey, staging: Staging) -> dict[str, Any]:
     """Counts, class balance, band statistics (training samples only), texts, GSD and years."""
     samples = found.samples
-    bands = {
-        name: describe(total, full_scale(name, staging.scenes))
-        for name, total in sorted(found.bands.items())
-    }
     return {
         "samples": {"total": sum(samples.values()), "splits": samples},
         "classes": {
             split: balance(Counter({k: v[split] for k, v in found.labels.items() if v.get(split)}))
             for split in samples
         },
-        "bands": {"computed_on": "train", "values": "as stored", "bands": bands},
+        "bands": {
+            "computed_on": "train",
+            "values": "as stored",
+            "collections": band_statistics(found, staging),
+        },
         "texts": {name: lengths(counts) for name, counts in sorted(found.lengths.items())},
         "gsd_m": dict(sorted(found.gsd.items(), key=lambda item: float(item[0]))),
         "years": {split: dict(sorted(found.years[split].items())) for split in samples},
         "licences": dict(sorted(found.licences.items())),
         "bbox": list(found.extent.bbox()),
     }
+
+
+def band_statistics(found: Survey, staging: Staging) -> dict[str, dict[str, Any]]:
+    """Statistics by collection and band: numbers of other sensors must not be pooled with them."""
+    described = {}
+    for group, totals in sorted(found.bands.items()):
+        scenes = members(group, staging.scenes, staging.recipe)
+        described[group] = {
+            band: describe(total, full_scale(band_of(band, scenes)))
+            for band, total in sorted(totals.items())
+        }
+    return described
 
 
 def balance(counts: Counter[str]) -> dict[str, Any]:

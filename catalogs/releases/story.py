@@ -9,8 +9,11 @@ import pyarrow.parquet as pq
 
 from catalogs.releases.words import cell, table
 from schemas.chance import rank
+from schemas.meanings import DROPS, ENGINE, FACTS, SPLITS
 from schemas.recipes import name_of
 from schemas.release import Staging
+from schemas.tables import DROPS as DROPS_SCHEMA
+from schemas.tables import SPLITS as SPLITS_SCHEMA
 from schemas.tables import member_columns, samples_schema
 
 ACTS = {
@@ -22,26 +25,6 @@ ACTS = {
 EXAMPLES_SHOWN = 6
 SHOWN = 6  # entries of a long argument
 HIDDEN = ("needs", "gives", "media_type", "feature")
-
-ENGINE = {
-    "key": "name of the sample; prefix of its tar members",
-    "split": "train, val or test",
-    "shard": "tar file below `data/`",
-    "index": "position in that tar file",
-    "sha256": "of the sample's member bytes, in order",
-    "crs": "CRS of the pixels",
-    "transform": "affine (a, b, c, d, e, f): x = a col + b row + c, y = d col + e row + f",
-    "width": "pixels",
-    "height": "pixels",
-    "gsd_m": "metres on the ground for a pixel",
-    "lon": "longitude of the anchor that decides the split, degrees",
-    "lat": "latitude of the anchor, degrees",
-    "scene_ids": "scenes of the pixels, `collection/id` (provenance/sources.parquet)",
-    "license": "terms of the pixels",
-    "attribution": "credit line of the pixels",
-    "bbox": "footprint bounds, degrees (-180 to 180 where it crosses the antimeridian)",
-    "geometry": "footprint, WKB, OGC:CRS84",
-}
 
 
 def sample(staging: Staging) -> str:
@@ -126,22 +109,28 @@ def short(value: Any) -> str:
 
 
 def columns(staging: Staging) -> str:
-    """Columns of metadata/samples.parquet with type, meaning and, for facts, the step."""
+    """Columns of the tables below `metadata/`: type, meaning and, for facts, the step."""
     recipe = staging.recipe
     givers = {fact: name_of(step) for _, step in recipe.steps() for fact in step.gives}
     ranges = {name: ext for ext in recipe.pack.members for name in member_columns(ext)}
-    rows = []
-    for field in samples_schema(recipe):
-        if field.name in ranges:
-            end = "first byte" if field.name.endswith("_offset") else "length in bytes"
-            about = f"{end} of the sample's `.{ranges[field.name]}` in the tar file"
-        elif field.name in ENGINE:
-            about = ENGINE[field.name]
-        else:
-            about = f"given by `{givers.get(field.name, '')}`"
-        rows.append((f"`{field.name}`", kind(field.type), about))
-    head = ("column", "type", "meaning")
-    return "\n".join(["## Columns of `metadata/samples.parquet`", "", *table(head, rows), ""])
+    about = dict(ENGINE)
+    for name, ext in ranges.items():
+        end = "first byte" if name.endswith("_offset") else "length in bytes"
+        about[name] = f"{end} of the sample's `.{ext}` in the tar file"
+    for name, step in givers.items():
+        if name not in about:
+            about[name] = "; ".join([*([FACTS[name]] if name in FACTS else []), f"by `{step}`"])
+    tables = (
+        ("samples", samples_schema(recipe), about),
+        ("splits", SPLITS_SCHEMA, SPLITS),
+        ("drops", DROPS_SCHEMA, DROPS),
+    )
+    lines = []
+    for name, schema, said in tables:
+        rows = [(f"`{item.name}`", kind(item.type), said[item.name]) for item in schema]
+        lines += [f"## Columns of `metadata/{name}.parquet`", ""]
+        lines += [*table(("column", "type", "meaning"), rows), ""]
+    return "\n".join(lines)
 
 
 def kind(dtype: pa.DataType) -> str:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalogs.releases.bands import BandTotal, add_bands
+from catalogs.releases.bands import EVERY, Totals, add_bands, groups
 from catalogs.releases.extents import Extent, sides
 from catalogs.releases.sorting import batches, parquets
 from catalogs.releases.times import Clock
 from schemas.near import parse
-from schemas.recipes import Recipe
+from schemas.release import Staging
 from schemas.spacing import circles
 from schemas.tables import samples_schema
 
@@ -43,7 +43,7 @@ class Survey:
         shards: by file name, in order.
         extent: of all samples.
         labels: samples by label and split ("" is no label).
-        bands: totals over training samples by band.
+        bands: totals over training samples by group and band, see `bands.groups`.
         years: samples by year ("unknown" when no scene is dated), by split.
         gsd: samples by metres for a pixel, one decimal.
         lengths: histogram of characters (index = length) by text column.
@@ -61,7 +61,7 @@ class Survey:
     shards: dict[str, Shard] = field(default_factory=dict)
     extent: Extent = field(default_factory=Extent)
     labels: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(Counter))
-    bands: dict[str, BandTotal] = field(default_factory=dict)
+    bands: Totals = field(default_factory=dict)
     years: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     gsd: Counter[str] = field(default_factory=Counter)
     lengths: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
@@ -86,8 +86,10 @@ class Survey:
         return dict(sorted(found.items(), key=lambda item: (usual.get(item[0], 9), item[0])))
 
 
-def survey(rows: Path, recipe: Recipe, clock: Clock) -> Survey:
+def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     """Walk the packed rows once, batch by batch."""
+    recipe = staging.recipe
+    group = groups(staging.scenes, recipe)
     schema = samples_schema(recipe)
     found = Survey(columns=schema.names)
     texts = [f.name for f in schema if f.name.startswith("title") and f.type == pa.string()]
@@ -104,7 +106,10 @@ def survey(rows: Path, recipe: Recipe, clock: Clock) -> Survey:
         _span(found, batch, clock)
         for name in texts:
             _lengths(found, name, batch.column(name))
-        add_bands(found.bands, batch)
+        scenes = batch.column("scene_ids").to_pylist()
+        add_bands(
+            found.bands, batch, [group.get(ids[0], EVERY) if ids else EVERY for ids in scenes]
+        )
         parts.append((batch.column("split").to_pylist(), *_circles(batch)))
         if "phash" in schema.names:
             hashes.append(parse(batch.column("phash").to_pylist()))

@@ -25,8 +25,9 @@ from catalogs.releases.tables import (
     write_splits,
 )  # fmt: skip
 from catalogs.releases.times import Clock
-from schemas.errors import BuildError, SourceError
+from schemas.errors import BuildError, UsageError
 from schemas.release import Staging
+from schemas.text import counted
 
 Progress = Callable[[str], None]
 SCHEMA = Path(__file__).parents[2] / "schemas" / "manifest.schema.json"
@@ -57,14 +58,14 @@ def write_release(
 
     Raises:
         BuildError: when counts do not add up, or rows and tar files do not belong together.
-        SourceError: when a source has no licence.
+        UsageError: when a source has no licence.
     """
     tell = progress or (lambda _: None)
     (stage / "manifest.json").unlink(missing_ok=True)
     clean_parts(stage)
     tell("survey")
     clock = Clock(staging)
-    found = survey(rows, staging.recipe, clock)
+    found = survey(rows, staging, clock)
     licensed(staging, found)
     accounted(stage, staging, found)
     tell("checksums of the tar files")
@@ -105,16 +106,17 @@ def licensed(staging: Staging, found: Survey) -> None:
     """Refuse a release with a source, or a sample, that has no licence.
 
     Raises:
-        SourceError: naming the source.
+        UsageError: naming the source.
     """
     for credit in staging.credits:
         if not credit.licence:
-            raise SourceError(f"{credit.role}: {credit.title} has no licence; pass one")
+            raise UsageError(f"{credit.role}: {credit.title} has no licence; pass one")
     for key, scene in staging.scenes.items():
         if not scene.licence:
-            raise SourceError(f"scene {key} has no licence; pass one for its role")
+            raise UsageError(f"scene {key} has no licence; pass one for its role")
     if found.licences[""]:
-        raise SourceError(f"{found.licences['']} samples have no licence for their pixels")
+        bare = counted(found.licences[""], "sample")
+        raise UsageError(f"{bare} without a licence for the pixels; pass one")
 
 
 def accounted(stage: Path, staging: Staging, found: Survey) -> None:
@@ -127,7 +129,9 @@ def accounted(stage: Path, staging: Staging, found: Survey) -> None:
     if not shipped:
         raise BuildError("no sample is left to ship; see the reasons of the drops")
     if not balanced(staging.counts) or staging.counts.get("shipped") != shipped:
-        raise BuildError(f"counts do not add up: {staging.counts}, {shipped} rows packed")
+        raise BuildError(
+            f"counts do not add up: {staging.counts}, {counted(shipped, 'row')} packed"
+        )
     tars = {path.name for path in (stage / "data").glob("*.tar")}
     if tars != set(found.shards):
         odd = sorted(tars ^ set(found.shards))

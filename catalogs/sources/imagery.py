@@ -1,8 +1,7 @@
 """Imagery as rows of `Scene`: from a static STAC catalogue, an items file, or plain rasters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.rasters import open_raster
+from catalogs.sources.headers import describe, parse_time
 from catalogs.sources.items import scene_of
+from catalogs.sources.stac_files import Lost, items_of
 from schemas.errors import Fault, SourceError, UsageError
 from schemas.licences import licence
-from schemas.scenes import Band, Scene
-from schemas.sensors import BY_COUNT, DISPLAY, common_name, family
+from schemas.scenes import Scene
+from schemas.sensors import family
 from schemas.sources import Credit
-from schemas.windows import Bounds, Grid, Window, ground_gsd
+from schemas.windows import Bounds
 
 if TYPE_CHECKING:
     import shapely
+
+COARSE = 2.0  # metres: imagery with larger pixels is taken from space
 
 SUFFIXES = {".tif", ".tiff", ".geotiff", ".jp2", ".j2k", ".png", ".jpg", ".jpeg"}
 
@@ -47,11 +49,13 @@ class Imagery:
         scenes: sorted by collection and id.
         credits: one for each (licence, attribution) found.
         lost: (location, reason code, message) of files that cannot be used.
+        notes: one sentence each on what is not known of the scenes and was not asked for.
     """
 
     scenes: tuple[Scene, ...]
     credits: tuple[Credit, ...]
     lost: tuple[tuple[str, str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def _outlines(self) -> "npt.NDArray[Any]":
@@ -84,8 +88,8 @@ def open_imagery(location: str, override: Override, *, generated: bool = False) 
     """Read what `location` describes: a STAC catalogue, an items file, a raster or a folder of them.
 
     Raises:
-        UsageError: nothing is there, or the kind is unknown.
-        SourceError: no usable scene, or a scene without a licence.
+        UsageError: nothing is there, or a scene without a licence or credit line.
+        SourceError: no usable scene.
     """
     path = Path(location)
     if "://" in location or location in ("planetary-computer", "earth-search", "earth-engine"):
@@ -95,7 +99,7 @@ def open_imagery(location: str, override: Override, *, generated: bool = False) 
         )
     if not path.exists():
         raise UsageError(f"--imagery {location}: no such file or folder")
-    lost: list[tuple[str, str, str]] = []
+    lost: Lost = []
     if path.suffix == ".json" or path.suffix == ".geojson":
         scenes = list(_from_stac(path, lost))
     else:
@@ -108,7 +112,10 @@ def open_imagery(location: str, override: Override, *, generated: bool = False) 
         raise SourceError(f"--imagery {location}: not one usable scene in it{why}")
     scenes = [_with(scene, override) for scene in scenes]
     scenes.sort(key=lambda s: (s.collection, s.id))
-    return Imagery(tuple(scenes), tuple(_credits(scenes, location, generated)), tuple(lost))
+    credits = tuple(_credits(scenes, location, generated))
+    return Imagery(
+        tuple(scenes), credits, tuple(lost), (*_cloud_notes(scenes), *_band_notes(scenes))
+    )
 
 
 def _kinds() -> str:
@@ -121,39 +128,25 @@ def _rasters(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
-def _from_stac(path: Path, lost: list[tuple[str, str, str]]) -> Iterator[Scene]:
+def _from_stac(path: Path, lost: Lost) -> Iterator[Scene]:
     """Scenes of a static catalogue, a collection, one item, or a FeatureCollection of items."""
-    import json
-
-    import pystac
-
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        kind = document.get("type")
-    except (ValueError, AttributeError) as error:
-        raise SourceError(f"--imagery {path}: not a STAC document ({error})") from error
-    items: Iterable[pystac.Item]
-    if kind in ("Catalog", "Collection"):
-        items = pystac.read_file(str(path)).get_items(recursive=True)  # type: ignore[attr-defined]
-    elif kind == "FeatureCollection":
-        items = [pystac.Item.from_dict(d) for d in document["features"]]
-    elif kind == "Feature":
-        items = [pystac.Item.from_file(str(path))]
-    else:
-        raise SourceError(
-            f"--imagery {path}: type {kind!r} is no STAC catalogue, collection or item"
-        )
-    for item in items:
+    for found in items_of(path, lost):
+        item = found.item.id
         try:
-            scene = scene_of(item)
+            scene = scene_of(found)
         except Fault as fault:
-            lost.append((item.id, fault.code, fault.message))
+            lost.append((item, fault.code, fault.message))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            why = (
+                f"{item}: a field holds what STAC does not allow ({type(error).__name__}: {error})"
+            )
+            lost.append((item, "stac_invalid", why))
         else:
             if scene is not None:
                 yield scene
 
 
-def _from_files(files: list[Path], lost: list[tuple[str, str, str]]) -> Iterator[Scene]:
+def _from_files(files: list[Path], lost: Lost) -> Iterator[Scene]:
     for file in files:
         try:
             yield describe(file)
@@ -163,109 +156,42 @@ def _from_files(files: list[Path], lost: list[tuple[str, str, str]]) -> Iterator
             lost.append((str(file), fault.code, fault.message))
 
 
-def describe(file: Path) -> Scene:
-    """The scene that one raster file holds, from its header alone.
-
-    Raises:
-        Fault: as `open_raster`, and `no_crs`, `local_crs`, `rotated_grid`.
-    """
-    import shapely
-
-    with open_raster(str(file)) as dataset:
-        grid = grid_of(dataset, str(file))
-        names = _band_names(dataset)
-        when = _tagged_time(dataset.tags())
-        nodata = dataset.nodata
-        dtypes = dataset.dtypes
-    west, south, east, north = grid.bounds()
-    gsd = ground_gsd(grid, (west + east) / 2, (south + north) / 2)
-    bands = tuple(
-        Band(name, str(file.resolve()), i + 1, dtypes[i], nodata, gsd=gsd, common=common_name(name))
-        for i, name in enumerate(names)
-    )
-    kind = family("", names)
-    return Scene(
-        id=file.stem,
-        collection=kind or "local",
-        datetime=when,
-        grid=grid,
-        footprint=shapely.to_wkt(
-            shapely.Polygon(Window(grid, gsd).outline(16)), rounding_precision=9
-        ),
-        bands=bands,
-        licence="",
-        attribution="",
-        size=file.stat().st_size,
-        display=DISPLAY.get(kind, (0.0, 255.0) if set(dtypes) == {"uint8"} else None),
-    )
+def _cloud_notes(scenes: list[Scene]) -> Iterator[str]:
+    """Whether satellite scenes say nothing of clouds: a limit cannot apply to them."""
+    silent = [s for s in scenes if s.cloud is None and _from_space(s)]
+    if silent:
+        yield (
+            f"{len(silent):,} of {len(scenes):,} scenes state no cloud cover; "
+            "max_cloud does not apply to them"
+        )
 
 
-def grid_of(dataset: Any, where: str) -> Grid:
-    """The pixel grid of an open dataset.
-
-    Raises:
-        Fault: `no_crs`, `local_crs` or `rotated_grid`: such pixels cannot be placed honestly.
-    """
-    crs = dataset.crs
-    if crs is None or (dataset.transform.is_identity and not dataset.gcps[0]):
-        raise Fault("no_crs", f"{where}: has no CRS; georeference it first (gdal_edit.py -a_srs)")
-    if not (crs.is_geographic or crs.is_projected):
-        raise Fault("local_crs", f"{where}: its CRS is local, not tied to the Earth")
-    epsg = crs.to_epsg()
-    t = dataset.transform
-    grid = Grid(
-        crs=f"EPSG:{epsg}" if epsg else crs.to_wkt(),
-        transform=(t.a, t.b, t.c, t.d, t.e, t.f),
-        width=dataset.width,
-        height=dataset.height,
-        tile=int(dataset.block_shapes[0][0]),
-    )
-    if grid.rotated:
-        raise Fault("rotated_grid", f"{where}: its rows do not run east-west; gdalwarp it first")
-    return grid
+def _from_space(scene: Scene) -> bool:
+    known = family(scene.collection, tuple(b.name for b in scene.bands if not b.alpha))
+    return bool(known) or min(band.gsd for band in scene.bands) > COARSE
 
 
-def _band_names(dataset: Any) -> tuple[str, ...]:
-    names = tuple(n or "" for n in dataset.descriptions)
-    if all(names) and len(set(names)) == len(names):
-        return names
-    kinds = [kind.name for kind in dataset.colorinterp]
-    known = BY_COUNT.get(dataset.count, ()) if dataset.dtypes[0] == "uint8" else ()
-    if "alpha" in kinds:
-        known = tuple("alpha" if k == "alpha" else n for k, n in zip(kinds, known, strict=False))
-    return known or tuple(f"band{i + 1}" for i in range(dataset.count))
-
-
-def _tagged_time(tags: dict[str, str]) -> datetime | None:
-    """An acquisition time from the tags that carry one (`DATETIME`, `ACQUISITION_DATE...`), if ISO."""
-    for name in (
-        "DATETIME",
-        "ACQUISITIONDATETIME",
-        "ACQUISITION_DATETIME",
-        "DATATAKE_SENSING_START",
-    ):
-        if text := tags.get(name):
-            try:
-                return parse_time(text)
-            except ValueError:
-                continue
-    return None
-
-
-def parse_time(text: str) -> datetime:
-    """An ISO time as aware UTC; a time without zone is taken as UTC.
-
-    Raises:
-        ValueError: when it is not ISO 8601.
-    """
-    when = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+def _band_notes(scenes: list[Scene]) -> Iterator[str]:
+    """Which bands bear a name that nothing but their number speaks for, one note for each kind."""
+    files: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    for scene in scenes:
+        assumed = tuple((b.index, b.name) for b in scene.bands if b.assumed)
+        if assumed:
+            first = next(b for b in scene.bands if b.assumed)
+            files.setdefault(assumed, []).append(Path(first.href).name)
+    for bands, names in sorted(files.items()):
+        more = f" and {len(names) - 1:,} further files" if len(names) > 1 else ""
+        which = "bands" if len(bands) > 1 else f"band {bands[0][0]}"
+        yield (
+            f"{names[0]}{more}: {which} taken as {', '.join(name for _, name in bands)} by their "
+            "number; describe them in the file if that is wrong"
+        )
 
 
 def _with(scene: Scene, override: Override) -> Scene:
     """The scene with what only the command line knows; what the source says itself stands."""
     if not scene.licence and not override.licence:
-        raise SourceError(
+        raise UsageError(
             f"--imagery {scene.id}: carries no licence; say it with --license imagery=SPDX-ID "
             '(and --attribution imagery="...")'
         )
@@ -276,7 +202,7 @@ def _with(scene: Scene, override: Override) -> Scene:
     terms = licence(scene.licence or override.licence, "imagery")
     credit = scene.attribution or override.attribution
     if terms.attribution and not credit:
-        raise SourceError(
+        raise UsageError(
             f"--imagery {scene.id}: {terms.id} asks for a credit line; "
             'say it with --attribution imagery="..."'
         )

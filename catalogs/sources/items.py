@@ -1,47 +1,50 @@
 """A STAC item as a `Scene`: bands, grid, licence and credit, whatever version wrote it."""
 
-from datetime import UTC
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from catalogs.rasters import open_raster
+from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
+from catalogs.sources.stac_files import Found, Json
 from schemas.errors import Fault
+from schemas.geo import mended
 from schemas.scenes import Band, Scene
 from schemas.sensors import DISPLAY, common_name, family
 from schemas.windows import Grid
 
-if TYPE_CHECKING:
-    import pystac
-
 NO_LICENCE = ("", "proprietary", "various", "other")
 
 
-def scene_of(item: "pystac.Item") -> Scene | None:
+def scene_of(found: Found) -> Scene | None:
     """The scene that an item describes, or None when it holds no raster asset with data.
 
+    What the item leaves out of grid and bands is read from the header of its file.
+
     Raises:
-        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing.
+        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing; as `describe`
+            where a header must be read.
     """
     import shapely
 
-    if item.geometry is None:
-        raise Fault("stac_invalid:geometry", f"{item.id}: has no geometry")
-    found = [(key, a) for key, a in item.assets.items() if _is_data(a)]
-    if not found:
+    item = found.item
+    outline = _outline(item)
+    assets = [(key, a) for key, a in item.assets.items() if _is_data(a)]
+    if not assets:
         return None
-    placed = [(_grid(item, asset), key, asset) for key, asset in found]
-    bands = [band for grid, key, asset in placed for band in _bands(item, key, asset, grid)]
+    placed = [(_grid(item, asset), key, asset) for key, asset in assets]
+    bands = _all_bands(item, placed)
     finest = min((grid for grid, _, _ in placed), key=lambda g: abs(g.transform[0]))
     collection = item.collection_id or "items"
-    kind = family(collection, tuple(b.name for b in bands))
+    kind = family(collection, tuple(b.name for b in bands if not b.alpha))
     eight_bit = all(b.dtype == "uint8" for b in bands)
-    terms, credit = _terms(item)
-    when = item.datetime or item.common_metadata.start_datetime
+    terms, credit = _terms(item, found.collection)
     return Scene(
         id=item.id,
         collection=collection,
-        datetime=when.astimezone(UTC) if when and when.tzinfo else when,
+        datetime=found.when,
         grid=finest,
-        footprint=shapely.to_wkt(shapely.geometry.shape(item.geometry), rounding_precision=9),
+        footprint=shapely.to_wkt(outline, rounding_precision=9),
         bands=tuple(bands),
         licence=terms,
         attribution=credit,
@@ -49,10 +52,26 @@ def scene_of(item: "pystac.Item") -> Scene | None:
         baseline=str(item.properties.get("s2:processing_baseline", "")),
         offset_applied=item.properties.get("earthsearch:boa_offset_applied"),
         cloud=item.properties.get("eo:cloud_cover"),
-        size=sum(int(a.extra_fields.get("file:size", 0)) for _, a in found),
-        checksum=_checksum(found[0][1]) if len(found) == 1 else "",
+        size=sum(int(a.extra_fields.get("file:size", 0)) for _, a in assets),
+        checksum=_checksum(assets[0][1]) if len(assets) == 1 else "",
         display=DISPLAY.get(kind, (0.0, 255.0) if eight_bit else None),
     )
+
+
+def _outline(item: Any) -> Any:
+    """The item's outline in lon/lat, cut at the antimeridian where the catalogue did not.
+
+    Raises:
+        Fault: `stac_invalid:geometry`.
+    """
+    import shapely
+
+    if item.geometry is None:
+        raise Fault("stac_invalid:geometry", f"{item.id}: has no geometry")
+    try:
+        return mended(shapely.geometry.shape(item.geometry))
+    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise Fault("stac_invalid:geometry", f"{item.id}: is no GeoJSON ({error})") from error
 
 
 def _is_data(asset: Any) -> bool:
@@ -84,9 +103,6 @@ def _epsg(code: int | None) -> str:
 
 def _header_grid(item: Any, asset: Any) -> Grid:
     """The grid from the file itself, for items without the projection extension."""
-    from catalogs.rasters import open_raster
-    from catalogs.sources.imagery import grid_of
-
     href = _href(asset)
     with open_raster(href) as dataset:
         return grid_of(dataset, f"{item.id} ({href})")
@@ -98,41 +114,92 @@ def _href(asset: Any) -> str:
     return str(Path(href.removeprefix("file://"))) if "://" not in href[5:] else href
 
 
+def _all_bands(item: Any, placed: list[tuple[Grid, str, Any]]) -> list[Band]:
+    """The bands of all assets; one that had to be opened and is not on disk gives none.
+
+    Raises:
+        Fault: as the last asset, when no band is left.
+    """
+    bands: list[Band] = []
+    missing: Fault | None = None
+    for grid, key, asset in placed:
+        try:
+            bands += _bands(item, key, asset, grid)
+        except Fault as fault:
+            if fault.code != "raster_missing":
+                raise
+            missing = fault
+    if missing is not None and not bands:
+        raise missing
+    return bands
+
+
 def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
-    described = (
-        asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or [{"name": key}]
-    )
-    raster = asset.extra_fields.get("raster:bands") or [{}] * len(described)
-    gsd = float(_field(item, asset, "gsd") or abs(grid.transform[0]))
+    """The bands of an asset as the item states them; names, types and nodata else by the header."""
+    fields = asset.extra_fields
+    described = fields.get("bands") or fields.get("eo:bands") or []
+    stated = [
+        {**(extra or {}), **(band or {})}
+        for band, extra in zip_longest(described, fields.get("raster:bands") or [])
+    ]
     href = _href(asset)
-    found = []
-    for index, (band, extra) in enumerate(zip(described, raster, strict=False), start=1):
-        band = {**extra, **band}
-        name = band.get("name") or (key if len(described) == 1 else f"{key}_{index}")
-        found.append(
-            Band(
-                name=name,
-                href=href,
-                index=index,
-                dtype=band.get("data_type") or asset.extra_fields.get("data_type") or "uint8",
-                nodata=band.get("nodata", asset.extra_fields.get("nodata")),
-                scale=float(band.get("raster:scale", band.get("scale", 1.0))),
-                offset=float(band.get("raster:offset", band.get("offset", 0.0))),
-                gsd=float(band.get("gsd") or gsd),
-                common=band.get("eo:common_name") or band.get("common_name") or common_name(name),
-            )
+    gsd = float(_field(item, asset, "gsd") or centre_gsd(grid))
+    typed = all("data_type" in band or "data_type" in fields for band in stated)
+    unnamed = len(stated) > 1 and not all(band.get("name") for band in stated)
+    header = () if stated and typed and not unnamed else _header_bands(item, href, gsd)
+    stated = stated or [{} for _ in header]
+    if header and len(stated) != len(header):
+        raise Fault(
+            "band_mismatch",
+            f"{item.id}: {key} states {len(stated)} bands, its file has {len(header)}",
         )
-    return found
+    return [
+        _band(key, fields, band, known, len(stated))
+        for band, known in zip(stated, header or _plain(href, gsd, len(stated)), strict=True)
+    ]
 
 
-def _terms(item: Any) -> tuple[str, str]:
+def _plain(href: str, gsd: float, count: int) -> tuple[Band, ...]:
+    """Bands of which only the number is known."""
+    return tuple(Band("", href, index, gsd=gsd) for index in range(1, count + 1))
+
+
+def _header_bands(item: Any, href: str, gsd: float) -> tuple[Band, ...]:
+    with open_raster(href) as dataset:
+        check_whole(dataset, f"{item.id} ({href})")
+        return bands_of(dataset, href, gsd)
+
+
+def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band:
+    """One band: what the item states of it stands before what its file says."""
+    own = stated.get("name")
+    alone = count == 1 and not known.alpha
+    name = own or (key if alone else known.name)
+    return Band(
+        name=name,
+        href=known.href,
+        index=known.index,
+        dtype=stated.get("data_type") or fields.get("data_type") or known.dtype,
+        nodata=_number(stated.get("nodata", fields.get("nodata", known.nodata))),
+        scale=float(stated.get("raster:scale") or stated.get("scale") or 1.0),
+        offset=float(stated.get("raster:offset") or stated.get("offset") or 0.0),
+        gsd=float(stated.get("gsd") or known.gsd),
+        common=stated.get("eo:common_name") or stated.get("common_name") or common_name(name),
+        assumed=known.assumed and not own and not alone,
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A nodata value, which STAC may write as text ("nan", "inf", "-inf")."""
+    return float(value) if isinstance(value, str) else value
+
+
+def _terms(item: Any, collection: Json) -> tuple[str, str]:
     """(licence id, credit line) of the item, else of its collection; "" where neither says it."""
-    collection = item.get_collection()
-    terms = item.properties.get("license") or (collection.license if collection else "") or ""
-    extra = collection.extra_fields if collection else {}
-    credit = item.properties.get("attribution") or extra.get("attribution") or ""
-    if not credit and collection and collection.providers:
-        credit = ", ".join(p.name for p in collection.providers)
+    terms = item.properties.get("license") or collection.get("license") or ""
+    credit = item.properties.get("attribution") or collection.get("attribution") or ""
+    providers = collection.get("providers") or []
+    credit = credit or ", ".join(p["name"] for p in providers if p.get("name"))
     return ("" if terms in NO_LICENCE else terms), credit
 
 

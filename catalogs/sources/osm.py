@@ -10,8 +10,11 @@ from catalogs.sources import features as tables
 from catalogs.sources.osm_files import KINDS, Expect, Extract, inspect
 from catalogs.sources.osm_reader import features
 from catalogs.sources.osm_table import COLUMNS, OnDrop, OsmDrop
-from schemas.errors import SourceError
+from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
+
+ACCEPTED = f"{KINDS}, or a table of features ({', '.join(tables.DRIVERS)})"
+"""What an OSM source may be, for people."""
 
 __all__ = [
     "COLUMNS",
@@ -60,7 +63,10 @@ def open_osm(path: Path, expect: Expect | None = None) -> OsmSource:
 
     Raises:
         SourceError: missing, empty, cut, not what was expected, or of no supported kind.
+        UsageError: it is a folder.
     """
+    if path.is_dir():
+        raise UsageError(f"--osm {path}: is a folder; name one file in it ({ACCEPTED})")
     driver = tables.driver_of(path)
     if driver:
         return OsmSource(tables.inspect(path, expect))
@@ -68,6 +74,5 @@ def open_osm(path: Path, expect: Expect | None = None) -> OsmSource:
         return OsmSource(inspect(path, expect))
     except SourceError as error:
         if "is no OSM extract" in str(error):
-            kinds = f"{KINDS}, or a table of features ({', '.join(tables.DRIVERS)})"
-            raise SourceError(f"{path} is of no supported kind: expected {kinds}") from error
+            raise SourceError(f"{path} is of no supported kind: expected {ACCEPTED}") from error
         raise

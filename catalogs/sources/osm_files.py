@@ -7,6 +7,7 @@ framing cannot show it, so size and checksum are compared with what the publishe
 import bz2
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogs.sources.pbf_file import Pbf
-from schemas.errors import SourceError
+from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
 KINDS = ".osm.pbf, .osm, .osm.bz2 or .osm.gz"
@@ -28,6 +29,19 @@ class Expect:
     size: int | None = None
     md5: str = ""
     sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a checksum.
+
+        Raises:
+            UsageError: an MD5 is not 32 hexadecimal digits, or a SHA-256 not 64.
+        """
+        for name, text, digits in (("md5", self.md5, 32), ("sha256", self.sha256, 64)):
+            if text and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
+                raise UsageError(
+                    f"--osm-{name} {text!r}: not {digits} hexadecimal digits; copy the checksum "
+                    "from where the file came from"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
 NODE, WAY, RELATION = range(3)
-LATEST = 2**32  # seconds: what OSM's own tools hold
 
 
 def features(

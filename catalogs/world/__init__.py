@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,9 @@ class World:
     seed: int
 
 
-def ensure(cache: Path | None = None, seed: int = 0) -> World:
+def ensure(
+    cache: Path | None = None, seed: int = 0, on_build: Callable[[Path], None] | None = None
+) -> World:
     """The world, built first if the cache does not hold it whole.
 
     Any number of processes may call this at once: each builds aside, the first moves its copy into
@@ -44,6 +47,7 @@ def ensure(cache: Path | None = None, seed: int = 0) -> World:
     Args:
         cache: Folder that holds worlds; the user's cache by default.
         seed: Seed of every random choice.
+        on_build: Called with the cache's folder before a world is drawn, which takes a minute.
     """
     home = Path(cache) if cache is not None else default_cache()
     root = home / f"world-v{VERSION}-seed{seed}"
@@ -52,6 +56,8 @@ def ensure(cache: Path | None = None, seed: int = 0) -> World:
 
         home.mkdir(parents=True, exist_ok=True)
         _sweep(home)
+        if on_build is not None:
+            on_build(home)
         aside = home / f".{root.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
         try:
             build(aside, seed, VERSION)

@@ -99,8 +99,6 @@ MATERIALS: dict[str, Material] = {
     "rail": Material((176, 172, 168, 150), "railway", "plain", 0.02, "ballast"),
 }
 
-MATERIAL_NAMES: tuple[str, ...] = tuple(MATERIALS)
-
 
 def cover(material: str) -> int:
     """Land-cover class of a material."""

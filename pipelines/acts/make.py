@@ -1,12 +1,16 @@
 """make: pixels are read, judged and encoded, one block at a time. No shuffle."""
 
+import re
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from catalogs.rasters import session
 from pipelines.job import Job, scenes_of
@@ -15,6 +19,9 @@ from schemas.chance import digest
 from schemas.errors import BudgetError
 from transforms.commits import Commit, committed
 from transforms.making import Paths, make_block
+
+BLOCK = re.compile(r"[0-9a-f]{20}")
+"""The form of a block's id."""
 
 
 def block_digest(block: str) -> str:
@@ -33,14 +40,47 @@ def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     todo = [name for name in job.part(names) if name not in done]
     total = sum(entry["rows"] for entry in listed)
     allowed = job.budget * total
-    run("make", [tuple(todo)] if todo else [], Make(job, allowed))
+    if tally(job, names)["failed"] <= allowed:
+        with suppress(OverBudget):  # said below, over all runs and with its reasons
+            run("make", [tuple(todo)] if todo else [], Make(job, allowed))
     counts = tally(job, names)
     if counts["failed"] > allowed:
         raise BudgetError(
-            f"{counts['failed']} of {total} samples failed, more than the error budget of "
-            f"{job.budget:.0%}; the work is kept, see the drops in {job.made}"
+            f"{counts['failed']:,} of {total:,} samples failed so far, more than the error budget of "
+            f"{job.budget:.1%}: {_reasons(job, names)}; what is made is kept: mend the source and "
+            "run again with --retry-failed, or allow more with --error-budget"
         )
     return counts
+
+
+class OverBudget(Exception):
+    """One process has seen more failures than the whole build may have."""
+
+
+def _reasons(job: Job, names: list[str], most: int = 3) -> str:
+    """The most frequent reasons of failure with an example each, from the sidecars."""
+    found: Counter[str] = Counter()
+    example: dict[str, str] = {}
+    for name in names:
+        record = _record(job, name)
+        if record is None or not record.failed:
+            continue
+        columns = ["key", "outcome", "code", "message"]
+        for row in pq.read_table(Paths(job.made, name).sidecar, columns=columns).to_pylist():
+            if row["outcome"] == "failed":
+                found[row["code"]] += 1
+                message = row["message"].strip().splitlines()[-1:]  # of a traceback: the error
+                example.setdefault(row["code"], ": ".join((row["key"], *message)))
+    return ", ".join(f"{code} {n:,} (e.g. {example[code]})" for code, n in found.most_common(most))
+
+
+def sweep(job: Job, names: list[str]) -> None:
+    """Remove blocks of earlier plans: they are addressed by content, and nothing names them any more."""
+    kept = set(names)
+    for folder in (job.made, job.planned / "blocks"):
+        for path in folder.glob("*.*"):
+            if BLOCK.fullmatch(path.stem) and path.stem not in kept:
+                path.unlink()
 
 
 def _record(job: Job, name: str) -> Commit | None:
@@ -86,7 +126,7 @@ class Make:
         """Make every block of the run that is not yet committed.
 
         Raises:
-            BudgetError: as soon as this run alone exceeds the budget.
+            OverBudget: as soon as this run alone exceeds the budget.
         """
         scenes = scenes_of(self.job.planned / "scenes.jsonl")
         failed = Tally(self.allowed)
@@ -147,10 +187,7 @@ class Tally:
         try:
             self.failed += work().failed
             if self.failed > self.allowed:
-                raise BudgetError(
-                    f"{self.failed} samples failed, more than the error budget allows "
-                    f"({self.allowed:.0f}); the work is kept"
-                )
+                raise OverBudget(f"{self.failed} samples failed, {self.allowed:.0f} may")
         except BaseException as error:
             self.error = self.error or error
         finally:

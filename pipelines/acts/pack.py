@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.files import atomic, read_json, sha256, write_json
+from catalogs.files import atomic, read_json, write_json
 from pipelines.acts.drops import Lost, write_drops
 from pipelines.acts.make import block_paths, tally
 from pipelines.job import Job, scenes_of
@@ -21,7 +21,7 @@ from schemas.errors import BuildError
 from schemas.samples import Drop
 from schemas.tables import SPLITS
 from transforms.commits import Commit, committed
-from transforms.making import Paths
+from transforms.making import Paths, checksum
 from transforms.packing import (
     UNMADE,
     Payloads,
@@ -75,7 +75,7 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
 
 def pack_digest(job: Job, names: list[str]) -> str:
     """What the shards are made from: blocks, their content, pack rules."""
-    sums = [(read_json(job.made / f"{n}.json")["sha256"], _retries(job, n)) for n in names]
+    sums = [(read_json(job.made / f"{n}.json")["checksum"], _retries(job, n)) for n in names]
     members = [(ext, step_settings([enc])) for ext, enc in job.recipe.pack.members.items()]
     rules = (
         job.recipe.pack.samples,
@@ -92,7 +92,7 @@ def _intact(job: Job, name: str) -> None:
         BuildError: it was altered; its record is removed, so that a rerun makes it again.
     """
     paths = Paths(job.made, name)
-    if sha256(paths.payload) != read_json(paths.record)["sha256"]:
+    if checksum(paths.payload) != read_json(paths.record)["checksum"]:
         paths.record.unlink()
         raise BuildError(f"{paths.payload} is not what was written; run again to make it anew")
 

@@ -2,19 +2,18 @@
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.commands.entry import guarded, readable
 from pipelines.commands.options import ACTS, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
-from schemas.errors import BuildError, LoomError, UsageError
+from schemas.errors import BuildError, UsageError
 from schemas.recipes import Recipe, override
 
 if TYPE_CHECKING:
@@ -22,26 +21,21 @@ if TYPE_CHECKING:
     from pipelines.sources import Sources
 
 
-RETRYING = "retrying"
-"""Marks, in the work area, a release whose failures are being retried: it is not up to date."""
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    try:
-        args, beam = parse(argv)
-        if args.list:
-            return _list()
-        if not args.dataset:
-            raise UsageError("--dataset NAME is missing; --list names the recipes")
-        mode = "quiet" if args.quiet else "json" if args.json_progress else ""
-        return build(args, beam, argv, Progress(mode))
-    except LoomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    given = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: _main(given))
+
+
+def _main(argv: list[str]) -> int:
+    readable(argv)
+    args, beam = parse(argv)
+    if args.list:
+        return _list()
+    if not args.dataset:
+        raise UsageError("--dataset NAME is missing; --list names the recipes")
+    mode = "quiet" if args.quiet else "json" if args.json_progress else ""
+    return build(args, beam, argv, Progress(mode))
 
 
 def _list() -> int:
@@ -59,7 +53,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     """
     from catalogs.rasters import guard_environment
     from pipelines.runners import check_runner
-    from pipelines.workdir import Lock, check_settings, preflight
+    from pipelines.workdir import Lock, check_settings, finished, preflight
 
     check_runner(args.runner, beam)
     guard_environment()
@@ -71,8 +65,8 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     work, target = home / ".work", home / f"v{found.card.version}"
     with ExitStack() as stack:
         k, n = args.slice
-        name = "lock" if n == 1 else f"lock-{k}-of-{n}"
-        lock = stack.enter_context(Lock(work / name))
+        name, rivals = ("lock", "lock-*") if n == 1 else (f"lock-{k}-of-{n}", "lock")
+        lock = stack.enter_context(Lock(work / name, rivals))
         _leave_on_signals(lock.path)
         if lock.note:
             progress.say(f"warning: {lock.note}")
@@ -90,7 +84,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
         mended = ("files",) if args.retry_failed else ()  # the retry is for files that were mended
         if not (args.overwrite or args.plan):
             check_settings(work / "settings.json", settings, ignore=mended)
-        done = not args.overwrite and _finished(target, work)
+        done = not args.overwrite and finished(target, work)
         if done and not (work / "settings.json").exists():
             raise UsageError(
                 f"{target} stands, but its work area {work} is gone, so nobody can say whether these "
@@ -128,34 +122,6 @@ def _absolute(text: str) -> str:
     return text if text in ("world", "none") or "://" in text else str(Path(text).resolve())
 
 
-def _finished(target: Path, work: Path) -> bool:
-    """Whether the release stands whole; a pointer that a crash left unwritten is written now."""
-    from catalogs.files import read_json
-    from catalogs.releases.manifest import point
-
-    if not (target / "manifest.json").exists() or (work / RETRYING).exists():
-        return False
-    for entry in read_json(target / "manifest.json")["files"]:
-        path = target / entry["path"]
-        if not path.is_file() or path.stat().st_size != entry["bytes"]:
-            raise BuildError(
-                f"{path} is missing or cut, so {target} is damaged; "
-                "--overwrite builds it anew, pipelines.verify names every fault"
-            )
-    pointer = target.parent / "latest.json"
-    if not pointer.exists() or read_json(pointer).get("version") != target.name.removeprefix("v"):
-        point(target.parent, target.name.removeprefix("v"))
-    return True
-
-
-def _clear(work: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    (target.parent / "latest.json").unlink(missing_ok=True)
-    for entry in work.iterdir():
-        if not entry.name.startswith("lock"):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
 def _leave_on_signals(lock: Path) -> None:
     """SIGTERM and Ctrl-C end the process at once: every file is whole or absent, the rest resumes."""
     import signal
@@ -172,14 +138,13 @@ def _leave_on_signals(lock: Path) -> None:
 
 def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":
     from pipelines.job import Job
+    from pipelines.sources import contents, region_of
     from schemas.chance import digest
-
-    region = _region(args.region)
-    bbox = tuple(args.bbox) if args.bbox else None
-    years = tuple(args.years) if args.years else None
-    from pipelines.sources import contents
     from transforms.planning.blocks import code_version, step_settings
 
+    region = region_of(args.region)
+    bbox = tuple(args.bbox) if args.bbox else None
+    years = tuple(args.years) if args.years else None
     plan = digest(
         found.card.name, step_settings([found.start, *found.plan]), opened.prints, args.seed, bbox,
         region, years, contents(found), args.limit, code_version(), step_settings(found.make),
@@ -192,38 +157,20 @@ def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources")
     )  # fmt: skip
 
 
-def _region(path: str | None) -> str:
-    if not path:
-        return ""
-    import json
-
-    import shapely
-    from shapely.errors import ShapelyError
-
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        entries = document.get("features", [document])
-        shapes = [shapely.geometry.shape(e.get("geometry", e)) for e in entries]
-        merged = shapely.union_all(shapely.make_valid(shapes))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, ShapelyError) as error:
-        raise UsageError(f"--region {path}: not a GeoJSON file with polygons ({error})") from error
-    if merged.is_empty or merged.area == 0:
-        raise UsageError(f"--region {path}: holds no polygon")
-    return str(shapely.to_wkt(merged, rounding_precision=9))
-
-
 def _acts(
     args: argparse.Namespace, argv: list[str], found: Recipe, work: Path, target: Path,
     settings: dict[str, Any], progress: Progress,
 ) -> int:  # fmt: skip
     from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
-    from pipelines.acts.make import make, retry
+    from pipelines.acts.make import make, retry, sweep
     from pipelines.acts.pack import pack
     from pipelines.acts.plan import plan
-    from pipelines.acts.release import release
+    from pipelines.acts.release import release, split_rule
+    from pipelines.origin import resolved, run_facts
     from pipelines.report import plan_report, summary
     from pipelines.sources import open_sources, write_scenes
+    from pipelines.workdir import RETRYING, clear, finished
 
     started = datetime.now(UTC)
     clock = time.monotonic()
@@ -231,10 +178,10 @@ def _acts(
     if args.slice == (0, 1):
         clean_parts(work)
     with progress.act("sources"):
-        opened = open_sources(args)
+        opened = open_sources(args, progress.say)
         _overlap(args, opened)
     if args.overwrite and not args.plan:  # a plan is a look and destroys nothing
-        _clear(work, target)
+        clear(work, target)
     for note in opened.notes:
         progress.say(f"note: {note}")
     job = _job(args, found, work, opened)
@@ -245,7 +192,11 @@ def _acts(
     with progress.act("plan"):
         planned = plan(job)
     plan_report(progress, job, planned, opened, args.imagery == "none")
-    _enough(planned, args)
+    if problem := _too_little(planned):
+        if not args.plan:
+            raise BuildError(problem)
+        if args.imagery != "none":
+            progress.say(f"warning: {problem}")
     if not args.plan:
         write_json(work / "settings.json", settings)
     if last == "plan":
@@ -256,7 +207,7 @@ def _acts(
         progress.say(f"retry: {again} blocks with failures that may be mended")
         if again:
             (work / RETRYING).touch()
-        elif _finished(target, work):
+        elif finished(target, work):
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
     with progress.act("make", len(names), lambda: sum(1 for _ in job.made.glob("*.json"))):
@@ -270,18 +221,19 @@ def _acts(
         packed = pack(job, planned["blocks"])
     if ACTS.index(last) < ACTS.index("release") or args.slice[1] > 1:
         return 0
-    for split in ("val", "test"):
-        if not packed["splits"].get(split):
+    for split, share in split_rule(job).shares.items():
+        if share and not packed["splits"].get(split):
             progress.say(
                 f"warning: empty split {split}: the area is too small or too uniform for three splits"
             )
-    run = _run_facts(argv, started, args)
     with progress.act("release"):
         manifest = release(
-            job, planned, packed, opened.credits, _resolved(settings, found), run, target,
-            replace=(work / RETRYING).exists(),
+            job, planned, packed, opened.credits, resolved(settings, found),
+            run_facts(argv, started, args.runner), target, replace=(work / RETRYING).exists(),
         )  # fmt: skip
     (work / RETRYING).unlink(missing_ok=True)
+    if args.slice == (0, 1):
+        sweep(job, names)
     summary(progress, target, manifest, time.monotonic() - clock)
     return 0
 
@@ -304,58 +256,16 @@ def _overlap(args: argparse.Namespace, opened: "Sources") -> None:
         )
 
 
-def _enough(planned: dict[str, Any], args: argparse.Namespace) -> None:
-    """A plan without samples stops the build with the most frequent reasons.
-
-    Raises:
-        BuildError: no samples, or none in train.
-    """
-    if args.plan:
-        return
+def _too_little(planned: dict[str, Any]) -> str:
+    """Why a plan cannot become a release, with the most frequent reasons; "" when it can."""
     top = sorted(planned["drops"], key=lambda d: -d[3])[:3]
     why = ", ".join(f"{code} {count:,}" for _, code, _, count in top) or "no object in the area"
     if not planned["samples"]:
-        raise BuildError(f"the plan holds no sample ({why}); check area, years and imagery")
+        return f"the plan holds no sample ({why}); check area, years and imagery"
     if not planned["splits"].get("train"):
-        raise BuildError(
-            f"empty split train: all {planned['samples']} samples lie in cells of other splits ({why}); "
-            "for an area of one or two cells pass --set splits.val=0 --set splits.test=0, or another --seed"
+        return (
+            f"empty split train: all {planned['samples']:,} samples lie in cells of other splits "
+            f"({why}); for an area of one or two cells pass --set splits.val=0 --set splits.test=0, "
+            "or another --seed"
         )
-
-
-def _resolved(settings: dict[str, Any], found: Recipe) -> dict[str, Any]:
-    from schemas.recipes import settings as steps
-
-    plain = {k: v for k, v in settings.items() if k not in ("files", "imagery", "osm", "region")}
-    return {**plain, "steps": {k: v for k, v in steps(found).items() if not k.endswith(".needs")}}
-
-
-def _run_facts(argv: list[str], started: datetime, args: argparse.Namespace) -> dict[str, Any]:
-    import platform
-
-    try:
-        own = version("earthloom")
-    except PackageNotFoundError:
-        own = "0"
-    return {
-        "pipeline": "earthloom",
-        "version": own,
-        "git_sha": _git_sha(),
-        "volatile": {
-            "arguments": argv,
-            "runner": args.runner,
-            "python": platform.python_version(),
-            "started": started.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-    }
-
-
-def _git_sha() -> str:
-    """The commit of the code, where it runs from a checkout."""
-    head = Path(__file__).resolve().parents[2] / ".git" / "HEAD"
-    try:
-        text = head.read_text().strip()
-        return text if " " not in text else (head.parent / text.split()[1]).read_text().strip()
-    except OSError:
-        return ""
+    return ""

@@ -37,12 +37,12 @@ def parser() -> Parser:
         "--region", metavar="FILE.geojson", help="only objects inside these polygons"
     )
     p.add_argument("--years", nargs=2, type=int, metavar=("FIRST", "LAST"), help="of acquisition")
-    p.add_argument("--imagery", default="world", metavar="WHAT",
+    p.add_argument("--imagery", default="", metavar="WHAT",
                    help="a GeoTIFF, a folder of them, or a STAC catalogue or items file on disk; "
-                   "'none' with --plan counts objects only")  # fmt: skip
-    p.add_argument("--osm", default="world", metavar="FILE",
+                   "'none' with --plan counts objects only; 'world' is the sample world")  # fmt: skip
+    p.add_argument("--osm", default="", metavar="FILE",
                    help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, "
-                   "...)")  # fmt: skip
+                   "...); 'world' is the sample world")  # fmt: skip
     for name, what in (("license", "SPDX"), ("attribution", "TEXT"), ("datetime", "ISO")):
         p.add_argument(f"--{name}", action="append", default=[], metavar=f"ROLE={what}",
                        help=f"{name} of a source that carries none")  # fmt: skip
@@ -121,7 +121,11 @@ def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
     try:
         found = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise UsageError(f"--config {path}: {' '.join(str(error).split())}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise UsageError(
+            f"--config {path}{where}: {getattr(error, 'problem', None) or error}"
+        ) from error
     if not isinstance(found, dict):
         raise UsageError(f"--config {path}: must be a mapping of options")
     values = {str(k).replace("-", "_"): v for k, v in found.items()}
@@ -137,8 +141,11 @@ def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(args: argparse.Namespace) -> None:
+    _sources(args)
     if args.workers < 0 or args.limit < 0:
         raise UsageError("--workers and --limit must not be negative")
+    if not 0 <= args.error_budget <= 1:
+        raise UsageError(f"--error-budget {args.error_budget:g}: a share from 0 to 1")
     if args.years and args.years[0] > args.years[1]:
         raise UsageError(f"--years {args.years[0]} {args.years[1]}: the first is after the last")
     if args.bbox:
@@ -151,6 +158,24 @@ def _check(args: argparse.Namespace) -> None:
             raise UsageError(f"--bbox {' '.join(map(str, args.bbox))}: empty, west equals east")
     args.slice = slice_of(str(args.slice))
     args.changes = {k: value_of(v) for k, v in pairs(args.set, "--set")}
+
+
+def _sources(args: argparse.Namespace) -> None:
+    """No source at all means the sample world; half of them means a mistake.
+
+    Raises:
+        UsageError: naming the option that is missing.
+    """
+    missing = [role for role in ROLES if not getattr(args, role)]
+    if len(missing) == len(ROLES):
+        for role in ROLES:
+            setattr(args, role, "world")
+    elif missing:
+        given = next(role for role in ROLES if role not in missing)
+        raise UsageError(
+            f"--{given} {getattr(args, given)}: needs --{missing[0]} as well; "
+            "the sample world does not show your place"
+        )
 
 
 def slice_of(text: str) -> tuple[int, int]:

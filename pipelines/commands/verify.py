@@ -4,34 +4,40 @@ import argparse
 import sys
 from pathlib import Path
 
-from schemas.errors import LoomError, UsageError
+from pipelines.commands.entry import guarded
+from schemas.errors import UsageError
+from schemas.text import counted
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 when nothing is wrong, 4 when something is."""
     p = argparse.ArgumentParser(prog="python -m pipelines.verify", description=__doc__)
-    p.add_argument("release", help="OUT/NAME/vX.Y.Z, or OUT/NAME for its latest version")
+    p.add_argument("release", help="OUT/NAME/vX.Y.Z; or OUT/NAME, or OUT, for the latest version")
     p.add_argument("--quiet", action="store_true", help="only findings")
     args = p.parse_args(argv)
-    try:
-        return _verify(located(Path(args.release)), args.quiet)
-    except LoomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    return guarded(lambda: _verify(located(Path(args.release)), args.quiet))
 
 
 def located(path: Path) -> Path:
-    """The release folder that `path` names.
+    """The release folder that `path` names, or whose pointer it or its only dataset holds.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or more than one dataset.
     """
     from catalogs.files import read_json
 
-    if (path / "latest.json").exists():
-        return path / f"v{read_json(path / 'latest.json')['version']}"
     if not path.is_dir():
         raise UsageError(f"{path}: no such release")
+    if (path / "manifest.json").exists():
+        return path
+    pointers = [p for p in (path / "latest.json",) if p.exists()] or sorted(
+        path.glob("*/latest.json")
+    )
+    if len(pointers) > 1:
+        shown = ", ".join(str(p.parent) for p in pointers)
+        raise UsageError(f"{path}: holds several datasets; name one of {shown}")
+    if pointers:
+        return pointers[0].parent / f"v{read_json(pointers[0])['version']}"
     return path
 
 
@@ -48,7 +54,7 @@ def _verify(release: Path, quiet: bool) -> int:
     for finding in report.findings:
         print(f"{finding.check}: {finding.path}: {finding.message}")
     if report.findings:
-        print(f"{release}: {len(report.findings)} faults found", file=sys.stderr)
+        print(f"{release}: {counted(len(report.findings), 'fault')} found", file=sys.stderr)
         return 4
     if not quiet:
         print(f"{release}: every promise holds")

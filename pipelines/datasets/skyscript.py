@@ -40,6 +40,8 @@ RECIPE = Recipe(
             "Splits are spatial with a buffer; the original states no spatial split.",
             "Captions are the rule-built ones; the original's later polishing by a language model is "
             "not applied.",
+            "Captions of aircraft pictures begin with 'an aerial image of' instead of 'a satellite "
+            "image of'.",
             "Metadata is one table instead of one pickle for each image.",
         ),
     ),

@@ -13,12 +13,13 @@ from rasterio.io import MemoryFile
 
 from schemas.samples import Image
 from schemas.windows import Grid
-from transforms.encode import picture
+from transforms.encode import planes
 from transforms.geotiff import encode
 from transforms.hashes import perceptual
 from transforms.statistics import STRIDE, band_stats
 
 UTM = Grid("EPSG:32632", (0.6, 0, 500_000.3, 0, -0.6, 5_200_000.9), 61, 47)
+UTM_SHAPE = (47, 61)
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
 
 
@@ -78,6 +79,17 @@ def test_south_up_grids_keep_their_place() -> None:
     grid = Grid("EPSG:32632", (0.6, 0, 500_000.0, 0, 0.6, 5_200_000.0), 61, 47)
     with opened(encode(pixels("uint8"), grid)) as source:
         assert tuple(source.transform)[:6] == grid.transform
+
+
+def test_invalid_pixels_stay_invalid_without_a_nodata_value() -> None:
+    array, valid = pixels("uint8"), np.ones(UTM_SHAPE, bool)
+    valid[:9, 20:] = False
+    with opened(encode(array, UTM, None, ("a", "b", "c", "d"), valid)) as source:
+        np.testing.assert_array_equal(source.dataset_mask() > 0, valid)
+        np.testing.assert_array_equal(source.read(), array)
+        assert source.descriptions == ("a", "b", "c", "d") and source.crs.to_epsg() == 32632
+    whole = encode(array, UTM, None, ("a", "b", "c", "d"), np.ones(UTM_SHAPE, bool))
+    assert whole == encode(array, UTM, None, ("a", "b", "c", "d"))
 
 
 def test_many_strips() -> None:
@@ -142,7 +154,7 @@ def test_pictures_show_what_is_valid() -> None:
     valid = np.ones(array.shape[1:], bool)
     valid[:5] = False
     image = Image(array, ("nir", "blue", "green", "red"), UTM, 0, valid, (0.0, 3000.0))
-    shown = picture(image)
+    shown = np.stack(planes(image), axis=-1)
     expected = np.clip(np.rint(array[[3, 2, 1]].astype(float) * 255 / 3000), 0, 255)
     assert shown.shape == (47, 61, 3) and (shown[:5] == 0).all()
     np.testing.assert_allclose(shown[5:].transpose(2, 0, 1), expected[:, 5:], atol=1)

@@ -70,8 +70,13 @@ def test_fault_13_error_budget(
 ) -> None:
     exploding(monkeypatch, "02", "07")  # one in six
     assert main(arguments(world, tmp_path)) == 3
-    assert "error budget" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "more than the error budget of 5.0%: unexpected" in said and "bug met by w" in said
+    assert "--error-budget" in said and "Traceback (most recent" not in said.split("error: ")[0]
     assert not release(tmp_path).exists()
+    made = building.times(work(tmp_path) / "make")
+    assert main(arguments(world, tmp_path)) == 3, "nothing more is made in vain"
+    assert building.times(work(tmp_path) / "make") == made
     kept = building.times(work(tmp_path) / "make")
     assert any(name.endswith(".json") for name in kept)
     assert main(arguments(world, tmp_path, "--error-budget", "0.5")) == 0
@@ -82,7 +87,7 @@ def test_fault_13_error_budget(
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (("--set", "gates.share=2"), "empty split train"),
+        (("--set", "gates.least=128"), "empty split train"),
         (("--set", "splits.val=1", "--set", "splits.test=0"), "empty split train"),
         (("--set", "windows.max_px=16", "--set", "windows.min_px=8"), "too_large 97"),
         (("--years", "1999", "2001"), "no_imagery_in_years 97"),

@@ -113,7 +113,7 @@ def test_tars_hold_what_the_table_says(built: Any) -> None:
 def test_near_duplicates_leave_the_larger_split(monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa
 
-    from transforms import packing
+    from transforms.packing import choose
 
     # train/val, train/test, val/test alike and near; a far one and an unlike one stay
     splits = [0, 1, 0, 2, 1, 2, 0, 0]
@@ -123,8 +123,8 @@ def test_near_duplicates_leave_the_larger_split(monkeypatch: pytest.MonkeyPatch)
     found = Survey([], np.array([0, 8]), np.arange(8).astype(np.uint64), np.array(splits, np.int8),
                    np.ones(8, np.int32), np.full(8, KEPT, np.uint8))  # fmt: skip
     table = pa.table({"phash": hashes, "centre_lon": lon, "centre_lat": [47.0] * 8})
-    monkeypatch.setattr(packing, "_columns", lambda found, names: table.select(names))
-    packing._near_duplicates(found, RECIPE)
+    monkeypatch.setattr(choose, "_columns", lambda found, names: table.select(names))
+    choose._near_duplicates(found, RECIPE)
     assert np.flatnonzero(found.verdict).tolist() == [0, 2, 4], "train goes, else val; test stays"
     assert found.reasons[0][0] == "near_duplicate"
 

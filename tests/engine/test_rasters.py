@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import building
 import small_world
 from building import arguments, main, release, work
 from catalogs.rasters import READ_LIMIT, SHELF, open_raster
-from catalogs.sources.imagery import describe
+from catalogs.sources.headers import describe
 from schemas.errors import Fault
 from schemas.windows import Window
 from small_world import World
@@ -50,7 +51,9 @@ def test_fault_35_truncated_cog(tmp_path: Path) -> None:
     scene = describe(path)
     cut = tmp_path / "cut.tif"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    lost = describe(cut)  # its directory is whole: the loss shows only where pixels are missing
+    assert code_of(cut) == "raster_truncated"  # its directory is whole: it opens all the same
+    bands = tuple(replace(band, href=str(cut)) for band in scene.bands)  # cut after the plan
+    lost = replace(scene, bands=bands)
     window = Window(scene.grid.cut(0, 0, 64, 64), 0.6, 0, 0)
     with rasterio.open(path) as source:
         first = source.read(window=rasterio.windows.Window(0, 0, 64, 64))
@@ -60,6 +63,40 @@ def test_fault_35_truncated_cog(tmp_path: Path) -> None:
         read_window(lost.bands, window, lost)
     assert caught.value.code == "raster_unreadable" and caught.value.retryable
     SHELF.clear()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"driver": "GTiff", "blocksize": None, "overviews": None, "interleave": "band"},
+     {"driver": "GTiff", "blocksize": None, "overviews": None, "tiled": True, "blockxsize": 128,
+      "blockysize": 128}, {}],
+)  # fmt: skip
+def test_fault_35_one_byte_short(more: dict[str, Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tif", **more)
+    describe(path)
+    whole, cut = path.read_bytes(), tmp_path / "cut.tif"
+    with rasterio.open(path) as source:
+        last = max(
+            int(source.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band) or 0)
+            + int(source.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band) or 0)
+            for band in (1, 2, 3) for x in range(4) for y in range(512)
+        )  # fmt: skip
+    cut.write_bytes(whole[: last - 1])
+    assert code_of(cut) in ("raster_truncated", "raster_unreadable")
+    if more:  # the directory stands before the pixels
+        assert code_of(cut) == "raster_truncated"
+
+
+def test_a_sparse_file_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=512, height=512, count=1, dtype="uint8",
+        crs="EPSG:32632", transform=NORTH_UP, tiled=True, blockxsize=128, SPARSE_OK=True,
+        blockysize=128,
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 512 * 512
+    assert describe(path).grid.width == 512
 
 
 def test_fault_35_no_strip_offsets(tmp_path: Path) -> None:
@@ -150,6 +187,20 @@ def test_fault_37_descriptions_of_services(text: str, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_fault_37_prefixes(href: str) -> None:
     assert code_of(href) == "driver_not_allowed"
+
+
+def test_pictures_without_a_place_are_refused_without_a_warning(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "x.png"
+    Image.new("RGB", (8, 8)).save(path)
+    code = "import sys; from catalogs.rasters import open_raster; open_raster(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=building.ROOT, capture_output=True,
+        text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert code_of(path) == "no_crs"
 
 
 def test_fault_38_sparse_tiff(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_banepa_buildings(banepa: Path) -> None:
     assert {r["split"] for r in found} == {"train"}
     focus_inside(found, 1e-7)
     for row in found:
-        assert row["title"].startswith("a satellite image of building")
+        assert row["title"].startswith("an aerial image of building")
         assert row["license"] == "CC-BY-4.0" and row["attribution"]
         assert row["datetime"] is None and row["osm_version"] >= 1
     counts = read_json(release(banepa) / "manifest.json")["counts"]

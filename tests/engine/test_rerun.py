@@ -50,6 +50,25 @@ def test_fault_04_a_living_or_foreign_lock_stands(changed: Any, tmp_path: Path) 
     assert path.exists()
 
 
+@pytest.mark.parametrize(("mine", "theirs"), [("lock", "lock-1-of-2"), ("lock-0-of-2", "lock")])
+def test_fault_04_a_build_and_its_slices_exclude_each_other(
+    mine: str, theirs: str, tmp_path: Path
+) -> None:
+    rivals = "lock-*" if mine == "lock" else "lock"
+    lock_of(tmp_path / theirs)
+    with pytest.raises(BuildError, match="is locked by process"), Lock(tmp_path / mine, rivals):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == [theirs], "its own lock is given back"
+    lock_of(tmp_path / theirs, pid=0)
+    with Lock(tmp_path / mine, rivals):
+        pass
+
+
+def test_slices_share_a_folder(tmp_path: Path) -> None:
+    with Lock(tmp_path / "lock-0-of-2", "lock"), Lock(tmp_path / "lock-1-of-2", "lock"):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_lock_is_whole_as_soon_as_it_is_seen(tmp_path: Path) -> None:
     seen: list[Any] = []
     opened = os.open
@@ -108,7 +127,8 @@ def test_fault_07_a_changed_source_file_is_noticed(
     assert main(arguments(own, tmp_path / "out", "--until", "plan")) == 0
     os.utime(next(own.imagery.iterdir()), ns=(0, 0))
     assert main(arguments(own, tmp_path / "out")) == 2
-    assert "files:" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "size or time of imagery changed" in said and "--overwrite" in said
 
 
 def test_fault_09_output_that_cannot_be_written(
@@ -134,13 +154,27 @@ def test_fault_10_something_else_at_the_destination(
     assert not (work(tmp_path) / "make").exists(), "said before the work, not after it"
 
 
-def test_limit_then_overwrite(world: World, built: Any, tmp_path: Path) -> None:
+def test_limit_then_overwrite(world: World, built: Any, tmp_path: Path, capsys: Capture) -> None:
     assert main(arguments(world, tmp_path, "--limit", "10")) == 0
     counts = read_json(release(tmp_path) / "manifest.json")["counts"]
     assert counts["planned"] == 10 + 13, "ten through every act, and the losses of the plan"
     assert counts["shipped"] + counts["rejected"] == counts["planned"]
     assert counts["shipped"] >= 8
+    assert main(arguments(world, tmp_path)) == 2
+    assert "holds a taste (--limit 10)" in capsys.readouterr().err
     assert main(arguments(world, tmp_path, "--overwrite")) == 0
+    assert tree(release(tmp_path), PARTS) == built.parts
+
+
+def test_blocks_of_other_plans_are_removed(world: World, built: Any, tmp_path: Path) -> None:
+    assert main(arguments(world, tmp_path, "--set", "windows.margin=1", "--until", "make")) == 0
+    assert main(arguments(world, tmp_path, "--overwrite", "--plan")) == 0  # destroys nothing
+    (work(tmp_path) / "settings.json").unlink()
+    stale = {p.stem for p in (work(tmp_path) / "make").glob("*.bin")}
+    assert main(arguments(world, tmp_path)) == 0
+    kept = {p.stem for p in (work(tmp_path) / "make").glob("*.bin")}
+    assert kept == {p.stem for p in (work(tmp_path) / "plan" / "blocks").glob("*.parquet")}
+    assert stale and not stale & kept
     assert tree(release(tmp_path), PARTS) == built.parts
 
 

@@ -83,7 +83,7 @@ RECIPE = Recipe(
         title="Tiny places",
         summary="Forty chips of three towns, made to test how a release is written and read.",
         tasks=("image-to-text",),
-        cite="@article{tiny, title={Tiny}}",
+        cite="@article{tiny, title={Tiny}, author={Small, Ann}, year={2020}}",
         url="https://example.org/tiny",
         deviations=("Chips are 32 pixels wide, not 224.",),
     ),

@@ -157,7 +157,7 @@ def test_wids_index(finished: Path) -> None:
 def test_snippets_of_the_card_run(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished)
     blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         scope: dict[str, Any] = {}
         exec(block, scope)

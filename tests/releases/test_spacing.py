@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas import near, spacing
-from schemas.windows import chord, unit_vectors
+from schemas.windows import arcs, chords, unit_vectors
 
 
 def scattered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def test_every_sample_in_a_breach_is_named(buffer_m: float, same_size: bool) -> 
     xyz, radius, splits = scattered(1200)
     radius = np.full(len(radius), 300.0) if same_size else radius
     pairs, gaps = spacing.breaches(xyz, radius, splits, buffer_m)
-    apart = spacing.metres(np.linalg.norm(xyz[:, None] - xyz[None], axis=2))
+    apart = arcs(np.linalg.norm(xyz[:, None] - xyz[None], axis=2))
     apart -= radius[:, None] + radius[None]
     known = (splits[:, None] >= 0) & (splits[None] >= 0)
     bad = (apart < buffer_m) & known & (splits[:, None] != splits[None])
@@ -34,7 +34,7 @@ def test_every_sample_in_a_breach_is_named(buffer_m: float, same_size: bool) -> 
 
 def test_nearest_is_the_least_gap_of_every_two_splits() -> None:
     xyz, radius, splits = scattered(1200)
-    apart = spacing.metres(np.linalg.norm(xyz[:, None] - xyz[None], axis=2))
+    apart = arcs(np.linalg.norm(xyz[:, None] - xyz[None], axis=2))
     apart -= radius[:, None] + radius[None]
     for (a, b), gap in spacing.nearest(xyz, radius, splits).items():
         assert gap == pytest.approx(apart[np.ix_(splits == a, splits == b)].min())
@@ -66,7 +66,7 @@ def test_look_alikes_are_those_of_brute_force() -> None:
     xyz, splits, valid = unit_vectors(lon, lat), rng.integers(-1, 3, n), rng.random(n) > 0.1
     found = near.cross_split_pairs(phash, valid, splits, xyz)
     bits = np.bitwise_count(phash[:, None] ^ phash[None])
-    close = np.linalg.norm(xyz[:, None] - xyz[None], axis=2) <= chord(25_000)
+    close = np.linalg.norm(xyz[:, None] - xyz[None], axis=2) <= chords(25_000)
     use = valid & (splits >= 0)
     both = use[:, None] & use[None] & (splits[:, None] != splits[None]) & (bits <= 4) & close
     wanted = np.argwhere(np.triu(both))

@@ -18,7 +18,7 @@ from catalogs.sources.osm import Expect, OsmDrop, features, inspect, open_osm
 from catalogs.sources.osm_tags import tags_json
 from catalogs.sources.pbf_file import blobs
 from osm_world import World, counted, rows, small_town, square
-from schemas.errors import SourceError
+from schemas.errors import SourceError, UsageError
 from schemas.text import clean
 
 KEYS = ["building", "highway", "landuse", "natural", "amenity", "leisure", "railway"]
@@ -309,3 +309,30 @@ def test_fault_57_nothing_personal_leaves_the_reader(tmp_path: Path) -> None:
         stream.write_table(table)
     for trace in (b"canary", b"77777", b"1234567"):
         assert trace not in sink.getvalue().to_pybytes()
+
+
+def test_a_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is a folder; name one file in it \(\.osm\.pbf, .*GPKG"):
+        open_osm(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["abc", "g" * 32, "d" * 31, "d" * 33, "d" * 32 + "\n"])
+def test_what_cannot_be_an_md5(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--osm-md5 .*32 hexadecimal digits"):
+        Expect(md5=text)
+
+
+def test_an_object_in_two_blobs_is_one_row(tmp_path: Path) -> None:
+    from osmium.osm.mutable import Node
+
+    path = tmp_path / "twice.osm.pbf"
+    with osmium.SimpleWriter(str(path)) as writer:
+        for ident in [*range(1, 12_000), 5]:
+            place = (ident / 1e4, 2)
+            writer.add_node(Node(id=ident, version=1, location=place, tags={"natural": "tree"}))
+    with path.open("rb") as stream:
+        assert sum(name == "OSMData" for _, name, _ in blobs(stream, path)) > 1
+    found, drops = rows(path, ["natural"])
+    assert len(found) == 11_999
+    assert [(d.osm_id, d.code) for d in drops] == [(5, "duplicate")]
+    assert drops[0].message == "the object is in the file more than once; the first was kept"

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.chance import rank
+from schemas.geo import split
 from schemas.samples import Fact, Sample
 from schemas.scenes import Scene
 from schemas.tables import PLACE
@@ -123,16 +124,6 @@ def outlines(table: pa.Table) -> tuple[pa.Array, pa.Array]:
     sides = (west, south, np.where(east > 180, east - 360, east), north)  # west > east across 180
     shapes = shapely.polygons(rings)
     for row in np.flatnonzero(lon.max(axis=1) > 180 if count else over):
-        shapes[row] = _split(shapes[row])
+        shapes[row] = split(shapes[row])
     bbox = pa.StructArray.from_arrays([pa.array(side) for side in sides], fields=list(BBOX))
     return bbox, column(list(shapely.to_wkb(shapes)), pa.binary())
-
-
-def _split(shape: Any) -> Any:
-    """A polygon that runs past 180 degrees as a multipolygon on both sides of it."""
-    import shapely
-    from shapely.affinity import translate
-
-    west = shapely.intersection(shape, shapely.box(-180, -90, 180, 90))
-    east = translate(shapely.intersection(shape, shapely.box(180, -90, 540, 90)), -360)
-    return shapely.MultiPolygon([west, east])

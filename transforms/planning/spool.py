@@ -171,7 +171,8 @@ class Spool:
                 self.within((west, south, 180, north)),
                 self.within((-180, south, east, north)),
             ]
-            return pa.concat_tables(halves)
+            both = pa.concat_tables(halves)
+            return both.take(pc.sort_indices(both, [("key", "ascending")]))
         found = [self._slice(c.low, c.high) for c in _cover((west, south, east, north))]
         table = pa.concat_tables(found)
         lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
@@ -181,6 +182,8 @@ class Spool:
 
     def meeting(self, bounds: Bounds) -> pa.Table:
         """Rows whose own box (lon, lat +- `_half_lon`, `_half_lat`) meets a box, sorted by key.
+
+        The box has west > east where it spans the antimeridian.
 
         Small things are found around the box by place; the few wide ones are all looked at.
         """
@@ -215,7 +218,8 @@ def _is_wide(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 def _overlap(boxes: npt.NDArray[np.float64], bounds: Bounds) -> npt.NDArray[np.bool_]:
     west, south, east, north = bounds
-    across = (boxes[0] <= east + SLACK) & (boxes[2] >= west - SLACK)
+    starts, ends = boxes[0] <= east + SLACK, boxes[2] >= west - SLACK
+    across = starts & ends if west <= east else starts | ends
     return np.asarray(across & (boxes[1] <= north + SLACK) & (boxes[3] >= south - SLACK))
 
 

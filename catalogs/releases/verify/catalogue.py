@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from catalogs.files import read_json
 from catalogs.releases.verify.findings import Report
+from schemas.text import counted
 
 ITEMS = "stac/items.parquet"
 
@@ -92,7 +93,7 @@ def _items(release: Path, report: Report) -> None:
         release / "metadata" / "samples.parquet", columns=["key", "split", "bbox"]
     )
     report.counts["items"] += items.num_rows
-    said = f"{items.num_rows} items, samples.parquet has {samples.num_rows} rows"
+    said = f"{counted(items.num_rows, 'item')} for {counted(samples.num_rows, 'row')} of samples"
     if not report.expect(items.num_rows == samples.num_rows, "stac", ITEMS, said):
         return
     places = pc.index_in(samples["key"], value_set=items["id"].combine_chunks())

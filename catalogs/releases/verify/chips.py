@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from catalogs.releases.verify.findings import UNREADABLE, Report
+from schemas.text import counted
 
 
 def check_image(where: str, name: str, body: bytes, row: dict[str, Any], report: Report) -> None:
@@ -48,7 +49,7 @@ def check_raster(
     same = crs == _crs(row["crs"])
     report.expect(same, "grid", where, f"{name}: CRS {crs}, its row says {row['crs']}")
     if bands:
-        said = f"{name} has {count} bands, the manifest says {len(bands)}"
+        said = f"{name} has {counted(count, 'band')}, the manifest says {len(bands)}"
         report.expect(count == len(bands), "pixels", where, said)
 
 

@@ -19,6 +19,7 @@ from catalogs.releases.verify.findings import Report
 from schemas.chance import unit
 from schemas.samples import KEY
 from schemas.tables import flat, member_columns
+from schemas.text import counted
 
 DECODED = 2000
 """Pictures are decoded for all samples up to so many, else for about so many, chosen by key."""
@@ -46,10 +47,12 @@ def check_shards(release: Path, manifest: dict[str, Any], good: set[str], report
             seen.add(name)
             path = f"data/{name}"
             if name not in stated:
-                report.fault("shards", path, f"named by {rows.num_rows} rows, not in the release")
+                report.fault(
+                    "shards", path, f"named by {counted(rows.num_rows, 'row')}, not in the release"
+                )
                 continue
             same = rows.num_rows == stated[name].get("rows")
-            said = f"{rows.num_rows} rows, the manifest says {stated[name].get('rows')}"
+            said = f"{counted(rows.num_rows, 'row')}, the manifest says {stated[name].get('rows')}"
             report.expect(same, "counts", path, said)
             splits = set(pc.unique(rows["split"]).to_pylist())
             split = stated[name].get("split")
@@ -61,9 +64,9 @@ def check_shards(release: Path, manifest: dict[str, Any], good: set[str], report
         for name in sorted(set(stated) - seen):
             report.fault("shards", f"data/{name}", "no row of samples.parquet names it")
     if share < 1:
-        report.notes.append(
-            f"pixels decoded for {report.counts['decoded']} of {total} samples, chosen by key"
-        )
+        every = counted(total, "sample")
+        decoded = report.counts["decoded"]
+        report.notes.append(f"pixels decoded for {decoded:,} of {every}, chosen by key")
 
 
 def by_shard(table: Path) -> Iterator[tuple[str, pa.Table]]:
@@ -117,7 +120,8 @@ def check_shard(
             report.fault("tar", where, str(error))
     report.expect(
         count == len(table), "counts", where,
-        f"{count} samples in the tar file, {len(table)} rows in samples.parquet",
+        f"{counted(count, 'sample')} in the tar file, "
+        f"{counted(len(table), 'row')} in samples.parquet",
     )  # fmt: skip
 
 
@@ -167,8 +171,8 @@ def _sample(
         offset, size = (row[name] for name in member_columns(about["extension"]))
         report.expect(
             (offset, size) == (member.offset, member.size), "offsets", where,
-            f"{member.name} lies at {member.offset} with {member.size} bytes, samples.parquet "
-            f"says {offset} and {size}",
+            f"{member.name} lies at {member.offset} with {counted(member.size, 'byte')}, "
+            f"samples.parquet says {offset} and {size}",
         )  # fmt: skip
         body = data[member.offset : member.offset + member.size]
         digest.update(body)

@@ -15,8 +15,8 @@ from catalogs.releases.sorting import batches
 from catalogs.releases.stats import NEAR_BITS, NEAR_M
 from catalogs.releases.verify.findings import Report
 from schemas.near import cross_split_pairs, parse
-from schemas.spacing import breaches, circles, metres, nearest
-from schemas.windows import unit_vectors
+from schemas.spacing import breaches, circles, nearest
+from schemas.windows import arcs, unit_vectors
 
 SAMPLES = "metadata/samples.parquet"
 Ints = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ def _circles(
         )  # fmt: skip
         shapes = shapely.from_wkb(batch.column("geometry").to_numpy(zero_copy_only=False))
         points, rows = shapely.get_coordinates(shapes, return_index=True)
-        away = metres(np.linalg.norm(unit_vectors(*points.T) - xyz[rows], axis=1))
+        away = arcs(np.linalg.norm(unit_vectors(*points.T) - xyz[rows], axis=1))
         reach = np.zeros(len(shapes))
         np.maximum.at(reach, rows, away)
         for row in np.flatnonzero(np.abs(reach - radius) > 0.02 * radius + 1):

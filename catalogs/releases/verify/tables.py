@@ -15,6 +15,7 @@ from catalogs.releases.extents import sides
 from catalogs.releases.sorting import batches
 from catalogs.releases.verify.findings import Report
 from schemas.tables import DROPS, SPLITS
+from schemas.text import counted
 
 SAMPLES = "metadata/samples.parquet"
 NEVER_NULL = (
@@ -42,7 +43,7 @@ def check_samples(release: Path, manifest: dict[str, Any], report: Report) -> No
             _known(batch, names, sources, report)
             _bounds(batch, column["bbox"], report)
     stated = manifest["totals"]["samples"]
-    said = f"{total} rows, the manifest says {stated} samples"
+    said = f"{counted(total, 'row')}, the manifest says {counted(stated, 'sample')}"
     report.expect(total == stated, "counts", SAMPLES, said)
 
 

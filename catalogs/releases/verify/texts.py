@@ -12,6 +12,7 @@ import yaml
 
 from catalogs.files import read_json
 from catalogs.releases.verify.findings import Report
+from schemas.text import counted
 
 SIGNED = (
     r"(?i)(?:\bsig|\btoken|\bX-Amz-Signature|\bX-Amz-Credential|\bX-Goog-Signature"
@@ -122,4 +123,5 @@ def check_indexes(
             report.fault("index", where, f"cannot be read: {error}")
             return
         total = manifest["totals"]["samples"]
-        report.expect(count == total, "index", where, f"{count} features, {total} samples")
+        said = f"{counted(count, 'feature')} for {counted(total, 'sample')}"
+        report.expect(count == total, "index", where, said)

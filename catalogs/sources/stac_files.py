@@ -1,0 +1,174 @@
+"""STAC documents on disk and the items in them. Links that leave the disk are never followed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from catalogs.sources.headers import parse_time
+from schemas.errors import Fault, SourceError
+
+if TYPE_CHECKING:
+    import pystac
+
+Json = dict[str, Any]
+Lost = list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item as it lies on disk.
+
+    Attributes:
+        item: without links; its hrefs resolve against the document's folder.
+        collection: its collection's document, empty when none is on disk.
+        when: its time (the start of a range), UTC and aware; None when it states none.
+    """
+
+    item: "pystac.Item"
+    collection: Json
+    when: datetime | None
+
+
+def items_of(path: Path, lost: Lost) -> Iterator[Found]:
+    """The items of a static catalogue, a collection, one item or a FeatureCollection of items.
+
+    What cannot be used goes to `lost`.
+
+    Raises:
+        SourceError: `path` itself is no STAC document.
+    """
+    try:
+        document = _read(path)
+    except Fault as fault:
+        raise SourceError(f"--imagery {path}: not a STAC document ({fault.message})") from fault
+    walk, kind = _Walk(lost), document.get("type")
+    if kind in ("Catalog", "Collection"):
+        yield from walk.below(path, document, {})
+    elif kind == "FeatureCollection":
+        features = document.get("features")
+        for feature in features if isinstance(features, list) else []:
+            yield from walk.found(path, feature, {})
+    elif kind == "Feature":
+        yield from walk.found(path, document, {})
+    else:
+        raise SourceError(
+            f"--imagery {path}: type {kind!r} is no STAC catalogue, collection or item"
+        )
+
+
+def _read(path: Path) -> Json:
+    """The JSON object in a file.
+
+    Raises:
+        Fault: `stac_missing`, or `stac_invalid` when it holds no JSON object.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Fault("stac_missing", f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise Fault("stac_invalid", f"{path}: is no JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise Fault("stac_invalid", f"{path}: holds no JSON object")
+    return document
+
+
+def on_disk(href: str, document: Path) -> Path | None:
+    """The file that a link in `document` names, None when it lies on another host."""
+    if href.startswith("file://"):
+        return Path(unquote(href.removeprefix("file://")))
+    return None if "://" in href or href.startswith("//") else document.parent / href
+
+
+def _links(document: Json, rel: str) -> list[str]:
+    links = document.get("links")
+    return [
+        str(link["href"])
+        for link in (links if isinstance(links, list) else [])
+        if isinstance(link, dict) and link.get("rel") == rel and link.get("href")
+    ]
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk down the links of a catalogue; every document is visited once."""
+
+    lost: Lost
+    seen: set[Path] = field(default_factory=set)
+    collections: dict[Path, Json] = field(default_factory=dict)
+
+    def below(self, path: Path, document: Json, collection: Json) -> Iterator[Found]:
+        """The items of a catalogue document and of its children."""
+        self.seen.add(path.resolve())
+        if document.get("type") == "Collection":
+            collection = document
+        for rel in ("item", "child"):
+            for href in _links(document, rel):
+                place = on_disk(href, path)
+                if place is None:
+                    reason = f"{href}: lies on another host; only files on disk are read"
+                    self.lost.append((href, "stac_remote", reason))
+                elif place.resolve() not in self.seen:
+                    yield from self._at(place, collection)
+
+    def _at(self, place: Path, collection: Json) -> Iterator[Found]:
+        self.seen.add(place.resolve())
+        try:
+            document = _read(place)
+        except Fault as fault:
+            self.lost.append((str(place), fault.code, fault.message))
+            return
+        if document.get("type") in ("Catalog", "Collection"):
+            yield from self.below(place, document, collection)
+        else:
+            yield from self.found(place, document, collection)
+
+    def found(self, path: Path, feature: Any, collection: Json) -> Iterator[Found]:
+        """The item that a GeoJSON feature describes, if it describes one."""
+        import pystac
+
+        try:
+            feature = dict(feature)
+            own = self._collection(path, feature) or collection
+            properties = dict(feature["properties"])
+            when = _when(properties)
+            properties["datetime"] = "1970-01-01T00:00:00Z"  # pystac refuses an item without time
+            bare = {**feature, "properties": properties, "links": []}
+            item = pystac.Item.from_dict(bare, migrate=True)
+            item.set_self_href(str(path.resolve()))
+        except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+            name = feature.get("id", "?") if isinstance(feature, dict) else "?"
+            why = f"{path}: item {name} is no valid STAC item ({type(error).__name__}: {error})"
+            self.lost.append((str(name), "stac_invalid", why))
+            return
+        yield Found(item, own, when)
+
+    def _collection(self, path: Path, feature: Json) -> Json:
+        """The collection that an item links to, empty when it is not on disk."""
+        for href in _links(feature, "collection"):
+            place = on_disk(href, path)
+            if place is None or not place.is_file():
+                continue
+            if place not in self.collections:
+                try:
+                    self.collections[place] = _read(place)
+                except Fault as fault:
+                    self.lost.append((str(place), fault.code, fault.message))
+                    self.collections[place] = {}
+            return self.collections[place]
+        return {}
+
+
+def _when(properties: Json) -> datetime | None:
+    """The time that an item states: its own, else start or end of its range.
+
+    Raises:
+        ValueError: it is not ISO 8601.
+    """
+    stated = (properties.get(name) for name in ("datetime", "start_datetime", "end_datetime"))
+    text = next((text for text in stated if text), None)
+    return parse_time(str(text)) if text else None

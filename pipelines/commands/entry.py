@@ -1,0 +1,47 @@
+"""What every command does with a fault: one sentence on stderr, and an exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from schemas.errors import LoomError, UsageError
+
+CLOSED = 141
+"""128 + SIGPIPE: the reader of our output has gone."""
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; a fault that a user can mend becomes one sentence, a bug keeps its traceback."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except LoomError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}; what is finished is kept", 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def readable(argv: list[str]) -> None:
+    """Refuse arguments that are no text: paths are written into JSON and Parquet.
+
+    Raises:
+        UsageError: naming the argument.
+    """
+    for text in argv:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"{shown}: not UTF-8 text; rename it") from error
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    return code

@@ -1,0 +1,59 @@
+"""Longitudes at the antimeridian: rings without a jump, and shapes cut in two at 180 degrees."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import shapely
+
+JUMP = 270.0  # degrees: an edge of a catalogue's outline this long is one across the antimeridian
+
+
+def beside(lon: npt.ArrayLike, reference: float) -> npt.NDArray[np.float64]:
+    """Longitudes in degrees, each moved by whole turns to within 180 of `reference`."""
+    lon = np.asarray(lon, float)
+    return lon + 360 * np.round((reference - lon) / 360)
+
+
+def continuous(ring: npt.NDArray[np.float64], jump: float = 180.0) -> npt.NDArray[np.float64]:
+    """A lon/lat ring, shape (n, 2), whose edges of more than `jump` degrees go the short way round.
+
+    It begins within [-180, 180) and runs on past that where it crosses the antimeridian.
+    """
+    lon = np.unwrap(ring[:, 0], discont=jump, period=360)
+    return np.stack([lon - 360 * np.floor((lon[0] + 180) / 360), ring[:, 1]], axis=1)
+
+
+def split(shape: "shapely.Geometry") -> "shapely.Geometry":
+    """A polygon that runs past -180 or 180 degrees as a multipolygon within them; else itself."""
+    import shapely
+    from shapely.affinity import translate
+
+    west, _, east, _ = shape.bounds
+    if west >= -180 and east <= 180:
+        return shape
+    parts: list[Any] = []
+    for turn in (0, -1, 1, -2, 2):
+        piece = shapely.intersection(translate(shape, 360 * turn), shapely.box(-180, -90, 180, 90))
+        parts += [p for p in shapely.get_parts(piece) if p.geom_type == "Polygon" and p.area > 0]
+    return shapely.MultiPolygon(parts)
+
+
+def mended(shape: "shapely.Geometry") -> "shapely.Geometry":
+    """A (multi)polygon of which a ring jumps from 180 to -180, cut at 180 instead; else itself.
+
+    RFC 7946 asks for the cut, and not every catalogue makes it. What spans the globe stays.
+    """
+    import shapely
+
+    west, _, east, _ = shape.bounds
+    if not east - west > 180 or shape.geom_type not in ("Polygon", "MultiPolygon"):
+        return shape
+    parts: list[Any] = []
+    for part in shapely.get_parts(shape):
+        ring = continuous(shapely.get_coordinates(part.exterior), JUMP)
+        made = shapely.Polygon(ring) if abs(ring[0, 0] - ring[-1, 0]) < 180 else part
+        parts += shapely.get_parts(split(made if made.area > 0 else part)).tolist()
+    return shapely.MultiPolygon(parts) if len(parts) > 1 else parts[0]

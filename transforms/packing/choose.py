@@ -1,0 +1,110 @@
+"""Which samples ship: what was made, what the rank cuts keep, and no near-duplicates across splits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.chance import rank
+from schemas.errors import BuildError
+from schemas.near import cross_split_pairs, parse
+from schemas.recipes import Recipe
+from schemas.tables import member_columns
+from schemas.windows import unit_vectors
+from transforms.making import pixel_members
+from transforms.packing.cuts import top_share
+
+SPLIT_NAMES = ("train", "val", "test")
+KEPT, UNMADE = 0, 255
+
+
+@dataclass
+class Survey:
+    """What `pack` must know of every made sample, as small columns in block order.
+
+    Attributes:
+        blocks: sidecar paths in order.
+        starts: first row of each block in the columns, and the end.
+        verdict: `KEPT`, `UNMADE`, or 1 + index into `reasons`.
+    """
+
+    blocks: list[Path]
+    starts: npt.NDArray[np.int64]
+    order: npt.NDArray[np.uint64]
+    split: npt.NDArray[np.int8]
+    size: npt.NDArray[np.int32]
+    verdict: npt.NDArray[np.uint8]
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+
+    def drop(self, rows: npt.NDArray[Any], code: str, message: str) -> None:
+        """Take rows out with a reason."""
+        if (code, message) not in self.reasons:
+            self.reasons.append((code, message))
+        self.verdict[rows] = 1 + self.reasons.index((code, message))
+
+
+def survey(blocks: list[Path], recipe: Recipe, seed: int) -> Survey:
+    """Read the few columns that global choices need, block by block, and make those choices."""
+    sizes = [member_columns(ext)[1] for ext in pixel_members(recipe)]
+    counts = [pq.read_metadata(b).num_rows for b in blocks]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    total = int(starts[-1])
+    found = Survey(
+        blocks, starts, np.zeros(total, np.uint64), np.full(total, -1, np.int8),
+        np.zeros(total, np.int32), np.full(total, UNMADE, np.uint8),
+    )  # fmt: skip
+    for number, block in enumerate(blocks):
+        rows = slice(int(starts[number]), int(starts[number + 1]))
+        table = pq.read_table(block, columns=["key", "split", "outcome", *sizes])
+        made = table["outcome"].to_numpy(zero_copy_only=False) == "made"
+        found.verdict[rows] = np.where(made, KEPT, UNMADE)
+        found.order[rows] = [rank(seed, "order", k) for k in table["key"].to_pylist()]
+        found.split[rows] = [SPLIT_NAMES.index(s) for s in table["split"].to_pylist()]
+        for name in sizes:
+            found.size[rows] += table[name].fill_null(0).to_numpy().astype(np.int32)
+    if len(np.unique(found.order)) != total:
+        raise BuildError("two planned samples have the same key; please report this as a bug")
+    _rank_cuts(found, recipe)
+    _near_duplicates(found, recipe)
+    return found
+
+
+def _columns(found: Survey, names: list[str]) -> pa.Table:
+    return pa.concat_tables([pq.read_table(b, columns=names) for b in found.blocks])
+
+
+def _rank_cuts(found: Survey, recipe: Recipe) -> None:
+    for cut in recipe.pack.keep:
+        table = _columns(found, ["key", cut.column])
+        scores = table[cut.column].to_numpy(zero_copy_only=False).astype(float)
+        scores[found.verdict != KEPT] = np.nan
+        keep = top_share(scores, table["key"].to_pylist(), cut.share)
+        message = f"not among the best {cut.share:.0%} by {cut.column}"
+        found.drop((found.verdict == KEPT) & ~keep, cut.code, message)
+
+
+def _near_duplicates(found: Survey, recipe: Recipe) -> None:
+    """Of two near-duplicates in different splits the train member goes, else the val member."""
+    if "phash" not in recipe.columns() or len(np.unique(found.split[found.verdict == KEPT])) < 2:
+        return
+    table = _columns(found, ["phash", "centre_lon", "centre_lat"])
+    hashes, usable = parse(table["phash"].to_pylist())
+    usable &= found.verdict == KEPT
+    xyz = unit_vectors(table["centre_lon"].to_numpy(), table["centre_lat"].to_numpy())
+    pairs = cross_split_pairs(hashes, usable, found.split.astype(np.int64), xyz)
+    if len(pairs):
+        lower = np.where(
+            found.split[pairs[:, 0]] < found.split[pairs[:, 1]], pairs[:, 0], pairs[:, 1]
+        )
+        found.drop(np.unique(lower), "near_duplicate", "looks like a sample of another split")
+
+
+def class_weights(counts: Mapping[str, int]) -> dict[str, float]:
+    """Inverse class frequency, mean 1 over all samples."""
+    everyone = sum(counts.values())
+    return {name: everyone / (len(counts) * n) for name, n in sorted(counts.items())}
