@@ -42,12 +42,16 @@ class Contender(NamedTuple):
 
 
 SAME = ("--zlevel", "0")  # the engine's encoder
+FAST = ("--zlevel", "1")  # GDAL's own writer at the engine's level
 CONTENDERS = (
     Contender("earthloom make", "benchmarks.engine", 1),
     Contender("earthloom make", "benchmarks.engine", 2),
     Contender("loop, same encoder", "benchmarks.loop", options=SAME),
     Contender("loop, same encoder, threads", "benchmarks.loop", 2, options=(*SAME, "--threads")),
     Contender("loop, same encoder, processes", "benchmarks.loop", 2, options=SAME),
+    Contender("loop, level 1", "benchmarks.loop", options=FAST),
+    Contender("loop, level 1, threads", "benchmarks.loop", 2, options=(*FAST, "--threads")),
+    Contender("loop, level 1, processes", "benchmarks.loop", 2, options=FAST),
     Contender("loop", "benchmarks.loop"),
     Contender("loop, threads", "benchmarks.loop", 2, options=("--threads",)),
     Contender("loop, processes", "benchmarks.loop", 2),

@@ -154,6 +154,7 @@ class Shelf(threading.local):
         self.size = size
         self.open: OrderedDict[str, DatasetReader] = OrderedDict()
         self.masks: dict[str, tuple[int, bool]] = {}
+        self.grids: dict[str, tuple[float, ...]] = {}
 
     def get(self, href: str) -> "DatasetReader":
         """The dataset of `href`, opened at most once while it stays on the shelf."""
@@ -163,9 +164,18 @@ class Shelf(threading.local):
             if len(self.open) > self.size:
                 oldest, closing = self.open.popitem(last=False)
                 self.masks.pop(oldest, None)
+                self.grids.pop(oldest, None)
                 closing.close()
         self.open.move_to_end(href)
         return dataset
+
+    def grid(self, href: str) -> tuple[float, ...]:
+        """(width, height, six numbers of the affine) of a file."""
+        dataset = self.get(href)
+        if href not in self.grids:
+            t = dataset.transform
+            self.grids[href] = (dataset.width, dataset.height, t.a, t.b, t.c, t.d, t.e, t.f)
+        return self.grids[href]
 
     def read(
         self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
@@ -248,6 +258,7 @@ class Shelf(threading.local):
     def clear(self) -> None:
         """Close everything this thread holds."""
         self.masks.clear()
+        self.grids.clear()
         while self.open:
             self.open.popitem()[1].close()
 

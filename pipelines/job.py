@@ -25,6 +25,8 @@ class Job:
         sources: location by role.
         region: WKT in lon/lat, "" for none.
         slice: (k, n): this process does the k-th of n parts of make and pack.
+        block: most windows of a block; partition: objects planned together, about.
+        solo: blocks from which `make` starts worker processes.
     """
 
     work: Path
@@ -39,6 +41,7 @@ class Job:
     workers: int = 1
     slice: tuple[int, int] = (0, 1)
     block: int = 256
+    solo: int = 6
     partition: int = 5_000
     budget: float = 0.05
 

@@ -45,9 +45,9 @@ _LUTS: dict[tuple[str, float, float], npt.NDArray[np.uint8]] = {}
 
 def _lut(dtype: np.dtype[Any], display: tuple[float, float]) -> npt.NDArray[np.uint8] | None:
     """Display value of every value of an 8- or 16-bit unsigned type; None for other types."""
-    if dtype not in (np.uint8, np.uint16):
+    if dtype.char not in "BH":
         return None
-    key = (dtype.str, *display)
+    key = (dtype.char, *display)
     if key not in _LUTS:
         _LUTS[key] = _scaled(np.arange(np.iinfo(dtype).max + 1), display)
     return _LUTS[key]

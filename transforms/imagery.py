@@ -140,7 +140,7 @@ def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.ND
         by_file.setdefault(band.href, []).append(place)
     for href, places in by_file.items():
         dataset = SHELF.get(href)
-        _same_grid(dataset, scene, bands[places[0]])
+        _same_grid(SHELF.grid(href), scene, bands[places[0]])
         if out is None:
             out = np.empty((len(bands), height, width), dataset.dtypes[0])
         indexes = [bands[p].index for p in places]
@@ -149,21 +149,21 @@ def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.ND
     return out
 
 
-def _same_grid(dataset: Any, scene: Scene, band: Band) -> None:
-    """A pixel is where it says only if file and catalogue agree on the grid.
+def _same_grid(found: tuple[float, ...], scene: Scene, band: Band) -> None:
+    """A pixel is where it says only if file (as `Shelf.grid` gives it) and catalogue agree.
 
     Raises:
         Fault: `band_mismatch` (another size: bands of several resolutions), `misaligned`.
     """
-    grid, t = scene.grid, dataset.transform
-    if (dataset.width, dataset.height) != (grid.width, grid.height):
+    grid, (width, height, *affine) = scene.grid, found
+    if (width, height) != (grid.width, grid.height):
         raise Fault(
             "band_mismatch",
-            f"{scene.id}: {band.name} has {dataset.width} x {dataset.height} pixels, "
+            f"{scene.id}: {band.name} has {width} x {height} pixels, "
             f"the scene {grid.width} x {grid.height}",
         )
-    stated, found = np.array(grid.transform), np.array([t.a, t.b, t.c, t.d, t.e, t.f])
-    if np.abs(stated - found).max() > abs(grid.transform[0]) / 100:
+    apart = max(abs(a - b) for a, b in zip(grid.transform, affine, strict=True))
+    if apart > abs(grid.transform[0]) / 100:
         raise Fault("misaligned", f"{scene.id}: {band.name} lies elsewhere than the catalogue says")
 
 

@@ -140,7 +140,7 @@ def make_block(
     ctx: Context,
     out: Paths,
     plan: str,
-    later: Callable[[Callable[[], Commit]], None] | None = None,
+    later: Callable[[Callable[[], Commit]], object] | None = None,
 ) -> None:
     """Make a block, or find it made.
 

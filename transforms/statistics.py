@@ -18,8 +18,8 @@ def bins(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Full scale is the type's largest value, 1 for floats; what lies outside goes to the first or
     last bin.
     """
-    if values.dtype in (np.uint8, np.uint16):
-        return _table(values.dtype.name).take(values)
+    if values.dtype.char in "BH":
+        return _table(values.dtype.char).take(values)
     full = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1.0
     place = np.sqrt(np.clip(values.astype(np.float64) / full, 0, 1)) * BINS
     return np.minimum(place.astype(np.intp), BINS - 1)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from catalogs.rasters import session
+from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
@@ -113,10 +114,11 @@ def retry(job: Job, names: list[str]) -> int:
 
 @dataclass(frozen=True)
 class Make:
-    """A run of blocks, shared by `job.workers` threads.
+    """A run of blocks, shared by `job.workers` lanes.
 
-    GDAL, deflate and JPEG release the interpreter lock. Threads take blocks from the two ends of
-    their stretch, so that each reads on where it stopped and its tiles are still decoded.
+    A lane is a thread that makes blocks itself, or has a worker process make them where the run is
+    long. Two lanes take from the two ends of one stretch of blocks, so that each reads on where it
+    stopped and its tiles are still decoded.
     """
 
     job: Job
@@ -128,47 +130,80 @@ class Make:
         Raises:
             OverBudget: as soon as this run alone exceeds the budget.
         """
-        scenes = scenes_of(self.job.planned / "scenes.jsonl")
-        failed = Tally(self.allowed)
+        tally = Tally(self.allowed)
         stretches = _stretches(names, self.job.workers)
-        threads = [
-            threading.Thread(target=self._lane, args=(queue, front, scenes, failed), daemon=True)
-            for queue, front in stretches[1:]
+        many = self.job.workers > 1 and len(names) >= self.job.solo and possible()
+        lane = self._remote if many else self._local
+        lanes = [
+            threading.Thread(target=self._lane, args=(*stretch, lane, tally), daemon=True)
+            for stretch in stretches
         ]
         with ThreadPoolExecutor(1) as closing:  # waits for the disk while the lanes read on
-            failed.closing = closing
-            for thread in threads:
+            tally.closing = closing
+            for thread in lanes:
                 thread.start()
-            self._lane(*stretches[0], scenes, failed)
-            for thread in threads:
+            for thread in lanes:
                 thread.join()
-        if failed.error is not None:
-            raise failed.error
+        if tally.error is not None:
+            raise tally.error
 
-    def _lane(self, queue: deque[str], front: bool, scenes: Any, failed: "Tally") -> None:
-        """Make blocks from one end of a queue until it is empty or something failed."""
-        ctx, recipe = self.job.context(), self.job.recipe
+    def _lane(
+        self, queue: deque[str], front: bool, work: Callable[..., None], tally: "Tally"
+    ) -> None:
+        """Work from one end of a queue until it is empty or something failed."""
+
+        def take() -> str | None:
+            try:
+                if tally.error is not None:
+                    return None
+                return queue.popleft() if front else queue.pop()
+            except IndexError:  # none left, or the other end was quicker
+                return None
+
         try:
-            with session():
-                while failed.error is None and queue:
-                    try:
-                        name = queue.popleft() if front else queue.pop()
-                    except IndexError:  # the other end was quicker
-                        break
-                    windows = self.job.planned / "blocks" / f"{name}.parquet"
-                    paths = Paths(self.job.made, name)
-                    make_block(
-                        windows, scenes, recipe, ctx, paths, block_digest(name), failed.close
-                    )
+            work(take, tally)
         except BaseException as error:  # carried to the thread that asked
-            failed.error = failed.error or error
+            tally.error = tally.error or error
+
+    def _local(self, take: Callable[[], str | None], tally: "Tally") -> None:
+        """Make blocks in this thread."""
+        with session():
+            state = State(self.job)
+            while (name := take()) is not None:
+                make_named(name, state, tally.close)
+
+    def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
+        """Have a process of its own make them."""
+        worker = Worker(self.job, State, make_named)
+        try:
+            worker.work(take, tally.add)
+        finally:
+            worker.close()
+
+
+class State:
+    """What one lane, or one worker process, opens once."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.context = job.context()
+        self.scenes = scenes_of(job.planned / "scenes.jsonl")
+
+
+def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], object]) -> None:
+    """Make one block of the plan; `later` takes the work that closes it."""
+    job = state.job
+    make_block(
+        job.planned / "blocks" / f"{name}.parquet", state.scenes, job.recipe, state.context,
+        Paths(job.made, name), block_digest(name), later,
+    )  # fmt: skip
 
 
 class Tally:
-    """Failures seen by one process, and the first error of any of its threads.
+    """Failures seen by one run, and the first error of any of its lanes.
 
     Attributes:
-        closing: the thread that syncs and commits finished blocks, in the order they come.
+        closing: the thread that syncs and commits the lanes' own blocks, in the order they come.
     """
 
     closing: ThreadPoolExecutor
@@ -177,6 +212,18 @@ class Tally:
         self.allowed, self.failed = allowed, 0
         self.error: BaseException | None = None
         self.waiting = threading.BoundedSemaphore(2)
+        self.counting = threading.Lock()
+
+    def add(self, commit: Commit) -> None:
+        """Count a finished block.
+
+        Raises:
+            OverBudget: more samples failed than may.
+        """
+        with self.counting:
+            self.failed += commit.failed
+        if self.failed > self.allowed:
+            raise OverBudget(f"{self.failed} samples failed, {self.allowed:.0f} may")
 
     def close(self, work: Callable[[], Commit]) -> None:
         """Commit a block in the closing thread; at most two blocks wait there."""
@@ -185,9 +232,7 @@ class Tally:
 
     def _close(self, work: Callable[[], Commit]) -> None:
         try:
-            self.failed += work().failed
-            if self.failed > self.allowed:
-                raise OverBudget(f"{self.failed} samples failed, {self.allowed:.0f} may")
+            self.add(work())
         except BaseException as error:
             self.error = self.error or error
         finally:
@@ -195,7 +240,7 @@ class Tally:
 
 
 def _stretches(names: tuple[str, ...], workers: int) -> list[tuple[deque[str], bool]]:
-    """(queue, whether to take from its front) of each thread: two threads share a stretch's ends."""
+    """(queue, whether to take from its front) of each lane: two lanes share a stretch's ends."""
     pairs = -(-workers // 2)
     queues = [
         deque(names[i * len(names) // pairs : (i + 1) * len(names) // pairs]) for i in range(pairs)

@@ -163,6 +163,7 @@ def _acts(
 ) -> int:  # fmt: skip
     from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
+    from pipelines.acts.crew import warm
     from pipelines.acts.make import make, retry, sweep
     from pipelines.acts.pack import pack
     from pipelines.acts.plan import plan
@@ -189,6 +190,8 @@ def _acts(
         raise UsageError("--slice needs a finished plan: run --until plan once without it first")
     if args.slice[1] == 1:
         write_scenes(opened.imagery, job.planned)
+    if job.workers > 1 and not args.limit and last != "plan":
+        warm()
     with progress.act("plan"):
         planned = plan(job)
     plan_report(progress, job, planned, opened, args.imagery == "none")

@@ -52,12 +52,20 @@ def test_fault_01_kill_minus_nine(world: World, built: Any, tmp_path: Path) -> N
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_fault_02_kill_between_data_and_record(world: World, built: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("solo", [99, 1])
+def test_fault_02_kill_between_data_and_record(
+    solo: int, world: World, built: Any, tmp_path: Path
+) -> None:
+    sizes = {**building.SMALL, "solo": solo}
     names = [b["id"] for b in read_json(work(built.out) / "plan" / "plan.json")["blocks"]]
     made = work(tmp_path) / "make"
     for point, name in (("after-payload", names[0]), ("before-record", names[5])):
         env = {"EARTHLOOM_FAIL_POINT": f"{point}:{name}"}
-        assert building.ran(arguments(world, tmp_path), env).returncode == -signal.SIGKILL
+        done = building.ran(arguments(world, tmp_path), env, sizes)
+        if solo == 1:  # a worker process died, not the build
+            assert done.returncode == 1 and "ended (killed by SIGKILL) in block" in done.stderr
+        else:
+            assert done.returncode == -signal.SIGKILL
         assert (made / f"{name}.bin").exists() or point == "after-payload"
         assert not (made / f"{name}.json").exists()
     assert building.main(arguments(world, tmp_path)) == 0

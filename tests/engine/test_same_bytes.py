@@ -52,14 +52,6 @@ def test_fault_16_other_blocks_and_partitions(
     assert tree(release(tmp_path), PARTS) == built.parts
 
 
-@pytest.mark.slow
-def test_fault_16_worker_processes(world: World, built: Any, tmp_path: Path) -> None:
-    sizes = {"block": 3, "partition": 6}  # cells enough for worker processes
-    done = building.ran(arguments(world, tmp_path, "--workers", "8"), sizes=sizes)
-    assert done.returncode == 0, done.stderr
-    assert tree(release(tmp_path), PARTS) == built.parts
-
-
 PLACES = [
     {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "1"},
     {"TZ": "America/St_Johns", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
