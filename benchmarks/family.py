@@ -27,7 +27,7 @@ class Family(threading.Thread):
     def look(self) -> None:
         """Note seconds of processor time and MB of largest resident memory of each descendant."""
         parents = {}
-        for folder in Path("/proc").glob("[0-9]*"):
+        for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
             try:
                 fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
                 status = (folder / "status").read_text()

@@ -21,7 +21,7 @@ from catalogs.releases.manifest import point
 from catalogs.releases.tables import write_samples
 from catalogs.releases.verify import verify
 from catalogs.releases.write import write_release
-from schemas.errors import BuildError, SourceError
+from schemas.errors import BuildError, UsageError
 from schemas.recipes import Pack
 
 
@@ -97,7 +97,7 @@ def test_a_source_without_licence_is_refused(tmp_path: Path) -> None:
     world = release_world.build(tmp_path, release_world.usual())
     bare = dataclasses.replace(release_world.credits()[0], licence="")
     wrong = dataclasses.replace(world.staging, credits=(bare,))
-    with pytest.raises(SourceError, match="imagery"):
+    with pytest.raises(UsageError, match="imagery"):
         write_release(*world.inputs()[:4], wrong)
 
 
@@ -105,7 +105,7 @@ def test_a_sample_without_licence_is_refused(tmp_path: Path) -> None:
     entries = release_world.usual()
     entries["val-000000.tar"][0]["license"] = None
     world = release_world.build(tmp_path, entries)
-    with pytest.raises(SourceError, match="1 sample without a licence"):
+    with pytest.raises(UsageError, match="1 sample without a licence"):
         write_release(*world.inputs())
 
 
