@@ -124,5 +124,7 @@ def _places(job: Job, planned: dict[str, list[dict[str, str]]]) -> dict[str, tup
     return found
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # by its name, so that worker processes can import the recipe's steps
+    from benchmarks import engine
+
+    engine.main()

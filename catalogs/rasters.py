@@ -1,10 +1,12 @@
 """The one place that opens rasters: drivers by content, sizes before reading, no outside access."""
 
+import logging
 import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +49,7 @@ ENVIRONMENT = {
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "GDAL_PAM_ENABLED": "YES",
     "PROJ_NETWORK": "OFF",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # grey stripes are no pixels
     "CPL_LOG": os.devnull,
 }
 """Set before GDAL is loaded; some of these have no effect afterwards."""
@@ -62,8 +65,8 @@ def driver_of(href: str) -> str:
     """The GDAL driver that the file's first bytes call for.
 
     Raises:
-        Fault: `blocked_href` for anything that is not a plain file path, `raster_missing`,
-            `driver_not_allowed` for a VRT and other indirections, `not_a_raster` for the rest.
+        Fault: `raster_missing`, `driver_not_allowed` for a VRT and other indirections,
+            `not_a_raster` for the rest.
     """
     if (
         "://" in href
@@ -96,12 +99,12 @@ def open_raster(href: str) -> "DatasetReader":
     import rasterio
     from rasterio.errors import RasterioError
 
-    _quiet()
+    _listen()
     driver = driver_of(href)
     try:
         dataset = rasterio.open(href, driver=driver)
     except RasterioError as error:
-        raise Fault("raster_unreadable", f"{href}: {error}", retryable=True) from error
+        raise unreadable(href, error) from error
     itemsize = max(_itemsize(t) for t in dataset.dtypes)
     declared = dataset.width * dataset.height * dataset.count * itemsize
     stored = max(Path(href).stat().st_size, 1)
@@ -114,12 +117,39 @@ def open_raster(href: str) -> "DatasetReader":
     return dataset
 
 
+def unreadable(href: str, error: Exception) -> Fault:
+    """Why a raster could not be read, in GDAL's words."""
+    cause = error.__cause__ or error
+    return Fault("raster_unreadable", f"{href}: {cause}", retryable=True)
+
+
 @cache
-def _quiet() -> None:
-    """Silence rasterio's warning of files without a place: the fault `no_crs` names them."""
+def _listen() -> None:
+    """Silence rasterio's warning of files without a place: the fault `no_crs` names them; hear the
+    warnings of decoders, which go on with grey where the file is spoilt."""
     from rasterio.errors import NotGeoreferencedWarning
 
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    logging.getLogger("rasterio").addHandler(_Spoilt(logging.WARNING))
+
+
+class _Noted(threading.local):
+    """The latest complaint of a decoder in this thread."""
+
+    text = ""
+
+
+_NOTED = _Noted()
+
+
+class _Spoilt(logging.Handler):
+    """Notes what libjpeg says of spoilt data: in a TIFF it cannot be made an error by a setting."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the text of such a warning."""
+        text = record.getMessage()
+        if "JPEGLib:" in text or "libjpeg:" in text:
+            _NOTED.text = text.split(":", 1)[-1]
 
 
 def masks_of(dataset: "DatasetReader") -> tuple[int, bool]:
@@ -185,22 +215,47 @@ class Shelf(threading.local):
         Raises:
             Fault: `raster_unreadable`.
         """
-        from rasterio.errors import RasterioError
         from rasterio.windows import Window
 
-        dataset = self.get(href)
         height, width = out[0].shape
         box = Window(col, row, width, height)
-        try:
+        with self._reading(href) as dataset:
             if len(indexes) == 1:
                 dataset.read(indexes[0], window=box, out=out[0])
                 return
             found = dataset.read(indexes, window=box)
-        except RasterioError as error:
-            cause = error.__cause__ or error
-            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
         for target, band in zip(out, found, strict=True):
             target[...] = band
+
+    @contextmanager
+    def _reading(self, href: str) -> "Iterator[DatasetReader]":
+        """The dataset, for one read.
+
+        Raises:
+            Fault: `raster_unreadable`, also where a decoder went on with spoilt data. The dataset is
+                then closed, so that nothing of it is answered from decoded tiles.
+        """
+        from rasterio.errors import RasterioError
+
+        dataset = self.get(href)
+        _NOTED.text = ""
+        try:
+            yield dataset
+        except RasterioError as error:
+            raise unreadable(href, error) from error
+        finally:
+            if _NOTED.text:
+                self.drop(href)
+        if _NOTED.text:
+            raise Fault("raster_unreadable", f"{href}: {_NOTED.text.strip()}", retryable=True)
+
+    def drop(self, href: str) -> None:
+        """Close a file and forget what was decoded of it."""
+        for known in (self.masks, self.grids):
+            known.pop(href, None)
+        dataset = self.open.pop(href, None)
+        if dataset is not None:
+            dataset.close()
 
     def mask(
         self,
@@ -219,23 +274,19 @@ class Shelf(threading.local):
         Raises:
             Fault: `raster_unreadable`.
         """
-        from rasterio.errors import RasterioError
         from rasterio.windows import Window
 
-        dataset = self.get(href)
         if href not in self.masks:
-            self.masks[href] = masks_of(dataset)
+            self.masks[href] = masks_of(self.get(href))
         alpha, own = self.masks[href]
         how = {"window": Window(*box) if box else None, "out_shape": shape}
         parts = []
-        try:
-            if own:
-                parts.append(dataset.read_masks(1, **how) > 0)
-            if alpha and alpha not in colours:
-                parts.append(dataset.read(alpha, **how) > 0)
-        except RasterioError as error:
-            cause = error.__cause__ or error
-            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
+        if own or (alpha and alpha not in colours):
+            with self._reading(href) as dataset:
+                if own:
+                    parts.append(dataset.read_masks(1, **how) > 0)
+                if alpha and alpha not in colours:
+                    parts.append(dataset.read(alpha, **how) > 0)
         return np.logical_and.reduce(parts) if parts else None
 
     def thumbnail(self, href: str, index: int, side: int = 512) -> "npt.NDArray[Any]":
@@ -244,16 +295,10 @@ class Shelf(threading.local):
         Raises:
             Fault: `raster_unreadable`.
         """
-        from rasterio.errors import RasterioError
-
-        dataset = self.get(href)
-        step = max(1, -(-max(dataset.width, dataset.height) // side))
-        shape = (max(1, dataset.height // step), max(1, dataset.width // step))
-        try:
+        with self._reading(href) as dataset:
+            step = max(1, -(-max(dataset.width, dataset.height) // side))
+            shape = (max(1, dataset.height // step), max(1, dataset.width // step))
             return np.asarray(dataset.read(index, out_shape=shape))
-        except RasterioError as error:
-            cause = error.__cause__ or error
-            raise Fault("raster_unreadable", f"{href}: {cause}", retryable=True) from error
 
     def clear(self) -> None:
         """Close everything this thread holds."""

@@ -1,6 +1,7 @@
 """`Job`: everything an act's workers must know, small and picklable; and where files lie."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -85,6 +86,14 @@ class Job:
         """This slice's share of an act's elements, in one run."""
         k, n = self.slice
         return elements[k * len(elements) // n : (k + 1) * len(elements) // n]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
 
 
 @lru_cache(maxsize=4)

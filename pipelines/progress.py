@@ -15,11 +15,11 @@ class Progress:
     """What people and machines see of a running build.
 
     Attributes:
-        mode: `rich`, `plain`, `json` or `quiet`.
+        mode: `rich`, `plain`, `json` (on stdout, for a machine) or `quiet`.
     """
 
     def __init__(self, mode: str = "", stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = stream or (sys.stdout if mode == "json" else sys.stderr)
         self.mode = mode or ("rich" if self.stream.isatty() else "plain")
 
     def say(self, text: str, **facts: Any) -> None:

@@ -42,7 +42,7 @@ def run(label: str, elements: Sequence[Any], work: Callable[[Any], Any]) -> None
 
     What `work` makes it writes under its own name with a commit record; nothing comes back, so
     nothing is lost in between and any runner gives the same files. The pipeline stays in this
-    process: `make` brings its own threads, and worker processes would outlive a killed parent.
+    process: `make` brings its own workers, and Beam's would outlive a killed parent.
 
     Args:
         label: name of the act and step, for Beam's own messages.

@@ -195,4 +195,4 @@ def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[C
         datetime=extract.timestamp,
         generated=generated,
     )
-    return credit, extract.note
+    return credit, "" if generated else extract.note

@@ -36,12 +36,12 @@ class Lock:
     """One process works in a folder at a time; a dead process's lock is taken over.
 
     Attributes:
-        rivals: pattern of other locks beside it that must not be held at the same time: a build
-            shares a folder neither with another one nor with slices, slices share it.
+        peers: ending of names of locks that others may hold at the same time. A build shares its
+            folder with nobody, a slice with the other slices of as many.
     """
 
-    def __init__(self, path: Path, rivals: str = "") -> None:
-        self.path, self.rivals = path, rivals
+    def __init__(self, path: Path, peers: str = "") -> None:
+        self.path, self.peers = path, peers
         self.note = ""
 
     def __enter__(self) -> "Lock":
@@ -65,8 +65,9 @@ class Lock:
         finally:
             own.unlink(missing_ok=True)
         try:  # both of two rivals hold their own lock by now: at least one sees the other
-            for other in sorted(self.path.parent.glob(self.rivals)) if self.rivals else ():
-                self._refuse_living(other)
+            for other in sorted(self.path.parent.glob("lock*")):
+                if other != self.path and not (self.peers and other.name.endswith(self.peers)):
+                    self._refuse_living(other)
         except BuildError:
             self.path.unlink(missing_ok=True)
             raise
@@ -82,10 +83,9 @@ class Lock:
             text = path.read_text()
         except OSError:
             return "", None
-        try:
-            other = json.loads(text)
-        except ValueError:
-            other = {"pid": 0, "host": socket.gethostname(), "since": "?", "born": ""}
+        other: dict[str, Any] = {"pid": 0, "host": socket.gethostname(), "since": "?", "born": ""}
+        with suppress(ValueError, TypeError):
+            other |= json.loads(text)
         here = other["host"] == socket.gethostname()
         if not here or _alive(other["pid"], other["born"]):
             raise BuildError(
@@ -128,8 +128,8 @@ def _alive(pid: int, born: str) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's: perhaps the same process, perhaps its number again
+        pass
     except (OverflowError, ValueError):
         return False
     return pid > 0 and (not born or _born(pid) == born)

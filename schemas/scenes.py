@@ -49,7 +49,7 @@ class Scene:
 
     Attributes:
         id: catalogue id; unique within `collection`.
-        collection: collection id, or the file's stem for a plain file.
+        collection: collection id; `local` or the sensor's family for a plain file, whose stem is `id`.
         datetime: acquisition, UTC and aware; None when nobody recorded it.
         grid: pixel grid of the finest bands.
         footprint: outline in lon/lat as WKT (a polygon, or a multipolygon at the antimeridian).

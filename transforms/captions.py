@@ -32,8 +32,9 @@ ORBITING = re.compile(
 FLYING = re.compile(r"aerial|aircraft|airplane|naip|ortho|drone|\buav\b", re.I)
 """Words in platform, collection or provider that tell what took a picture."""
 
-FLYING_M, FINE_M = 5.0, 1.0
-"""Metres: surveys from the air are finer than the first, unnamed pictures finer than the second."""
+FLYING_M, FINE_M, FINEST_M = 5.0, 1.0, 0.25
+"""Metres: surveys from the air are finer than the first, unnamed pictures finer than the second; no
+satellite sold to the public is finer than the third (US licences, 0.25 m since 2014)."""
 
 
 def source(scene: Scene, gsd: float) -> str:
@@ -49,8 +50,10 @@ def source(scene: Scene, gsd: float) -> str:
         return SATELLITE
     if FLYING.search(names) and gsd < FLYING_M:
         return AERIAL
+    if scene.platform or gsd >= FINE_M:
+        return SATELLITE
     picture = all(band.dtype == "uint8" for band in scene.bands)
-    return AERIAL if picture and gsd < FINE_M and not scene.platform else SATELLITE
+    return AERIAL if picture or gsd < FINEST_M else SATELLITE
 
 
 def phrase(key: str, value: str) -> str:

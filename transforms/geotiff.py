@@ -32,9 +32,9 @@ def encode(
         grid: CRS as "EPSG:n" (anything else goes through GDAL) and the affine of the chip.
         nodata: stored value that means "no data".
         names: band descriptions.
-        valid: `(y, x)`; written as an internal mask where pixels are invalid without a nodata value.
+        valid: `(y, x)`; written as an internal mask where the nodata value does not tell all of it.
     """
-    masked = nodata is None and valid is not None and not valid.all()
+    masked = valid is not None and not valid.all() and not _told(array, nodata, valid)
     if masked or not grid.crs.startswith("EPSG:"):
         return _by_driver(array, grid, nodata, names, valid if masked else None)
     from deflate import zlib_compress
@@ -69,6 +69,16 @@ def encode(
         matrix = (a, 0.0, 0.0, c, 0.0, e, 0.0, f, *(0.0,) * 7, 1.0)
         tags.append((34264, DOUBLE, 16, struct.pack("<16d", *matrix)))
     return _assemble(sorted(tags), strips, offset)
+
+
+def _told(array: npt.NDArray[Any], nodata: float | None, valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether readers know every invalid pixel by its nodata value in at least one band."""
+    gone = array[:, ~valid]
+    if nodata is None or not gone.size:
+        return False
+    if np.isnan(nodata):
+        return bool(np.isnan(gone).any(axis=0).all())
+    return bool((gone == nodata).any(axis=0).all())
 
 
 Tag = tuple[int, int, int, bytes]  # number, type, how many values, their bytes
@@ -174,7 +184,8 @@ def _by_driver(
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(array)
-            dataset.descriptions = names
+            if any(names):
+                dataset.descriptions = names
             if valid is not None:
                 dataset.write_mask(valid)
         return bytes(memory.read())

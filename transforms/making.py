@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,10 +152,13 @@ def make_block(
         windows: Parquet file of the block's planned samples, in reading order.
         scenes: scenes by key, for those that the windows name.
         plan: digest that the commit record must carry.
-        later: takes the closing work (sync, sidecar, record), so that waiting for the disk can
+        later: takes the closing work (sync, sidecar, record), once, so that waiting for the disk can
             overlap the next block's reading; without it that work is done before returning.
     """
-    if committed(out.record, out.payload, plan) is not None and out.sidecar.exists():
+    standing = committed(out.record, out.payload, plan)
+    if standing is not None and out.sidecar.exists():
+        if later is not None:
+            later(partial(_same, standing))
         return
     table = pq.read_table(windows)
     found = _Columns()
@@ -178,6 +182,11 @@ def make_block(
         close()
     else:
         later(close)
+
+
+def _same(commit: Commit) -> Commit:
+    """A block that stands already needs no closing."""
+    return commit
 
 
 class Pending:

@@ -47,11 +47,17 @@ def groups(scenes: Mapping[str, Scene], recipe: Recipe) -> dict[str, str]:
     for key, scene in scenes.items():
         for band in scene.bands:
             kinds[found[key], band.common or band.name].add(band.dtype)
-    torn = {group for (group, _), types in kinds.items() if len(types) > 1}
-    return {
-        key: f"{group} {scenes[key].bands[0].dtype}" if group in torn else group
-        for key, group in found.items()
-    }
+
+    def torn(key: str) -> str:
+        """The types of this scene's bands that its group stores in several, "" when there are none."""
+        several = (
+            band.dtype
+            for band in scenes[key].bands
+            if len(kinds[found[key], band.common or band.name]) > 1
+        )
+        return " ".join(dict.fromkeys(several))
+
+    return {key: f"{group} {torn(key)}".rstrip() for key, group in found.items()}
 
 
 def add_bands(

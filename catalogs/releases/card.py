@@ -6,6 +6,7 @@ from typing import Any
 from catalogs.files import write_bytes
 from catalogs.releases.bands import EVERY
 from catalogs.releases.cautions import known, taste
+from catalogs.releases.extents import decimals
 from catalogs.releases.frontmatter import front_matter
 from catalogs.releases.legal import NO_ADVICE, credit_lines, licence_table
 from catalogs.releases.parts import by_part, spoken
@@ -63,7 +64,10 @@ def opening(staging: Staging, found: Survey, stage: Path) -> str:
     facts = [
         ("samples", f"{number(total)} in {counted(len(found.shards), 'tar file')}, {size(weight)}"),
         ("splits", ", ".join(f"{name} {number(n)}" for name, n in found.samples.items())),
-        ("chip", f"{', '.join(shapes[:4])}{' and others' if len(shapes) > 4 else ''} pixels"),
+        (
+            "chip",
+            f"{', '.join(shapes) if len(shapes) < 5 else f'{shapes[0]} to {shapes[-1]}'} pixels",
+        ),
         ("pixel on the ground", span(metres, "m")),
         ("years", spoken(years) or "not recorded"),
         ("area", area(found.extent.bbox())),
@@ -76,8 +80,9 @@ def opening(staging: Staging, found: Survey, stage: Path) -> str:
 def area(bbox: tuple[float, float, float, float]) -> str:
     """`7.00 E to 8.51 E, 49.99 N to 50.01 N` of (west, south, east, north) in degrees."""
     west, south, east, north = bbox
-    across = [f"{abs(lon):.2f} {'W' if lon < 0 else 'E'}" for lon in (west, east)]
-    along = [f"{abs(lat):.2f} {'S' if lat < 0 else 'N'}" for lat in (south, north)]
+    digits = decimals(bbox)
+    across = [f"{abs(lon):.{digits}f} {'W' if lon < 0 else 'E'}" for lon in (west, east)]
+    along = [f"{abs(lat):.{digits}f} {'S' if lat < 0 else 'N'}" for lat in (south, north)]
     return f"{' to '.join(across)}, {' to '.join(along)} (degrees)"
 
 

@@ -3,11 +3,13 @@
 DIR/images/train-000000/KEY.jpg
 DIR/train.csv                  filepath,title,title_multi_objects   (what open_clip's CSV reader takes)
 DIR/train-meta.jsonl           filepath, box, time, center_tags, surrounding_tags
+DIR/LICENSE.md ...             terms and credits, as in the release
 """
 
 import csv
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +19,9 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 from schemas.errors import UsageError
+
+TERMS = ("LICENSE.md", "ATTRIBUTION.md", "CITATION.cff")
+"""What goes with every copy of the pictures."""
 
 COLUMNS = ("filepath", "title", "title_multi_objects")
 
@@ -43,6 +48,10 @@ def export(release: Path, target: Path) -> dict[str, int]:
     Raises:
         UsageError: `target` holds something, or the release has no captions of this kind.
     """
+    if target.resolve().is_relative_to(release.resolve()):
+        raise UsageError(
+            f"{target}: lies in the release, which must stay as it is; give a new folder"
+        )
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target}: is not empty; give a new folder")
     table = release / "metadata" / "samples.parquet"
@@ -55,6 +64,9 @@ def export(release: Path, target: Path) -> dict[str, int]:
         chosen = [row for row in rows if row["split"] == split]
         counts[split] = len(chosen)
         _split(release, target, split, chosen)
+    for name in TERMS:
+        if (release / name).exists():
+            shutil.copy(release / name, target / name)
     return counts
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from catalogs.releases.bands import EVERY
+from catalogs.releases.extents import decimals
 from catalogs.releases.survey import Survey
 from schemas.release import Staging
 from schemas.tables import member_columns
@@ -68,7 +69,8 @@ def snippets(stage: Path, staging: Staging, found: Survey) -> str:
     shards = [Path(name).stem for name, s in found.shards.items() if s.split == split]
     first, last = (shards[0][-6:], shards[-1][-6:]) if shards else ("000000", "000000")
     fields = ", ".join(f'sample["{ext}"]' for ext in staging.recipe.pack.members)
-    bbox = ", ".join(f"{value:.2f}" for value in window(found))
+    box = window(found)
+    bbox = ", ".join(f"{value:.{decimals(box)}f}" for value in box)
     blocks = [
         ("Hugging Face `datasets`", HF.format(split=split, fields=fields)),
         ("WebDataset", WDS.format(split=split, first=first, last=last, fields=fields)),

@@ -1,6 +1,8 @@
 """Imagery as rows of `Scene`: from a static STAC catalogue, an items file, or plain rasters."""
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +49,7 @@ class Imagery:
 
     Attributes:
         scenes: sorted by collection and id.
-        credits: one for each (licence, attribution) found.
+        credits: one for each (collection, licence, attribution) found.
         lost: (location, reason code, message) of files that cannot be used.
         notes: one sentence each on what is not known of the scenes and was not asked for.
     """
@@ -100,13 +102,16 @@ def open_imagery(location: str, override: Override, *, generated: bool = False) 
     if not path.exists():
         raise UsageError(f"--imagery {location}: no such file or folder")
     lost: Lost = []
+    for name in ("catalog.json", "collection.json"):
+        if (path / name).is_file():
+            path = path / name
     if path.suffix == ".json" or path.suffix == ".geojson":
-        scenes = list(_from_stac(path, lost))
+        scenes = list(_once(_from_stac(path, lost), lost))
     else:
         files = _rasters(path)
         if not files:
             raise UsageError(f"--imagery {location}: holds no raster (looked for {_kinds()})")
-        scenes = list(_from_files(files, lost))
+        scenes = _told_apart(list(_from_files(files, lost)), path)
     if not scenes:
         why = f"; first reason: {lost[0][2]}" if lost else ""
         raise SourceError(f"--imagery {location}: not one usable scene in it{why}")
@@ -114,7 +119,10 @@ def open_imagery(location: str, override: Override, *, generated: bool = False) 
     scenes.sort(key=lambda s: (s.collection, s.id))
     credits = tuple(_credits(scenes, location, generated))
     return Imagery(
-        tuple(scenes), credits, tuple(lost), (*_cloud_notes(scenes), *_band_notes(scenes))
+        tuple(scenes),
+        credits,
+        tuple(lost),
+        (*_cloud_notes(scenes), *_single_notes(scenes), *_band_notes(scenes)),
     )
 
 
@@ -144,6 +152,34 @@ def _from_stac(path: Path, lost: Lost) -> Iterator[Scene]:
         else:
             if scene is not None:
                 yield scene
+            else:
+                lost.append(
+                    (item, "no_raster_asset", f"{item}: has no asset that is a raster of data")
+                )
+
+
+def _once(scenes: Iterable[Scene], lost: Lost) -> Iterator[Scene]:
+    """The first scene of every key; an id names one item of a collection, so the others are lost."""
+    seen: set[str] = set()
+    for scene in scenes:
+        if scene.key in seen:
+            lost.append((scene.id, "duplicate_id", f"{scene.key}: names another item already"))
+        else:
+            seen.add(scene.key)
+            yield scene
+
+
+def _told_apart(scenes: list[Scene], folder: Path) -> list[Scene]:
+    """Scenes of files, those of one name called by their path below the folder: `a-ortho-tif`."""
+    count = Counter(scene.key for scene in scenes)
+
+    def name(scene: Scene) -> str:
+        if count[scene.key] == 1:
+            return scene.id
+        below = Path(scene.bands[0].href).relative_to(folder.resolve()).as_posix()
+        return re.sub(r"[^0-9A-Za-z]+", "-", below)
+
+    return [replace(scene, id=name(scene)) for scene in scenes]
 
 
 def _from_files(files: list[Path], lost: Lost) -> Iterator[Scene]:
@@ -169,6 +205,17 @@ def _cloud_notes(scenes: list[Scene]) -> Iterator[str]:
 def _from_space(scene: Scene) -> bool:
     known = family(scene.collection, tuple(b.name for b in scene.bands if not b.alpha))
     return bool(known) or min(band.gsd for band in scene.bands) > COARSE
+
+
+def _single_notes(scenes: list[Scene]) -> Iterator[str]:
+    """Whether files of one band each lie on one another: they may be the bands of one image."""
+    alone = Counter(s.footprint for s in scenes if len(s.bands) == 1 and s.collection == "local")
+    several = sum(count for count in alone.values() if count > 1)
+    if several:
+        yield (
+            f"{several:,} files hold one band each of the same places and are taken for images of "
+            "their own; to join them, stack them into one file or describe them in a STAC item"
+        )
 
 
 def _band_notes(scenes: list[Scene]) -> Iterator[str]:

@@ -6,12 +6,18 @@ from typing import Any
 
 from catalogs.rasters import open_raster
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
-from catalogs.sources.stac_files import Found, Json
+from catalogs.sources.stac_files import Found, Json, on_disk
 from schemas.errors import Fault
 from schemas.geo import mended
 from schemas.scenes import Band, Scene
 from schemas.sensors import DISPLAY, common_name, family
 from schemas.windows import Grid
+
+MEDIA = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff")
+"""Media types of rasters: TIFF, JPEG 2000, and what STAC called a GeoTIFF before 1.0."""
+
+UNTYPED = (".tif", ".tiff", ".jp2")
+"""Endings by which an asset without a media type is taken for a raster."""
 
 NO_LICENCE = ("", "proprietary", "various", "other")
 
@@ -34,7 +40,9 @@ def scene_of(found: Found) -> Scene | None:
         return None
     placed = [(_grid(item, asset), key, asset) for key, asset in assets]
     bands = _all_bands(item, placed)
-    finest = min((grid for grid, _, _ in placed), key=lambda g: abs(g.transform[0]))
+    there = {band.href for band in bands}
+    grids = [grid for grid, _, asset in placed if _href(asset) in there]
+    finest = min(grids, key=lambda g: abs(g.transform[0]))
     collection = item.collection_id or "items"
     kind = family(collection, tuple(b.name for b in bands if not b.alpha))
     eight_bit = all(b.dtype == "uint8" for b in bands)
@@ -75,7 +83,8 @@ def _outline(item: Any) -> Any:
 
 
 def _is_data(asset: Any) -> bool:
-    raster = "image/tiff" in (asset.media_type or "") or "image/jp2" in (asset.media_type or "")
+    kind = asset.media_type or ""
+    raster = kind.startswith(MEDIA) if kind else Path(asset.href).suffix.lower() in UNTYPED
     pictures = {"thumbnail", "overview", "visual"}  # made to be looked at, not measured
     return raster and not pictures & set(asset.roles or [])
 
@@ -109,9 +118,10 @@ def _header_grid(item: Any, asset: Any) -> Grid:
 
 
 def _href(asset: Any) -> str:
-    """Absolute location of an asset; never signed, never leaving the catalogue's own folder tree."""
+    """Absolute location of an asset: a path, or a URL as the catalogue has it."""
     href = asset.get_absolute_href() or asset.href
-    return str(Path(href.removeprefix("file://"))) if "://" not in href[5:] else href
+    place = on_disk(href, Path("/"))
+    return str(place) if place is not None else href
 
 
 def _all_bands(item: Any, placed: list[tuple[Grid, str, Any]]) -> list[Band]:

@@ -7,39 +7,69 @@ fifth of two cores and more of many (docs/decisions/0002-runner-choice.md).
 
 import os
 import pickle
+import shutil
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.util import get_temp_dir
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from catalogs.rasters import ENVIRONMENT
 from schemas.errors import BuildError
 
 if TYPE_CHECKING:
     from pipelines.job import Job
 
 Block = Callable[[str, Any, Callable[[Callable[[], Any]], object]], None]
-"""Makes the block of a name within a worker's state, and hands on the work that closes it."""
+"""Makes the block of a name within a worker's state, and hands on, once, the work that closes it."""
 
 CACHE_MB = 1024
 """Decoded tiles kept by all workers together; each has at least an eighth of it."""
 
+CLOSING = 2
+"""Blocks of a worker that may wait for the disk at a time."""
+
 PRELOADED = ["pipelines.acts.make", "rasterio", "PIL.JpegImagePlugin", "deflate"]
 
+_starting = threading.Lock()
 
-def possible() -> bool:
-    """Whether this system can fork from a server (Windows cannot)."""
-    return "forkserver" in get_all_start_methods()
+
+def possible(job: "Job") -> bool:
+    """Whether workers can make this job's blocks: on Linux, with steps that any process can import.
+
+    macOS could fork from a server too, but calls it unsafe with the libraries that we preload.
+    """
+    return sys.platform == "linux" and b"__main__" not in pickle.dumps(job)
 
 
 def warm() -> None:
     """Start the server, which imports on a core of its own what workers will need."""
     from multiprocessing import forkserver
 
-    if possible():
-        get_context("forkserver").set_forkserver_preload(PRELOADED)
-        forkserver.ensure_running()
+    if sys.platform == "linux":
+        with _quiet_start():
+            get_context("forkserver").set_forkserver_preload(PRELOADED)
+            forkserver.ensure_running()
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Start processes that leave Ctrl-C to us, and that do not run the caller's script again."""
+    with _starting:
+        main = sys.modules["__main__"]
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 class Worker:
@@ -50,9 +80,15 @@ class Worker:
         context = get_context("forkserver")
         self._pipe, far = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(job, open_state, block, far), daemon=True
+            target=serve, args=(job, open_state, block, far, get_temp_dir()), daemon=True
         )
-        self._process.start()
+        try:
+            with _quiet_start():
+                self._process.start()
+        except (OSError, EOFError) as error:
+            raise BuildError(
+                f"a worker process did not start ({error!r}); try --workers 1"
+            ) from error
         far.close()
 
     def work(self, take: Callable[[], str | None], done: Callable[[Any], None]) -> None:
@@ -67,8 +103,8 @@ class Worker:
         try:
             while True:
                 if idle and (name := take()) is not None:
-                    self._pipe.send(name)
                     under_way.append(name)
+                    self._pipe.send(name)
                     idle = False
                 if idle and not under_way:
                     return
@@ -78,8 +114,9 @@ class Worker:
                 if answer is None:
                     idle = True
                 else:
-                    under_way.pop(0)
-                    done(answer)
+                    name, result = answer
+                    under_way.remove(name)
+                    done(result)
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self._process.join(5)
             raise BuildError(
@@ -89,44 +126,60 @@ class Worker:
             ) from error
 
     def close(self) -> None:
-        """Let it end."""
+        """Let it end, and see that it does."""
         self._pipe.close()
-        self._process.join()
+        self._process.join(20)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
 
 
 def _ending(code: int | None) -> str:
     if code is not None and code < 0:
-        return f"killed by {signal.Signals(-code).name}"
+        known = {int(number): number.name for number in signal.Signals}
+        return f"killed by {known.get(-code, f'signal {-code}')}"
     return f"exit code {code}"
 
 
-def serve(job: "Job", open_state: Callable[["Job"], Any], block: Block, pipe: Any) -> None:
+def serve(
+    job: "Job", open_state: Callable[["Job"], Any], block: Block, pipe: Any, sockets: str
+) -> None:
     """The process: make blocks by name until the pipe closes.
 
-    It sends None when it can take another block, and what closing a block returned once that block
-    is on disk; the next one is read in the meantime.
+    It sends None when it can take another block, and (name, what closing the block returned) once
+    that block is on disk; the next one is read in the meantime.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["GDAL_CACHEMAX"] = str(max(CACHE_MB // job.workers, CACHE_MB // 8))
-    sending = threading.Lock()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, args=(sockets,), daemon=True).start()
+    if os.environ.get("GDAL_CACHEMAX") == ENVIRONMENT["GDAL_CACHEMAX"]:  # else it is the user's own
+        os.environ["GDAL_CACHEMAX"] = str(max(CACHE_MB // job.workers, CACHE_MB // 8))
+    sending, room = threading.Lock(), threading.BoundedSemaphore(CLOSING)
 
     def send(value: Any) -> None:
         with sending:
             pipe.send(value)
 
-    def close(work: Callable[[], Any]) -> None:
+    def close(name: str, work: Callable[[], Any]) -> None:
         try:
-            send(work())
+            send((name, work()))
         except Exception as error:
             send(_portable(error))
+        finally:
+            room.release()
 
     try:
         state = open_state(job)
         with ThreadPoolExecutor(1) as closing:
+
+            def later(name: str, work: Callable[[], Any]) -> None:
+                room.acquire()
+                closing.submit(close, name, work)
+
             while True:
-                block(pipe.recv(), state, lambda work: closing.submit(close, work))
+                name = pipe.recv()
+                block(name, state, partial(later, name))
                 send(None)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
@@ -143,9 +196,14 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _end_with_parent() -> None:
-    """Wait until the parent is gone, however it went, and end this process at once."""
+def _end_with_parent(sockets: str) -> None:
+    """Wait until the parent is gone, however it went, and end this process at once.
+
+    Args:
+        sockets: the parent's folder of sockets, which it can no longer remove itself.
+    """
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        shutil.rmtree(sockets, ignore_errors=True)
         os._exit(1)

@@ -3,10 +3,11 @@
 import re
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,7 @@ class Make:
     """A run of blocks, shared by `job.workers` lanes.
 
     A lane is a thread that makes blocks itself, or has a worker process make them where the run is
-    long. Two lanes take from the two ends of one stretch of blocks, so that each reads on where it
-    stopped and its tiles are still decoded.
+    long. It reads on where it stopped, so that its tiles are still decoded (`Blocks`).
     """
 
     job: Job
@@ -131,12 +131,16 @@ class Make:
             OverBudget: as soon as this run alone exceeds the budget.
         """
         tally = Tally(self.allowed)
-        stretches = _stretches(names, self.job.workers)
-        many = self.job.workers > 1 and len(names) >= self.job.solo and possible()
-        lane = self._remote if many else self._local
+        count = min(self.job.workers, len(names))
+        many = count > 1 and len(names) >= self.job.solo and possible(self.job)
+        blocks = Blocks(names, count)
         lanes = [
-            threading.Thread(target=self._lane, args=(*stretch, lane, tally), daemon=True)
-            for stretch in stretches
+            threading.Thread(
+                target=self._lane,
+                args=(partial(blocks.take, lane), self._remote if many else self._local, tally),
+                daemon=True,
+            )
+            for lane in range(count)
         ]
         with ThreadPoolExecutor(1) as closing:  # waits for the disk while the lanes read on
             tally.closing = closing
@@ -148,20 +152,11 @@ class Make:
             raise tally.error
 
     def _lane(
-        self, queue: deque[str], front: bool, work: Callable[..., None], tally: "Tally"
+        self, take: Callable[[], str | None], work: Callable[..., None], tally: "Tally"
     ) -> None:
-        """Work from one end of a queue until it is empty or something failed."""
-
-        def take() -> str | None:
-            try:
-                if tally.error is not None:
-                    return None
-                return queue.popleft() if front else queue.pop()
-            except IndexError:  # none left, or the other end was quicker
-                return None
-
+        """Work until no block is left or something failed."""
         try:
-            work(take, tally)
+            work(lambda: take() if tally.error is None else None, tally)
         except BaseException as error:  # carried to the thread that asked
             tally.error = tally.error or error
 
@@ -239,13 +234,26 @@ class Tally:
             self.waiting.release()
 
 
-def _stretches(names: tuple[str, ...], workers: int) -> list[tuple[deque[str], bool]]:
-    """(queue, whether to take from its front) of each lane: two lanes share a stretch's ends."""
-    pairs = -(-workers // 2)
-    queues = [
-        deque(names[i * len(names) // pairs : (i + 1) * len(names) // pairs]) for i in range(pairs)
-    ]
-    return [(queues[w // 2], w % 2 == 0) for w in range(workers)]
+class Blocks:
+    """Blocks to be made, in stretches that two lanes share from both ends; one lane has its own.
+
+    A lane whose stretch is empty takes from the end of the longest other one.
+    """
+
+    def __init__(self, names: Sequence[str], lanes: int) -> None:
+        ends = [min(2 * pair + 2, lanes) * len(names) // lanes for pair in range(-(-lanes // 2))]
+        starts = [0, *ends]
+        self.stretches = [deque(names[a:b]) for a, b in zip(starts, ends, strict=False)]
+        self.lock = threading.Lock()
+
+    def take(self, lane: int) -> str | None:
+        """The next block of a lane; None when there is none left."""
+        with self.lock:
+            own = self.stretches[lane // 2]
+            stretch = own or max(self.stretches, key=len)
+            if not stretch:
+                return None
+            return stretch.popleft() if stretch is own and lane % 2 == 0 else stretch.pop()
 
 
 def block_paths(job: Job, names: list[str]) -> list[Path]:

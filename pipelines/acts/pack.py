@@ -20,6 +20,7 @@ from schemas.chance import digest
 from schemas.errors import BuildError
 from schemas.samples import Drop
 from schemas.tables import SPLITS
+from schemas.text import counted
 from transforms.commits import Commit, committed
 from transforms.making import Paths, checksum
 from transforms.packing import (
@@ -71,6 +72,16 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
     run("pack: shards", todo, Build(job, key))
     built = sum(1 for s in shards if _shard_record(job, s, key))
     return {**summary, "built": built}
+
+
+def waits_for(job: Job, names: list[str]) -> str:
+    """What a slice's pack must wait for: blocks of other slices, or the dealing; "" for nothing."""
+    missing = len(names) - tally(job, names)["blocks"]
+    if missing:
+        return f"{counted(missing, 'block')} of other slices"
+    record = job.packed / "pack.json"
+    dealt = record.exists() and read_json(record)["pack"] == pack_digest(job, names)
+    return "" if dealt or job.slice[0] == 0 else "slice 0, which deals the samples to shards"
 
 
 def pack_digest(job: Job, names: list[str]) -> str:

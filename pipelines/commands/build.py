@@ -15,6 +15,7 @@ from pipelines.progress import Progress
 from pipelines.registry import names, recipe
 from schemas.errors import BuildError, UsageError
 from schemas.recipes import Recipe, override
+from schemas.text import counted
 
 if TYPE_CHECKING:
     from pipelines.job import Job
@@ -65,8 +66,8 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     work, target = home / ".work", home / f"v{found.card.version}"
     with ExitStack() as stack:
         k, n = args.slice
-        name, rivals = ("lock", "lock-*") if n == 1 else (f"lock-{k}-of-{n}", "lock")
-        lock = stack.enter_context(Lock(work / name, rivals))
+        name, peers = ("lock", "") if n == 1 else (f"lock-{k}-of-{n}", f"-of-{n}")
+        lock = stack.enter_context(Lock(work / name, peers))
         _leave_on_signals(lock.path)
         if lock.note:
             progress.say(f"warning: {lock.note}")
@@ -137,7 +138,7 @@ def _leave_on_signals(lock: Path) -> None:
 
 
 def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":
-    from pipelines.job import Job
+    from pipelines.job import Job, cores
     from pipelines.sources import contents, region_of
     from schemas.chance import digest
     from transforms.planning.blocks import code_version, step_settings
@@ -150,7 +151,7 @@ def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources")
         region, years, contents(found), args.limit, code_version(), step_settings(found.make),
         [(ext, step_settings([enc])) for ext, enc in found.pack.members.items()],
     )  # fmt: skip
-    workers = args.workers or os.cpu_count() or 1
+    workers = args.workers or cores()
     return Job(
         work, found, args.seed, plan, opened.locations, bbox, region, years, args.limit, workers,
         args.slice, budget=args.error_budget,
@@ -164,8 +165,8 @@ def _acts(
     from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
     from pipelines.acts.crew import warm
-    from pipelines.acts.make import make, retry, sweep
-    from pipelines.acts.pack import pack
+    from pipelines.acts.make import make, retry, sweep, tally
+    from pipelines.acts.pack import pack, waits_for
     from pipelines.acts.plan import plan
     from pipelines.acts.release import release, split_rule
     from pipelines.origin import resolved, run_facts
@@ -200,17 +201,18 @@ def _acts(
             raise BuildError(problem)
         if args.imagery != "none":
             progress.say(f"warning: {problem}")
-    if not args.plan:
+    if not (args.plan or args.retry_failed):
         write_json(work / "settings.json", settings)
     if last == "plan":
         return 0
     names = [entry["id"] for entry in planned["blocks"]]
     if args.retry_failed:
         again = retry(job, names)
-        progress.say(f"retry: {again} blocks with failures that may be mended")
-        if again:
+        progress.say(f"retry: {counted(again, 'block')} with failures that may be mended")
+        if again or tally(job, names)["blocks"] < len(names):  # a mended file has other blocks
             (work / RETRYING).touch()
         elif finished(target, work):
+            write_json(work / "settings.json", settings)
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
     with progress.act("make", len(names), lambda: sum(1 for _ in job.made.glob("*.json"))):
@@ -220,8 +222,17 @@ def _acts(
     annotate(job)
     if ACTS.index(last) < ACTS.index("pack"):
         return 0
+    if last == "release" and args.slice[1] > 1 and (missing := waits_for(job, names)):
+        progress.say(
+            f"slice {args.slice[0]}/{args.slice[1]}: done so far; pack waits for {missing}"
+        )
+        return 0
     with progress.act("pack"):
         packed = pack(job, planned["blocks"])
+    if args.slice[1] > 1:
+        progress.say(
+            "slice done; run once without --slice when all are, to pack the rest and release"
+        )
     if ACTS.index(last) < ACTS.index("release") or args.slice[1] > 1:
         return 0
     for split, share in split_rule(job).shares.items():
@@ -235,6 +246,7 @@ def _acts(
             run_facts(argv, started, args.runner), target, replace=(work / RETRYING).exists(),
         )  # fmt: skip
     (work / RETRYING).unlink(missing_ok=True)
+    write_json(work / "settings.json", settings)
     if args.slice == (0, 1):
         sweep(job, names)
     summary(progress, target, manifest, time.monotonic() - clock)

@@ -18,7 +18,7 @@ def guarded(command: Callable[[], int]) -> int:
         return code
     except LoomError as error:
         return _say(str(error), error.exit_code)
-    except BrokenPipeError:
+    except BrokenPipeError:  # of stdout: workers' pipes have errors of their own
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
     except OSError as error:

@@ -38,6 +38,8 @@ def located(path: Path) -> Path:
         raise UsageError(f"{path}: holds several datasets; name one of {shown}")
     if pointers:
         return pointers[0].parent / f"v{read_json(pointers[0])['version']}"
+    if any(path.iterdir()) and not (path / "SHA256SUMS").exists():
+        raise UsageError(f"{path}: is no release, it has neither manifest.json nor SHA256SUMS")
     return path
 
 

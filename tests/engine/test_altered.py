@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from building import release
+from pipelines.commands.export import main as export
 from pipelines.commands.verify import main
 
 Capture = pytest.CaptureFixture[str]
@@ -52,6 +53,21 @@ def test_fault_21_extra_and_truncated(copy: Path, capsys: Capture) -> None:
     said = capsys.readouterr().out
     assert "files: data/train-999999.tar: extra" in said
     assert "files: data/test-000000.tar: truncated" in said
+
+
+def test_an_export_leaves_the_release_alone(copy: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert export([str(copy), str(copy / "inside")]) == 2
+    assert "lies in the release" in capsys.readouterr().err
+    assert export([str(copy), str(tmp_path / "flat")]) == 0
+    assert main([str(copy)]) == 0
+    terms = {p.name for p in (tmp_path / "flat").iterdir() if p.is_file()}
+    assert {"LICENSE.md", "ATTRIBUTION.md", "train.csv"} <= terms
+
+
+def test_any_other_folder(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    assert main([str(tmp_path)]) == 2
+    assert "is no release" in capsys.readouterr().err
 
 
 def test_no_release(tmp_path: Path, capsys: Capture) -> None:

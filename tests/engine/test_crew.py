@@ -2,9 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +18,8 @@ import pytest
 
 import building
 from building import PARTS, SMALL, arguments, main, release, tree, work
-from pipelines.acts.crew import Worker, _portable
+from pipelines.acts.crew import CLOSING, Worker, _portable
+from pipelines.acts.make import Blocks, State, make_named
 from schemas.errors import BuildError, SourceError
 from small_world import World
 
@@ -45,7 +52,7 @@ def test_workers_end_with_a_killed_parent(world: World, tmp_path: Path) -> None:
     while not list(work(tmp_path).glob("make/*.json")):
         assert child.poll() is None, "the build must not end before it is killed"
         time.sleep(0.01)
-    assert len(marked(mark)) >= 5, "parent, server and three workers"
+    assert len(marked(mark)) >= 6, "parent, its tracker, the server and three workers"
     child.kill()
     child.wait(timeout=20)
     until = time.monotonic() + 20
@@ -73,24 +80,36 @@ def block(name: str, state: Any, later: Callable[[Callable[[], Any]], Any]) -> N
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "odd":
         raise Odd
+    if name == "source":
+        raise SourceError("cut")
     if name == "late":
         later(lambda: 1 / 0)
-    elif name == "source":
-        raise SourceError("cut")
+    elif name.startswith("slow"):
+        later(partial(closed, name, state.folder))
     else:
         later(lambda: name.upper())
 
 
+def closed(name: str, folder: Path) -> str:
+    """A slow disk: says so, and waits until it may go on."""
+    (folder / name).touch()
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+    return name
+
+
+@dataclass
 class Job:
     """What `serve` itself asks of a job."""
 
-    workers = 2
+    folder: Path = Path()
+    workers: int = 2
 
 
-def given(*names: str) -> list[Any]:
+def given(*names: str, folder: Path = Path()) -> list[Any]:
     """What a worker answered to blocks of these names."""
     left, done = list(names), list[Any]()
-    worker = Worker(Job(), plain, block)  # type: ignore[arg-type]
+    worker = Worker(Job(folder), plain, block)  # type: ignore[arg-type]
     try:
         worker.work(lambda: left.pop(0) if left else None, done.append)
     finally:
@@ -115,6 +134,73 @@ def test_answers_come_in_order() -> None:
 def test_faults_of_a_worker_are_raised_here(name: str, kind: Any, words: str) -> None:
     with pytest.raises(kind, match=words):
         given("a", name, "b")
+
+
+def test_a_slow_disk_holds_the_worker_back(tmp_path: Path) -> None:
+    names = [f"slow{i}" for i in range(12)]
+    left, done = list(names), list[Any]()
+    worker = Worker(Job(tmp_path), plain, block)  # type: ignore[arg-type]
+    thread = threading.Thread(
+        target=worker.work, args=(lambda: left.pop(0) if left else None, done.append)
+    )
+    thread.start()
+    while not (tmp_path / "slow0").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)  # long enough to take all of them, if it could
+    assert len(left) >= 12 - 2 - CLOSING
+    (tmp_path / "go").touch()
+    thread.join(20)
+    worker.close()
+    assert done == names
+
+
+def test_a_block_that_is_made_already_is_answered(world: World, tmp_path: Path) -> None:
+    sizes = {**SMALL, "solo": 1}
+    assert main(arguments(world, tmp_path, "--until", "make"), sizes) == 0
+    job = building.LAST[0]
+    names = [p.stem for p in sorted((work(tmp_path) / "make").glob("*.json"))]
+    left, done = list(names), list[Any]()
+    worker = Worker(job, State, make_named)
+    worker.work(lambda: left.pop(0) if left else None, done.append)
+    worker.close()
+    assert len(done) == len(names) == 14 and all(commit.rows for commit in done)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4, 5, 8])
+def test_every_block_is_taken_once_and_lanes_end_together(lanes: int) -> None:
+    names = [str(i) for i in range(120)]
+    blocks = Blocks(names, lanes)
+    taken: list[list[str]] = [[] for _ in range(lanes)]
+    for turn in range(lanes * 121):
+        if (name := blocks.take(turn % lanes)) is not None:
+            taken[turn % lanes].append(name)
+    assert sorted(chain(*taken), key=int) == names
+    assert max(map(len, taken)) - min(map(len, taken)) <= 1
+
+
+def test_a_lane_left_alone_takes_the_others_blocks() -> None:
+    blocks = Blocks([str(i) for i in range(10)], 4)
+    assert len([name for _ in range(11) if (name := blocks.take(3))]) == 10
+
+
+def test_a_script_without_a_guard(world: World, tmp_path: Path) -> None:
+    """A caller's script is not run again in the workers."""
+    argv = arguments(world, tmp_path / "out", "--until", "make", "--quiet")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import building\nopen({str(tmp_path / 'runs')!r}, 'a').write('run ')\n"
+        f"code = building.main({argv!r}, {{**building.SMALL, 'solo': 1}})\nsys.exit(code)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(building.ROOT)}
+    for command in ([str(script)], ["-"]):
+        text = script.read_text() if command == ["-"] else None
+        done = subprocess.run(
+            [sys.executable, *command], env=env, input=text, text=True, capture_output=True,
+            cwd=tmp_path, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs").read_text() == "run run "
 
 
 def test_errors_travel_as_they_are_where_they_can() -> None:

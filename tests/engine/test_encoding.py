@@ -92,6 +92,18 @@ def test_invalid_pixels_stay_invalid_without_a_nodata_value() -> None:
     assert whole == encode(array, UTM, None, ("a", "b", "c", "d"))
 
 
+def test_a_mask_beside_a_nodata_value_is_kept() -> None:
+    array, valid = np.maximum(pixels("uint16", 2), 1), np.ones(UTM_SHAPE, bool)
+    array[:, :4] = 0
+    valid[:4] = False
+    with opened(encode(array, UTM, 0, (), valid)) as source:
+        np.testing.assert_array_equal(source.dataset_mask() > 0, valid)
+    valid[:, 50:] = False  # a mask knows more than the value
+    with opened(encode(array, UTM, 0, (), valid)) as source:
+        np.testing.assert_array_equal(source.dataset_mask() > 0, valid)
+        assert source.nodata == 0
+
+
 def test_many_strips() -> None:
     array = pixels("uint16", 2, (700, 1100))
     grid = Grid("EPSG:32632", UTM.transform, 1100, 700)

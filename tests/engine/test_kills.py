@@ -66,7 +66,8 @@ def test_fault_02_kill_between_data_and_record(
             assert done.returncode == 1 and "ended (killed by SIGKILL) in block" in done.stderr
         else:
             assert done.returncode == -signal.SIGKILL
-        assert (made / f"{name}.bin").exists() or point == "after-payload"
+        assert (made / f"{name}.bin").exists()
+        assert (made / f"{name}.parquet").exists() == (point == "before-record")
         assert not (made / f"{name}.json").exists()
     assert building.main(arguments(world, tmp_path)) == 0
     assert tree(release(tmp_path), PARTS) == built.parts

@@ -147,6 +147,21 @@ def test_retry_failed_brings_the_samples_back(world: World, built: Any, tmp_path
     assert tree(release(out), same) == tree(release(built.out), same)
 
 
+def test_a_mended_file_with_a_new_time(world: World, built: Any, tmp_path: Path) -> None:
+    own, out = world.copy(tmp_path / "own"), tmp_path / "out"
+    victim = own.imagery / "train-d.tif"
+    good = victim.read_bytes()
+    spoil(victim)
+    assert main(arguments(own, out, "--error-budget", "0.5")) == 0
+    assert len([row for row in drops(out) if row["outcome"] == "failed"]) == 12
+    victim.write_bytes(good)
+    assert main(arguments(own, out)) == 2, "other files: said, not ignored"
+    assert main(arguments(own, out, "--retry-failed")) == 0
+    assert not [row for row in drops(out) if row["outcome"] == "failed"]
+    assert tree(release(out), ("data", "stac")) == tree(release(built.out), ("data", "stac"))
+    assert main(arguments(own, out)) == 0, "and is up to date with the mended file"
+
+
 def spoil(path: Path) -> None:
     """Overwrite the bytes of every tile; header and directory stay."""
     with rasterio.open(path) as source:

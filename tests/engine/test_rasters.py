@@ -46,6 +46,26 @@ def code_of(path: Path | str) -> str:
     return caught.value.code
 
 
+def test_fault_36_spoilt_jpeg_tiles_are_no_grey_pixels(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", compress="jpeg", quality=90)
+    scene = describe(path)
+    with rasterio.open(path) as source:
+        offset = int(source.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=1))
+        size = int(source.get_tag_item("BLOCK_SIZE_1_1", "TIFF", bidx=1))
+        far = source.read(window=rasterio.windows.Window(300, 300, 64, 64))
+    data = bytearray(path.read_bytes())
+    middle = offset + size // 2
+    data[middle : middle + 400] = np.random.default_rng(3).bytes(400)
+    path.write_bytes(data)
+    near, away = (Window(scene.grid.cut(at, at, 64, 64), 0.6, at, at) for at in (140, 300))
+    for _ in range(2):  # the second time, too: nothing is answered from the decoded tile
+        with pytest.raises(Fault, match="Corrupt JPEG") as caught:
+            read_window(scene.bands, near, scene)
+        assert caught.value.code == "raster_unreadable"
+        assert (read_window(scene.bands, away, scene) == far).all()
+    SHELF.clear()
+
+
 def test_fault_35_truncated_cog(tmp_path: Path) -> None:
     path = write(tmp_path / "whole.tif")
     scene = describe(path)

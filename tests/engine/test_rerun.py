@@ -35,9 +35,10 @@ def test_fault_05_stale_locks_are_taken_over(tmp_path: Path) -> None:
     lock_of(path, born="1")  # this pid, but of a process that began at another time
     with Lock(path) as lock:
         assert "took over" in lock.note
-    path.write_text("")
-    with Lock(path) as lock:
-        assert "took over" in lock.note
+    for broken in ("", "{}", "5", "[1]"):
+        path.write_text(broken)
+        with Lock(path) as lock:
+            assert "took over" in lock.note
     assert not path.exists()
 
 
@@ -50,22 +51,25 @@ def test_fault_04_a_living_or_foreign_lock_stands(changed: Any, tmp_path: Path) 
     assert path.exists()
 
 
-@pytest.mark.parametrize(("mine", "theirs"), [("lock", "lock-1-of-2"), ("lock-0-of-2", "lock")])
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [("lock", "lock-1-of-2"), ("lock-0-of-2", "lock"), ("lock-0-of-2", "lock-0-of-3")],
+)
 def test_fault_04_a_build_and_its_slices_exclude_each_other(
     mine: str, theirs: str, tmp_path: Path
 ) -> None:
-    rivals = "lock-*" if mine == "lock" else "lock"
+    peers = "" if mine == "lock" else "-of-2"
     lock_of(tmp_path / theirs)
-    with pytest.raises(BuildError, match="is locked by process"), Lock(tmp_path / mine, rivals):
+    with pytest.raises(BuildError, match="is locked by process"), Lock(tmp_path / mine, peers):
         pass
     assert [p.name for p in tmp_path.iterdir()] == [theirs], "its own lock is given back"
     lock_of(tmp_path / theirs, pid=0)
-    with Lock(tmp_path / mine, rivals):
+    with Lock(tmp_path / mine, peers):
         pass
 
 
 def test_slices_share_a_folder(tmp_path: Path) -> None:
-    with Lock(tmp_path / "lock-0-of-2", "lock"), Lock(tmp_path / "lock-1-of-2", "lock"):
+    with Lock(tmp_path / "lock-0-of-2", "-of-2"), Lock(tmp_path / "lock-1-of-2", "-of-2"):
         assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -187,6 +191,21 @@ def test_until_stops_after_each_act(world: World, built: Any, tmp_path: Path) ->
     assert made and not (work(tmp_path) / "pack").exists()
     assert main(arguments(world, tmp_path)) == 0
     assert building.times(work(tmp_path) / "make") == made
+    assert tree(release(tmp_path), PARTS) == built.parts
+
+
+def test_a_job_array_ends_well_in_any_order(
+    world: World, built: Any, tmp_path: Path, capsys: Capture
+) -> None:
+    def run(*more: str) -> str:
+        assert main(arguments(world, tmp_path, *more)) == 0
+        return capsys.readouterr().err
+
+    run("--until", "plan")
+    assert "pack waits for" in run("--slice", "1/2")
+    assert "slice done" in run("--slice", "0/2")
+    assert "slice done" in run("--slice", "1/2")
+    run()
     assert tree(release(tmp_path), PARTS) == built.parts
 
 

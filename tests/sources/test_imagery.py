@@ -208,3 +208,21 @@ def test_scenes_survive_their_table(tmp_path: Path) -> None:
     scene = describe(with_alpha(tmp_path / "x.tif"))
     assumed = replace(scene, bands=(replace(scene.bands[0], assumed=True), *scene.bands[1:]))
     assert type(scene).from_dict(json.loads(json.dumps(assumed.as_dict()))) == assumed
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder, move in (("a", 0), ("b", 90_000)):
+        (tmp_path / folder).mkdir()
+        place = raster_world.PLACE * raster_world.PLACE.translation(move, 0)
+        write(tmp_path / folder / "ortho.tif", noise(), transform=place)
+    write(tmp_path / "other.tif", noise())
+    made = open_imagery(str(tmp_path), Override("CC0-1.0"))
+    assert [s.id for s in made.scenes] == ["a-ortho-tif", "b-ortho-tif", "other"]
+    assert {Path(s.bands[0].href).parent.name for s in made.scenes} == {"a", "b", tmp_path.name}
+
+
+def test_one_band_files_of_one_place_are_noted(tmp_path: Path) -> None:
+    for name in ("B02", "B03"):
+        write(tmp_path / f"{name}.tif", noise(1, "uint16"))
+    notes = open_imagery(str(tmp_path), Override("CC0-1.0")).notes
+    assert any("2 files hold one band each" in note for note in notes)
