@@ -21,13 +21,15 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from benchmarks.encoding import Tars
-from benchmarks.stack import CHIP, Spot, make, paths, sample
+from benchmarks.stack import CHIP, Spot, make, paths, placed, sample
 
 # Settings of the C library, read when it first looks: the same for everyone.
 GDAL = {
     "GDAL_NUM_THREADS": "1",
     "GDAL_CACHEMAX": "512",
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_HTTP_MAX_RETRY": "4",
 }
 
 
@@ -61,13 +63,16 @@ def start(options: argparse.Namespace) -> Path:
     options.out.mkdir(parents=True)
     os.environ.update(GDAL)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.workers])
-    return item
+    return placed(item, options.out)
 
 
 def main(name: str, version: str, work: Work, note: str = "") -> None:
     """Runs the work on its share of cores and prints the contender's line."""
     parser = arguments()
-    parser.add_argument("--threads", action="store_true", help="threads rather than processes")
+    parser.add_argument(
+        "--threads", type=int, nargs="?", const=-1, default=0, metavar="N",
+        help="threads rather than processes, one for each core unless told",
+    )  # fmt: skip
     options = parser.parse_args()
     item = start(options)
     spots = sample(options.n)
@@ -80,15 +85,16 @@ def main(name: str, version: str, work: Work, note: str = "") -> None:
 
 def spread(work: Work, spots: list[Spot], item: Path, options: argparse.Namespace) -> Done:
     """The work over contiguous parts of the spots, one a worker."""
-    parts = np.array_split(np.arange(len(spots)), options.workers)
+    count = max(options.workers, options.threads)
+    parts = np.array_split(np.arange(len(spots)), count)
     jobs = [
         (work, [spots[i] for i in part], item, Tars(options.out, f"part{k}", options.zlevel))
         for k, part in enumerate(parts)
     ]
-    if options.workers == 1:
+    if count == 1:
         return _part(jobs[0])
     if options.threads:
-        with ThreadPoolExecutor(options.workers) as pool:
+        with ThreadPoolExecutor(count) as pool:
             each = list(pool.map(_part, jobs))
         return Done(sum(d.chips for d in each), sum(d.bytes for d in each), peak_mb())
     with ProcessPoolExecutor(options.workers, get_context("fork")) as pool:

@@ -92,9 +92,22 @@ def make(cache: Path) -> Path:
     return item
 
 
-def paths(item: Path) -> dict[str, Path]:
-    """Band name to COG path, in the order of BANDS."""
-    return {band: item.parent / f"{band}.tif" for band in BANDS}
+def paths(item: Path) -> dict[str, str]:
+    """Band name to COG path, or URL where BENCH_HTTP names a server, in the order of BANDS."""
+    folder = os.environ.get("BENCH_HTTP") or str(item.parent)
+    return {band: f"{folder}/{band}.tif" for band in BANDS}
+
+
+def placed(item: Path, folder: Path) -> Path:
+    """The item as contenders shall read it: with URLs where BENCH_HTTP names a server."""
+    if not os.environ.get("BENCH_HTTP"):
+        return item
+    document = json.loads(item.read_text())
+    for band, href in paths(item).items():
+        document["assets"][band]["href"] = href
+    found = folder / "item.json"
+    found.write_text(json.dumps(document))
+    return found
 
 
 def _pixels(index: int) -> NDArray[np.uint16]:

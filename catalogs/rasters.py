@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalogs.sources.remote import FAULTS, ahead, opened
 from schemas.errors import Fault
 
 if TYPE_CHECKING:
@@ -66,19 +67,22 @@ def driver_of(href: str) -> str:
 
     Raises:
         Fault: `raster_missing`, `driver_not_allowed` for a VRT and other indirections,
-            `not_a_raster` for the rest.
+            `not_a_raster` for the rest; of remote files also those of `net.client`.
     """
-    if (
+    if is_remote(href):
+        head = ahead().read(href, 0, 64)
+    elif (
         "://" in href
         or href.startswith("/vsi")
         or (":" in href and href.split(":", 1)[0].isupper())
     ):
         raise Fault("driver_not_allowed", f"{href}: only plain raster files are opened")
-    try:
-        with Path(href).open("rb") as stream:
-            head = stream.read(64)
-    except OSError as error:
-        raise Fault("raster_missing", f"{href}: {error.strerror}", retryable=True) from error
+    else:
+        try:
+            with Path(href).open("rb") as stream:
+                head = stream.read(64)
+        except OSError as error:
+            raise Fault("raster_missing", f"{href}: {error.strerror}", retryable=True) from error
     for magic, driver in MAGIC.items():
         if head.startswith(magic):
             return driver
@@ -101,13 +105,14 @@ def open_raster(href: str) -> "DatasetReader":
 
     _listen()
     driver = driver_of(href)
+    remote = {"opener": opened(href)} if is_remote(href) else {}
     try:
-        dataset = rasterio.open(href, driver=driver)
+        dataset = rasterio.open(href, driver=driver, **remote)
     except RasterioError as error:
         raise unreadable(href, error) from error
     itemsize = max(_itemsize(t) for t in dataset.dtypes)
     declared = dataset.width * dataset.height * dataset.count * itemsize
-    stored = max(Path(href).stat().st_size, 1)
+    stored = ahead().remote(href).size if remote else max(Path(href).stat().st_size, 1)
     if declared > SUSPECT and declared / stored > EXPANSION:
         dataset.close()
         raise Fault(
@@ -117,10 +122,16 @@ def open_raster(href: str) -> "DatasetReader":
     return dataset
 
 
+def is_remote(href: str) -> bool:
+    """Whether it is read over the network."""
+    return href.startswith(("https://", "http://", "s3://", "gs://"))
+
+
 def unreadable(href: str, error: Exception) -> Fault:
-    """Why a raster could not be read, in GDAL's words."""
+    """Why a raster could not be read: the network's reason where there is one, else GDAL's."""
     cause = error.__cause__ or error
-    return Fault("raster_unreadable", f"{href}: {cause}", retryable=True)
+    found = FAULTS.take(href) if is_remote(href) else None
+    return found or Fault("raster_unreadable", f"{href}: {cause}", retryable=True)
 
 
 @cache
@@ -169,6 +180,14 @@ def _itemsize(dtype: str) -> int:
     return np.dtype(dtype).itemsize if dtype != "complex_int16" else 4
 
 
+def _tile(dataset: Any, index: int, right: int, down: int) -> tuple[int, int] | None:
+    """Bytes [start, stop) of a tile; None where it is empty or beyond the image."""
+    at = f"{right}_{down}"
+    start = dataset.get_tag_item(f"BLOCK_OFFSET_{at}", "TIFF", bidx=index)
+    size = dataset.get_tag_item(f"BLOCK_SIZE_{at}", "TIFF", bidx=index)
+    return (int(start), int(start) + int(size)) if start and size else None
+
+
 def session() -> "rasterio.Env":
     """A context in which many reads share one GDAL environment; each read sets one up otherwise."""
     guard_environment()
@@ -185,6 +204,7 @@ class Shelf(threading.local):
         self.open: OrderedDict[str, DatasetReader] = OrderedDict()
         self.masks: dict[str, tuple[int, bool]] = {}
         self.grids: dict[str, tuple[float, ...]] = {}
+        self.places: dict[tuple[str, int], dict[tuple[int, int], tuple[int, int] | None]] = {}
 
     def get(self, href: str) -> "DatasetReader":
         """The dataset of `href`, opened at most once while it stays on the shelf."""
@@ -192,10 +212,7 @@ class Shelf(threading.local):
         if dataset is None:
             dataset = self.open[href] = open_raster(href)
             if len(self.open) > self.size:
-                oldest, closing = self.open.popitem(last=False)
-                self.masks.pop(oldest, None)
-                self.grids.pop(oldest, None)
-                closing.close()
+                self.drop(next(iter(self.open)))
         self.open.move_to_end(href)
         return dataset
 
@@ -206,6 +223,29 @@ class Shelf(threading.local):
             t = dataset.transform
             self.grids[href] = (dataset.width, dataset.height, t.a, t.b, t.c, t.d, t.e, t.f)
         return self.grids[href]
+
+    def tiles(self, href: str, index: int, box: tuple[int, int, int, int]) -> list[tuple[int, int]]:
+        """Bytes [start, stop) of the TIFF tiles that a window of a band lies in; none if unknown.
+
+        Args:
+            index: 1-based band number.
+            box: (column, row, width, height) of the window.
+        """
+        dataset = self.get(href)
+        if dataset.driver != "GTiff":
+            return []
+        high, wide = dataset.block_shapes[index - 1]
+        col, row, width, height = box
+        key = (href, index)
+        known = self.places.setdefault(key, {})
+        found = []
+        for down in range(row // high, (row + height - 1) // high + 1):
+            for right in range(col // wide, (col + width - 1) // wide + 1):
+                if (right, down) not in known:
+                    known[right, down] = _tile(dataset, index, right, down)
+                if (place := known[right, down]) is not None:
+                    found.append(place)
+        return found
 
     def read(
         self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
@@ -246,13 +286,17 @@ class Shelf(threading.local):
         finally:
             if _NOTED.text:
                 self.drop(href)
+        if is_remote(href) and (fault := FAULTS.take(href)):
+            raise fault
         if _NOTED.text:
             raise Fault("raster_unreadable", f"{href}: {_NOTED.text.strip()}", retryable=True)
 
     def drop(self, href: str) -> None:
         """Close a file and forget what was decoded of it."""
-        for known in (self.masks, self.grids):
-            known.pop(href, None)
+        self.masks.pop(href, None)
+        self.grids.pop(href, None)
+        for key in [key for key in self.places if key[0] == href]:
+            del self.places[key]
         dataset = self.open.pop(href, None)
         if dataset is not None:
             dataset.close()
@@ -302,10 +346,8 @@ class Shelf(threading.local):
 
     def clear(self) -> None:
         """Close everything this thread holds."""
-        self.masks.clear()
-        self.grids.clear()
         while self.open:
-            self.open.popitem()[1].close()
+            self.drop(next(iter(self.open)))
 
 
 SHELF = Shelf()

@@ -70,7 +70,7 @@ def planned_bytes(job: "Job") -> int:
         table = pq.read_table(path, columns=["width", "height", "scene_ids"])
         for row in table.to_pylist():
             area = row["width"] * row["height"]
-            total += area * per_pixel.get((row["scene_ids"] or [""])[0], 0) + 2048
+            total += area * sum(per_pixel.get(key, 0) for key in row["scene_ids"] or ()) + 2048
     return int(total)
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.files import atomic
+from catalogs.sources.area import Area
+from catalogs.sources.catalogues import searched
 from catalogs.sources.imagery import Imagery, Override, open_imagery
 from catalogs.sources.osm import Expect, open_osm
+from catalogs.sources.osm_bounds import bounds_of
 from catalogs.world import World, ensure
 from pipelines.commands.options import by_role
 from pipelines.job import fingerprint
@@ -78,11 +81,14 @@ def contents(recipe: Recipe) -> str:
         raise UsageError(f"--set osm.visible={paths[0]}: {error.strerror}") from error
 
 
-def open_sources(args: argparse.Namespace, say: Callable[[str], None]) -> Sources:
+def open_sources(
+    args: argparse.Namespace, say: Callable[[str], None], searches: Path | None = None
+) -> Sources:
     """Open what the command line names; the sample world where it names nothing.
 
     Args:
         say: takes a line for people, before anything slow begins.
+        searches: folder for the answers of catalogues, so that nothing is asked twice.
 
     Raises:
         UsageError, SourceError: missing, unreadable, without licence, or licences that clash.
@@ -101,7 +107,15 @@ def open_sources(args: argparse.Namespace, say: Callable[[str], None]) -> Source
     if args.imagery == "none":
         imagery = Imagery((), ())
     else:
-        imagery = open_imagery(imagery_at, override, generated=args.imagery == "world")
+        imagery = open_imagery(
+            imagery_at,
+            override,
+            generated=args.imagery == "world",
+            area=_area(args, Path(osm_at)) if searched(imagery_at) else None,
+            years=tuple(args.years) if args.years else None,
+            keep=searches,
+            say=say,
+        )
     osm, note = _osm(Path(osm_at), args, terms.get("osm", ""), lines.get("osm", ""))
     credits = (*imagery.credits, osm)
     broken = clash(
@@ -116,6 +130,23 @@ def open_sources(args: argparse.Namespace, say: Callable[[str], None]) -> Source
         {"imagery": digest([fingerprint(s) for s in imagery.scenes]), "osm": osm.checksum},
         (*_turned(args.bbox), *imagery.notes, *_unusable(imagery), *((note,) if note else ())),
     )
+
+
+def _area(args: argparse.Namespace, osm: Path) -> Area | None:
+    """Where a catalogue is searched: the box or region asked for, else the bounds of the map.
+
+    Raises:
+        UsageError, SourceError: the region or the map cannot be read.
+    """
+    if args.bbox:
+        west, south, east, north = args.bbox
+        return Area.of_box((west, south, east, north))
+    if args.region:
+        return Area(region_of(args.region))
+    if not osm.exists():
+        raise UsageError(f"--osm {osm}: no such file")
+    bounds = bounds_of(osm)
+    return Area.of_box(bounds) if bounds else None
 
 
 def _turned(bbox: list[float] | None) -> list[str]:

@@ -13,6 +13,9 @@ from typing import Any
 from catalogs.files import read_json
 from schemas.errors import BuildError, UsageError
 
+SEARCHES = "plan/search"
+"""Where in the work area the answers of catalogues lie."""
+
 RETRYING = "retrying"
 """Marks, in the work area, a release whose failures are being retried: it is not up to date."""
 
@@ -199,10 +202,16 @@ def finished(target: Path, work: Path) -> bool:
     return True
 
 
+def forget_searches(work: Path) -> None:
+    """Throw away the answers of catalogues: they are asked anew."""
+    shutil.rmtree(work / SEARCHES, ignore_errors=True)
+
+
 def clear(work: Path, target: Path) -> None:
-    """Throw away a release and the work that led to it, but for the locks."""
+    """Throw away a release and the work that led to it, but for the locks and searches."""
     shutil.rmtree(target, ignore_errors=True)
     (target.parent / "latest.json").unlink(missing_ok=True)
-    for entry in work.iterdir():
-        if not entry.name.startswith("lock"):
+    for entry in [*work.iterdir(), *(work / SEARCHES).parent.glob("*")]:
+        kept = entry.name.startswith("lock") or (work / SEARCHES).is_relative_to(entry)
+        if not kept:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

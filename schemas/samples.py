@@ -1,7 +1,7 @@
 """`Sample`, `Image` and `Drop`: what travels through the steps."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +22,13 @@ class Image:
     """Pixels with everything needed to say where they lie and what they mean.
 
     Attributes:
-        array: `(band, y, x)` or `(time, band, y, x)`, in the source's dtype.
+        array: `(band, y, x)` or, as a stack of dates, `(time, band, y, x)`, in the source's dtype.
         bands: band names, one for each band.
         grid: CRS, affine and shape; `array.shape[-2:] == (grid.height, grid.width)`.
         nodata: stored value that means "no data", or None.
-        valid: bool `(y, x)`: True where every band holds data.
+        valid: bool `(y, x)`, of a stack `(time, y, x)`: True where every band holds data.
         display: stored values that are shown as 0 and 255 in an 8-bit picture.
+        times: acquisitions of a stack, in order; () for a single date.
     """
 
     array: npt.NDArray[Any]
@@ -36,6 +37,20 @@ class Image:
     nodata: float | None
     valid: npt.NDArray[np.bool_]
     display: tuple[float, float] = (0.0, 255.0)
+    times: tuple[datetime | None, ...] = ()
+
+    @property
+    def stacked(self) -> bool:
+        """Whether it has a time axis."""
+        return self.array.ndim == 4
+
+    def date(self, place: int) -> "Image":
+        """One date of a stack, `(band, y, x)`."""
+        return replace(self, array=self.array[place], valid=self.valid[place], times=())
+
+    def clearest(self) -> "Image":
+        """The date with the most valid pixels, the first of several; itself without a time axis."""
+        return self.date(int(self.valid.sum(axis=(1, 2)).argmax())) if self.stacked else self
 
 
 @dataclass(slots=True)

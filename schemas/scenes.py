@@ -24,6 +24,8 @@ class Band:
         gsd: ground sampling distance in metres of this band's own grid, 0 when not declared.
         common: STAC common name (`red`, `nir`, ...), or the same as `name`.
         assumed: whether the name follows from the band's number alone.
+        place: (width, height, six numbers of the affine) that the catalogue declares for this file;
+            () when it declares none, or the grid of its scene.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Band:
     gsd: float = 0.0
     common: str = ""
     assumed: bool = False
+    place: tuple[float, ...] = ()
 
     @property
     def alpha(self) -> bool:
@@ -101,7 +104,9 @@ class Scene:
                 **row,
                 "datetime": datetime.fromisoformat(when) if when else None,
                 "grid": Grid(**{**row["grid"], "transform": tuple(row["grid"]["transform"])}),
-                "bands": tuple(Band(**band) for band in row["bands"]),
+                "bands": tuple(
+                    Band(**{**band, "place": tuple(band.get("place", ()))}) for band in row["bands"]
+                ),
                 "display": tuple(row["display"]) if row["display"] else None,
             }
         )

@@ -1,6 +1,8 @@
 """What is known of sensors: common band names, display ranges, radiometric conventions."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
 
 SENTINEL_2 = {
     "B01": "coastal",
@@ -36,39 +38,143 @@ def common_name(name: str) -> str:
 
 def family(collection: str, bands: tuple[str, ...]) -> str:
     """`sentinel-2` when collection id or band names say so, else ""."""
-    if collection.startswith(("sentinel-2", "COPERNICUS/S2")):
+    if collection.startswith(("sentinel-2", "sentinel-s2", "COPERNICUS/S2")):
         return "sentinel-2"
     known = [b for b in bands if b.upper() in SENTINEL_2]
     return "sentinel-2" if len(known) >= 3 and len(known) == len(bands) else ""
 
 
+OTHER = {
+    "scl", "aot", "wvp", "cld", "snw", "visual", "tci", "fmask", "qa_pixel", "qa_radsat",
+    "qa_aerosol", "alpha", "saa", "sza", "vaa", "vza",
+}  # fmt: skip
+"""Bands of the collections below that hold no reflectance: no offset is taken from them."""
+
+THERMAL = {"lwir", "lwir09", "lwir11", "lwir12", "st_b6", "st_b10"}
+"""Thermal bands, by own or common name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How stored numbers become reflectance: `(stored + offset) * scale`, before clipping at 0.
+    """How stored numbers become physical ones: `(stored + offset) * scale + shift`.
 
     Attributes:
         name: `dn_pre04` (no offset), `dn_post04` (+1000 in the file), `as_stored`.
         offset: added to every valid stored number so that all chips are `dn_pre04`.
+        scale, shift: of the numbers after that, for reflective bands; None where nobody knows.
+        thermal: scale and shift of thermal bands, in kelvin (degrees Celsius in HLS).
+        declared: whether scale and offset that the item declares for a band stand instead.
     """
 
     name: str
     offset: int = 0
+    scale: float | None = 1.0
+    shift: float | None = 0.0
+    thermal: tuple[float, float] = (1.0, 0.0)
+    declared: bool = False
 
 
-def convention(collection: str, baseline: str, applied: bool | None = None) -> Convention:
-    """The radiometric convention of a scene.
+PRE04 = Convention("dn_pre04", 0, 1e-4)
+POST04 = Convention("dn_post04", -1000, 1e-4)
+UNKNOWN = Convention("as_stored", 0, 1e-4, None)
+LANDSAT = Convention("as_stored", 0, 2.75e-5, -0.2, (0.00341802, 149.0))
+HLS = Convention("as_stored", 0, 1e-4, 0.0, (0.01, 0.0))
+STORED = Convention("as_stored", declared=True)
 
-    Decided by collection and processing baseline, never by date: from baseline 04.00 on Sentinel-2
-    products carry +1000 DN (ESA, Sentinel-2 Products Specification Document 14.9, section 4.3), and
-    reprocessed older scenes carry it too. `*_HARMONIZED` collections have it removed already, and
-    so has a scene whose catalogue says that the offset was applied.
+
+S2 = ("sentinel-2*", "sentinel-s2*", "COPERNICUS/S2*")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of `RULES`; everything that it states must be so.
+
+    Attributes:
+        provider: glob pattern.
+        collections: glob patterns, one of which must fit.
+        convention: what follows.
+        baseline: least processing baseline; None: whatever it is, even unknown.
+        applied: what the catalogue says of the offset; None: whatever it says.
     """
-    if family(collection, ()) != "sentinel-2":
-        return Convention("as_stored")
-    if "HARMONIZED" in collection or applied:
-        return Convention("dn_pre04")
-    if not baseline:
-        return Convention("as_stored")
-    text = baseline.removeprefix("N")  # "05.10" or "N0510"
-    number = float(text) if "." in text else int(text) / 100
-    return Convention("dn_post04", -1000) if number >= 4.0 else Convention("dn_pre04")
+
+    provider: str
+    collections: tuple[str, ...]
+    convention: Convention
+    baseline: float | None = None
+    applied: bool | None = None
+
+
+RULES = (
+    Rule("*", ("COPERNICUS/S2*_HARMONIZED",), PRE04),
+    Rule("planetary-computer", ("sentinel-2*",), POST04, baseline=4.0),
+    Rule("*", ("sentinel-2-c1-*",), POST04, baseline=4.0),
+    Rule("*", S2, PRE04, applied=True),
+    Rule("*", S2, POST04, baseline=4.0),
+    Rule("*", S2, PRE04, baseline=0.0),
+    Rule("*", S2, UNKNOWN),
+    Rule("*", ("landsat-c2*l2*", "LANDSAT/L*/C02/T?_L2"), LANDSAT),
+    Rule("*", ("hls2-*", "HLS?30*", "NASA/HLS/*"), HLS),
+)
+"""Which convention a scene follows; the first line that fits. Sources:
+
+Sentinel-2 from baseline 04.00 on: reflectance = (DN - 1000) / 10000, before DN / 10000. ESA, Sentinel-2
+Products Specification Document 14.9, section 4.3 (BOA_ADD_OFFSET, RADIO_ADD_OFFSET). Earth Engine
+removes the offset in `*_HARMONIZED` (its catalogue); Planetary Computer keeps it and has no metadata
+(PlanetaryComputer issue 134); Earth Search keeps and declares it in `sentinel-2-c1-l2a`, where a flag
+would say nothing, and tells by `earthsearch:boa_offset_applied` in `sentinel-2-l2a`. That flag is wrong
+for some items of 2022 to 2025 (earth-search issues 41, 66, 71): `offset_suspect` asks the pixels.
+
+Landsat Collection 2 Level 2: reflectance = DN x 0.0000275 - 0.2, kelvin = DN x 0.00341802 + 149. USGS
+LSDS-1619, Landsat 8-9 Collection 2 Level 2 Science Product Guide.
+
+HLS: reflectance = DN x 0.0001, degrees Celsius = DN x 0.01. HLS Product User Guide 2.0.
+"""
+
+
+def baseline_number(baseline: str) -> float | None:
+    """Processing baseline as a number: "05.10" and "N0510" are 5.1; None when it is none."""
+    text = baseline.strip().removeprefix("N")
+    try:
+        return float(text) if "." in text else int(text) / 100
+    except ValueError:
+        return None
+
+
+def experimental(baseline: str) -> bool:
+    """Whether a baseline is one of the tests (99.xx) whose files may not exist (openeo issue 1834)."""
+    return (baseline_number(baseline) or 0.0) >= 90
+
+
+@lru_cache(maxsize=1024)
+def convention(
+    collection: str, baseline: str = "", applied: bool | None = None, provider: str = ""
+) -> Convention:
+    """The radiometric convention of a scene, by `RULES`; `STORED` where none fits (NAIP, aerial).
+
+    Decided by processing baseline, never by date: reprocessed older scenes carry the offset too.
+    """
+    number = baseline_number(baseline)
+    for rule in RULES:
+        if (
+            fnmatchcase(provider, rule.provider)
+            and any(fnmatchcase(collection, pattern) for pattern in rule.collections)
+            and (rule.baseline is None or (number is not None and number >= rule.baseline))
+            and (rule.applied is None or rule.applied == applied)
+        ):
+            return rule.convention
+    return STORED
+
+
+def reflective(name: str, common: str = "") -> bool:
+    """Whether a band holds reflectance, as far as its names tell."""
+    names = {name.lower(), common.lower()}
+    return not names & OTHER and not names & THERMAL
+
+
+def scaling(
+    rule: Convention, name: str, common: str = "", declared: tuple[float, float] = (1.0, 0.0)
+) -> tuple[float | None, float | None]:
+    """(scale, offset) of a band's numbers once `rule.offset` is added: physical = number * scale + offset."""
+    if rule.declared or {name.lower(), common.lower()} & OTHER:
+        return declared
+    return (rule.scale, rule.shift) if reflective(name, common) else rule.thermal

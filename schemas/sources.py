@@ -18,6 +18,7 @@ class Credit:
         size: bytes, 0 when unknown.
         datetime: extract or acquisition time as ISO text, "" when unknown.
         generated: True for the sample world: the release must say that it depicts no real place.
+        search: how it was searched and what was found, JSON text; "" when it was not searched.
     """
 
     role: str
@@ -30,3 +31,4 @@ class Credit:
     size: int = 0
     datetime: str = ""
     generated: bool = False
+    search: str = ""

@@ -164,8 +164,14 @@ def near_metres(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     """Metres between two near points (under ~10 km) from the WGS 84 radii of curvature.
 
     Source of the radii: Snyder, Map Projections - A Working Manual (1987), eq. 4-18 and 4-20.
+    Within a degree of a pole the ground is a disc around it, with the polar radius of curvature.
     """
     a, e2 = 6_378_137.0, 0.00669437999014
+    if min(abs(lat1), abs(lat2)) > 89:
+        polar = a / math.sqrt(1 - e2)
+        one, two = (math.radians(90 - abs(lat)) * polar for lat in (lat1, lat2))
+        turn = math.radians(lon2 - lon1)
+        return math.hypot(one - two * math.cos(turn), two * math.sin(turn))
     phi = math.radians((lat1 + lat2) / 2)
     w2 = 1 - e2 * math.sin(phi) ** 2
     north = math.radians(lat2 - lat1) * a * (1 - e2) / w2**1.5

@@ -19,8 +19,9 @@ def planes(image: Image) -> list[npt.NDArray[np.uint8]]:
     """Red, green and blue of an image as 8-bit `(y, x)` (one plane where it has fewer than three bands).
 
     By name where they are there, else the first bands; `image.display` maps to 0..255, invalid
-    pixels are black.
+    pixels are black. Of a stack the clearest date is shown.
     """
+    image = image.clearest()
     names = [n for n in ("red", "green", "blue") if n in image.bands]
     places = (
         [image.bands.index(n) for n in names]
@@ -88,19 +89,46 @@ class Jpeg:
         return stream.getvalue()
 
 
+def raster(image: Image) -> tuple[npt.NDArray[Any], tuple[str, ...], npt.NDArray[np.bool_]]:
+    """(array `(band, y, x)`, band names, valid `(y, x)`) as a file holds them.
+
+    A stack is laid out time-major: all bands of the first date, then of the second; band `red` of
+    the first is called `T0_red`. A pixel of it is valid where it is on every date.
+    """
+    if not image.stacked:
+        return image.array, image.bands, image.valid
+    count = len(image.array)
+    names = tuple(f"T{k}_{band}" for k in range(count) for band in image.bands)
+    return (
+        image.array.reshape(-1, *image.array.shape[2:]),
+        names,
+        np.asarray(image.valid.all(axis=0)),
+    )
+
+
 @dataclass(frozen=True)
 class GeoTiff:
-    """All bands, losslessly, with CRS, affine, nodata (or a mask) and band descriptions."""
+    """All bands (of all dates), losslessly, with CRS, affine, nodata or a mask, and descriptions.
 
-    needs: tuple[str, ...] = field(default=("image",), init=False)
+    Attributes:
+        image: which one: `image`, or `mask` where `imagery.Read(mask=True)` keeps it.
+    """
+
+    image: str = "image"
     gives: dict[str, str] = field(default_factory=dict, init=False)
     media_type: str = field(default="image/tiff; application=geotiff; profile=deflate", init=False)
     feature: str = field(default="binary", init=False)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The image; `image` itself too, by which an encoder of pixels is known."""
+        return tuple(dict.fromkeys(("image", self.image)))
+
     def __call__(self, sample: Sample, ctx: Context) -> bytes:
         """The GeoTIFF file."""
-        image = sample.images["image"]
-        return geotiff.encode(image.array, image.grid, image.nodata, image.bands, image.valid)
+        image = sample.images[self.image]
+        array, names, valid = raster(image)
+        return geotiff.encode(array, image.grid, image.nodata, names, valid)
 
 
 @dataclass(frozen=True)

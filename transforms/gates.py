@@ -73,7 +73,11 @@ class Valid:
 
 
 def contrast(image: Image) -> float:
-    """Standard deviation of the first three bands' mean over valid pixels, in 8-bit display steps."""
+    """Standard deviation of the first three bands' mean over valid pixels, in 8-bit display steps.
+
+    Of a stack the clearest date counts.
+    """
+    image = image.clearest()
     low, high = image.display
     picture: npt.NDArray[np.float32] = image.array[:3].mean(axis=0, dtype=np.float32)
     good = picture[image.valid]

@@ -41,12 +41,16 @@ def perceptual(image: Image, least: float = 4.0) -> str:
     Method: Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010).
 
     Args:
-        image: its first three bands are averaged.
+        image: its first three bands are averaged, of a stack on its clearest date; NaN is black.
         least: spread of the 32 x 32 thumbnail, in 8-bit display steps, below which "" comes back:
             flat chips of different places hash alike.
     """
+    image = image.clearest()
     low, high = image.display
-    small = shrink(image.array[:3].mean(axis=0, dtype=np.float32))
+    picture = image.array[:3].mean(axis=0, dtype=np.float32)
+    if not np.isfinite(picture).all():
+        picture = np.where(np.isfinite(picture), picture, np.float32(low))
+    small = shrink(picture)
     if small.std() / (high - low) * 255 < least:
         return ""
     terms = _cosines() @ small @ _cosines().T

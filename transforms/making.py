@@ -20,7 +20,7 @@ from schemas.tables import BAND_STATS, TYPES, member_columns, plan_schema
 from transforms.commits import Commit, committed
 from transforms.context import Context
 from transforms.planning.phases import attempt
-from transforms.planning.rows import column, from_table, outlines
+from transforms.planning.rows import column, from_table, moved, outlines
 from transforms.statistics import band_stats
 
 OUTCOME = pa.schema(
@@ -252,6 +252,7 @@ def _retries(out: Paths) -> int:
 def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, retries: int) -> pa.Table:
     """The planned rows with every fact, `bbox`, `geometry`, outcome, member places, statistics."""
     schema = plan_schema(recipe)
+    table = moved(table, found.samples)
     arrays, names = [], []
     for item in schema:
         if item.name in table.column_names and not _changed(item.name, recipe):

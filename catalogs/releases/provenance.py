@@ -33,14 +33,17 @@ SOURCES = pa.schema(
         ("license", pa.string()),
         ("attribution", pa.string()),
         ("generated", pa.bool_()),
+        ("search", pa.string()),  # JSON: address, collections, area, counts; "" when not searched
     ]
 )
 
 PACKAGES = (
-    "affine", "apache-beam", "deflate", "jsonschema", "numpy", "osmium", "pillow", "pyarrow",
-    "pyogrio", "pyproj", "pystac", "pyyaml", "rasterio", "rich", "scipy", "shapely",
+    "affine", "apache-beam", "deflate", "earthengine-api", "google-api-python-client", "google-auth",
+    "httplib2", "jsonschema", "numpy", "osmium", "pillow", "pyarrow", "pyogrio", "pyproj",
+    "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich", "scipy", "shapely", "urllib3",
 )  # fmt: skip
-"""Distributions that the engine imports; a test compares them with its imports."""
+"""Distributions that the engine imports, where they are installed; a test compares them with its
+imports."""
 
 
 def write_provenance(folder: Path, staging: Staging) -> None:
@@ -131,6 +134,7 @@ def sources(staging: Staging) -> Iterator[dict[str, Any]]:
             "license": scene.licence,
             "attribution": scene.attribution,
             "generated": imagery.get(scene.licence, False),
+            "search": "",
         }
     for credit in staging.credits:
         yield {
@@ -148,6 +152,7 @@ def sources(staging: Staging) -> Iterator[dict[str, Any]]:
             "license": credit.licence,
             "attribution": credit.attribution,
             "generated": credit.generated,
+            "search": credit.search,
         }
 
 

@@ -80,19 +80,28 @@ def inspect(path: Path, expect: Expect | None = None) -> Extract:
     Raises:
         SourceError: damaged, without layers or CRS, or not what was expected.
     """
+    sha, note = verify(path, expect or Expect())
+    bbox = bounds_of_layers(path)
+    return Extract(path, driver_of(path), path.stat().st_size, sha, "", bbox, note)
+
+
+def bounds_of_layers(path: Path) -> Bounds | None:
+    """(west, south, east, north) in degrees over all layers, None when none states its bounds.
+
+    Raises:
+        SourceError: damaged, without layers or CRS.
+    """
     import pyproj
 
-    sha, note = verify(path, expect or Expect())
-    driver, boxes = driver_of(path), []
+    boxes = []
     for layer in layers(path):
         if layer.bounds is not None:
             to = pyproj.Transformer.from_crs(layer.crs, "OGC:CRS84", always_xy=True)
             boxes.append(to.transform_bounds(*layer.bounds))
-    bbox = None
-    if boxes:
-        west, south, east, north = zip(*boxes, strict=True)
-        bbox = (min(west), min(south), max(east), max(north))
-    return Extract(path, driver, path.stat().st_size, sha, "", bbox, note)
+    if not boxes:
+        return None
+    west, south, east, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def layers(path: Path) -> list[Layer]:

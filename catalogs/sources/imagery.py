@@ -1,8 +1,9 @@
-"""Imagery as rows of `Scene`: from a static STAC catalogue, an items file, or plain rasters."""
+"""Imagery as rows of `Scene`: from catalogues that are searched, from STAC files, or plain rasters."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from catalogs.sources.area import Area
+from catalogs.sources.catalogues import place_of, search, searched
+from catalogs.sources.harvest import Harvest
 from catalogs.sources.headers import describe, parse_time
 from catalogs.sources.items import scene_of
 from catalogs.sources.stac_files import Lost, items_of
@@ -86,44 +90,71 @@ class Imagery:
         return float(west), float(south), float(east), float(north)
 
 
-def open_imagery(location: str, override: Override, *, generated: bool = False) -> Imagery:
-    """Read what `location` describes: a STAC catalogue, an items file, a raster or a folder of them.
+def open_imagery(
+    location: str,
+    override: Override,
+    *,
+    generated: bool = False,
+    area: Area | None = None,
+    years: tuple[int, int] | None = None,
+    keep: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Imagery:
+    """Read what `location` describes: a STAC API, a table of items, a STAC catalogue on disk, an
+    items file, a raster or a folder of them.
+
+    Args:
+        area, years: where and when an API or a table is searched; files are all read.
+        keep: folder for an API's answers, so that nothing is asked twice.
+        say: takes a line for people before anything slow begins.
 
     Raises:
         UsageError: nothing is there, or a scene without a licence or credit line.
         SourceError: no usable scene.
     """
+    lost: Lost = []
+    made: Harvest | None = None
+    if searched(location):
+        made = search(location, area, years, lost, keep=keep, say=say)
+        scenes = list(made.scenes)
+    else:
+        scenes = _on_disk(location, lost)
+    if not scenes:
+        why = f"; first reason: {lost[0][2]}" if lost else ""
+        where = " in the area and years asked for" if made else ""
+        raise SourceError(f"--imagery {location}: not one usable scene in it{where}{why}")
+    scenes = [_with(scene, override) for scene in scenes]
+    scenes.sort(key=lambda s: (s.collection, s.id))
+    facts = json.dumps(made.facts, sort_keys=True) if made else ""
+    credits = tuple(_credits(scenes, place_of(location), generated, facts))
+    notes = (*(made.notes if made else ()), *_cloud_notes(scenes), *_single_notes(scenes),
+             *_band_notes(scenes))  # fmt: skip
+    return Imagery(tuple(scenes), credits, tuple(lost), notes)
+
+
+def _on_disk(location: str, lost: Lost) -> list[Scene]:
+    """The scenes of a catalogue, an items file, a raster or a folder of them.
+
+    Raises:
+        UsageError: nothing is there.
+    """
     path = Path(location)
-    if "://" in location or location in ("planetary-computer", "earth-search", "earth-engine"):
+    if location.partition("#")[0] == "earth-engine":
         raise UsageError(
-            f"--imagery {location}: remote catalogues are not supported yet; "
-            "pass a GeoTIFF, a folder of them, or a STAC catalogue on disk"
+            f"--imagery {location}: not supported yet; pass a GeoTIFF, a folder of them, a STAC "
+            "catalogue on disk, or a STAC API"
         )
     if not path.exists():
         raise UsageError(f"--imagery {location}: no such file or folder")
-    lost: Lost = []
     for name in ("catalog.json", "collection.json"):
         if (path / name).is_file():
             path = path / name
     if path.suffix == ".json" or path.suffix == ".geojson":
-        scenes = list(_once(_from_stac(path, lost), lost))
-    else:
-        files = _rasters(path)
-        if not files:
-            raise UsageError(f"--imagery {location}: holds no raster (looked for {_kinds()})")
-        scenes = _told_apart(list(_from_files(files, lost)), path)
-    if not scenes:
-        why = f"; first reason: {lost[0][2]}" if lost else ""
-        raise SourceError(f"--imagery {location}: not one usable scene in it{why}")
-    scenes = [_with(scene, override) for scene in scenes]
-    scenes.sort(key=lambda s: (s.collection, s.id))
-    credits = tuple(_credits(scenes, location, generated))
-    return Imagery(
-        tuple(scenes),
-        credits,
-        tuple(lost),
-        (*_cloud_notes(scenes), *_single_notes(scenes), *_band_notes(scenes)),
-    )
+        return list(_once(_from_stac(path, lost), lost))
+    files = _rasters(path)
+    if not files:
+        raise UsageError(f"--imagery {location}: holds no raster (looked for {_kinds()})")
+    return _told_apart(list(_from_files(files, lost)), path)
 
 
 def _kinds() -> str:
@@ -263,7 +294,7 @@ def _with(scene: Scene, override: Override) -> Scene:
     return replace(scene, licence=terms.id, attribution=credit, datetime=when)
 
 
-def _credits(scenes: list[Scene], location: str, generated: bool) -> Iterator[Credit]:
+def _credits(scenes: list[Scene], location: str, generated: bool, facts: str) -> Iterator[Credit]:
     """One credit for each (collection, licence, attribution), as of its newest scene."""
     seen: dict[tuple[str, str, str], list[Scene]] = {}
     for scene in scenes:
@@ -280,4 +311,5 @@ def _credits(scenes: list[Scene], location: str, generated: bool) -> Iterator[Cr
             size=sum(s.size for s in group),
             datetime=times[-1] if times else "",
             generated=generated,
+            search=facts,
         )

@@ -1,5 +1,6 @@
 """A STAC item as a `Scene`: bands, grid, licence and credit, whatever version wrote it."""
 
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def scene_of(found: Found) -> Scene | None:
         datetime=found.when,
         grid=finest,
         footprint=shapely.to_wkt(outline, rounding_precision=9),
-        bands=tuple(bands),
+        bands=tuple(_apart(band, finest) for band in bands),
         licence=terms,
         attribution=credit,
         platform=item.properties.get("platform", ""),
@@ -64,6 +65,12 @@ def scene_of(found: Found) -> Scene | None:
         checksum=_checksum(assets[0][1]) if len(assets) == 1 else "",
         display=DISPLAY.get(kind, (0.0, 255.0) if eight_bit else None),
     )
+
+
+def _apart(band: Band, finest: Grid) -> Band:
+    """The band without its declared place where that is the scene's own grid."""
+    own = (finest.width, finest.height, *finest.transform)
+    return replace(band, place=()) if band.place == own else band
 
 
 def _outline(item: Any) -> Any:
@@ -163,8 +170,10 @@ def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
             "band_mismatch",
             f"{item.id}: {key} states {len(stated)} bands, its file has {len(header)}",
         )
+    declared = _field(item, asset, "proj:transform") and _field(item, asset, "proj:shape")
+    place = (grid.width, grid.height, *grid.transform) if declared else ()
     return [
-        _band(key, fields, band, known, len(stated))
+        replace(_band(key, fields, band, known, len(stated)), place=place)
         for band, known in zip(stated, header or _plain(href, gsd, len(stated)), strict=True)
     ]
 

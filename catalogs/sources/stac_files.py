@@ -93,6 +93,30 @@ def _links(document: Json, rel: str) -> list[str]:
     ]
 
 
+def found_of(feature: Any, collection: Json, base: str, lost: Lost) -> Found | None:
+    """The item that a GeoJSON feature describes; None when it describes none, which `lost` is told.
+
+    Args:
+        base: path or URL of the document that holds it, against which its hrefs resolve.
+    """
+    import pystac
+
+    try:
+        feature = dict(feature)
+        properties = dict(feature["properties"])
+        when = time_of(properties)
+        properties["datetime"] = "1970-01-01T00:00:00Z"  # pystac refuses an item without time
+        bare = {**feature, "properties": properties, "links": []}
+        item = pystac.Item.from_dict(bare, migrate=True)
+        item.set_self_href(base)
+    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        name = feature.get("id", "?") if isinstance(feature, dict) else "?"
+        why = f"{base}: item {name} is no valid STAC item ({type(error).__name__}: {error})"
+        lost.append((str(name), "stac_invalid", why))
+        return None
+    return Found(item, collection, when)
+
+
 @dataclass(slots=True)
 class _Walk:
     """A walk down the links of a catalogue; every document is visited once."""
@@ -129,23 +153,13 @@ class _Walk:
 
     def found(self, path: Path, feature: Any, collection: Json) -> Iterator[Found]:
         """The item that a GeoJSON feature describes, if it describes one."""
-        import pystac
-
         try:
-            feature = dict(feature)
             own = self._collection(path, feature) or collection
-            properties = dict(feature["properties"])
-            when = _when(properties)
-            properties["datetime"] = "1970-01-01T00:00:00Z"  # pystac refuses an item without time
-            bare = {**feature, "properties": properties, "links": []}
-            item = pystac.Item.from_dict(bare, migrate=True)
-            item.set_self_href(str(path.resolve()))
-        except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
-            name = feature.get("id", "?") if isinstance(feature, dict) else "?"
-            why = f"{path}: item {name} is no valid STAC item ({type(error).__name__}: {error})"
-            self.lost.append((str(name), "stac_invalid", why))
-            return
-        yield Found(item, own, when)
+        except (TypeError, ValueError, AttributeError):
+            own = collection
+        item = found_of(feature, own, str(path.resolve()), self.lost)
+        if item is not None:
+            yield item
 
     def _collection(self, path: Path, feature: Json) -> Json:
         """The collection that an item links to, empty when it is not on disk."""
@@ -163,7 +177,7 @@ class _Walk:
         return {}
 
 
-def _when(properties: Json) -> datetime | None:
+def time_of(properties: Json) -> datetime | None:
     """The time that an item states: its own, else start or end of its range.
 
     Raises:

@@ -13,10 +13,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.util import get_temp_dir
+from queue import SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +74,17 @@ def _quiet_start() -> Iterator[None]:
 
 
 class Worker:
-    """One process, which opens its state with `open_state(job)` and then makes blocks."""
+    """One process, which opens its state with `open_state(job)` and then makes blocks.
 
-    def __init__(self, job: "Job", open_state: Callable[["Job"], Any], block: Block) -> None:
+    Attributes:
+        ahead: blocks that it is told of at a time. The state's `expect` is told of each as it comes,
+            in a thread of its own, so that bytes of the next block are fetched during this one.
+    """
+
+    def __init__(
+        self, job: "Job", open_state: Callable[["Job"], Any], block: Block, ahead: int = 1
+    ) -> None:
+        self.ahead = ahead
         warm()
         context = get_context("forkserver")
         self._pipe, far = context.Pipe()
@@ -99,20 +108,20 @@ class Worker:
             Exception: what it raised.
         """
         under_way: list[str] = []
-        idle = True
+        room = self.ahead
         try:
             while True:
-                if idle and (name := take()) is not None:
+                while room and (name := take()) is not None:
                     under_way.append(name)
                     self._pipe.send(name)
-                    idle = False
-                if idle and not under_way:
+                    room -= 1
+                if room == self.ahead and not under_way:
                     return
                 answer = self._pipe.recv()
                 if isinstance(answer, BaseException):
                     raise answer
                 if answer is None:
-                    idle = True
+                    room += 1
                 else:
                     name, result = answer
                     under_way.remove(name)
@@ -177,14 +186,28 @@ def serve(
                 room.acquire()
                 closing.submit(close, name, work)
 
-            while True:
-                name = pipe.recv()
+            names: SimpleQueue[str | None] = SimpleQueue()
+            threading.Thread(target=_receive, args=(pipe, names, state), daemon=True).start()
+            while (name := names.get()) is not None:
                 block(name, state, partial(later, name))
                 send(None)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except Exception as error:
         send(_portable(error))
+
+
+def _receive(pipe: Any, names: "SimpleQueue[str | None]", state: Any) -> None:
+    """Pass on the names of blocks as they come, None at the end."""
+    try:
+        while True:
+            name = pipe.recv()
+            if hasattr(state, "expect"):
+                with suppress(Exception):  # the read itself will tell
+                    state.expect(name)
+            names.put(name)
+    except (EOFError, OSError):
+        names.put(None)
 
 
 def _portable(error: Exception) -> Exception:

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,13 +13,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from catalogs.rasters import session
+from catalogs.rasters import is_remote, session
+from catalogs.sources.remote import Chunk, ahead
 from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
 from schemas.errors import BudgetError
+from schemas.scenes import Scene
 from transforms.commits import Commit, committed
+from transforms.fetching import fetch_ahead
 from transforms.making import Paths, make_block
 
 BLOCK = re.compile(r"[0-9a-f]{20}")
@@ -164,12 +167,18 @@ class Make:
         """Make blocks in this thread."""
         with session():
             state = State(self.job)
-            while (name := take()) is not None:
+            coming = take()
+            while (name := coming) is not None:
+                state.expect(name)
+                if state.remote and (coming := take()) is not None:
+                    state.expect(coming)
                 make_named(name, state, tally.close)
+                coming = coming if state.remote else take()
 
     def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
         """Have a process of its own make them."""
-        worker = Worker(self.job, State, make_named)
+        remote = any_remote(scenes_of(self.job.planned / "scenes.jsonl"))
+        worker = Worker(self.job, State, make_named, ahead=2 if remote else 1)
         try:
             worker.work(take, tally.add)
         finally:
@@ -177,21 +186,48 @@ class Make:
 
 
 class State:
-    """What one lane, or one worker process, opens once."""
+    """What one lane, or one worker process, opens once.
+
+    Attributes:
+        remote: whether any scene is read over the network.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.context = job.context()
         self.scenes = scenes_of(job.planned / "scenes.jsonl")
+        self.remote = any_remote(self.scenes)
+        self.expected: dict[str, list[Chunk]] = {}
+
+    def windows(self, name: str) -> Path:
+        """The planned windows of a block."""
+        return self.job.planned / "blocks" / f"{name}.parquet"
+
+    def expect(self, name: str) -> None:
+        """Begin to fetch what a block will read, if it is read over the network."""
+        if self.remote and name not in self.expected:
+            self.expected[name] = []
+            self.expected[name] = fetch_ahead(self.windows(name), self.scenes, self.job.recipe)
+
+    def finished(self, name: str) -> None:
+        """Let go of what was fetched and not read."""
+        if chunks := self.expected.pop(name, []):
+            ahead().forget(chunks)
+
+
+def any_remote(scenes: Mapping[str, Scene]) -> bool:
+    """Whether any scene is read over the network."""
+    return any(is_remote(band.href) for scene in scenes.values() for band in scene.bands)
 
 
 def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], object]) -> None:
     """Make one block of the plan; `later` takes the work that closes it."""
     job = state.job
     make_block(
-        job.planned / "blocks" / f"{name}.parquet", state.scenes, job.recipe, state.context,
-        Paths(job.made, name), block_digest(name), later,
+        state.windows(name), state.scenes, job.recipe, state.context, Paths(job.made, name),
+        block_digest(name), later,
     )  # fmt: skip
+    state.finished(name)
 
 
 class Tally:

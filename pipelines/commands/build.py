@@ -120,7 +120,9 @@ def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
 
 
 def _absolute(text: str) -> str:
-    return text if text in ("world", "none") or "://" in text else str(Path(text).resolve())
+    from catalogs.sources.catalogues import remote
+
+    return text if text in ("world", "none") or remote(text) else str(Path(text).resolve())
 
 
 def _leave_on_signals(lock: Path) -> None:
@@ -172,7 +174,7 @@ def _acts(
     from pipelines.origin import resolved, run_facts
     from pipelines.report import plan_report, summary
     from pipelines.sources import open_sources, write_scenes
-    from pipelines.workdir import RETRYING, clear, finished
+    from pipelines.workdir import RETRYING, SEARCHES, clear, finished, forget_searches
 
     started = datetime.now(UTC)
     clock = time.monotonic()
@@ -180,7 +182,9 @@ def _acts(
     if args.slice == (0, 1):
         clean_parts(work)
     with progress.act("sources"):
-        opened = open_sources(args, progress.say)
+        if args.overwrite and not args.plan:
+            forget_searches(work)
+        opened = open_sources(args, progress.say, work / SEARCHES)
         _overlap(args, opened)
     if args.overwrite and not args.plan:  # a plan is a look and destroys nothing
         clear(work, target)

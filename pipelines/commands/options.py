@@ -38,7 +38,9 @@ def parser() -> Parser:
     )
     p.add_argument("--years", nargs=2, type=int, metavar=("FIRST", "LAST"), help="of acquisition")
     p.add_argument("--imagery", default="", metavar="WHAT",
-                   help="a GeoTIFF, a folder of them, or a STAC catalogue or items file on disk; "
+                   help="a GeoTIFF, a folder of them, a STAC catalogue, items file or table of "
+                   "items (.parquet) on disk; planetary-computer, earth-search, or the address of a "
+                   "STAC API, with #COLLECTION,... for some of its collections; "
                    "'none' with --plan counts objects only; 'world' is the sample world")  # fmt: skip
     p.add_argument("--osm", default="", metavar="FILE",
                    help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, "

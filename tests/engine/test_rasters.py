@@ -203,10 +203,14 @@ def test_fault_37_descriptions_of_services(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "href",
     ["/vsicurl/http://127.0.0.1:9/x.tif", "/vsizip/x.zip/x.tif", "NETCDF:x.nc:band", "HDF5:x.h5://a",
-     "http://127.0.0.1:9/x.tif", "file:///etc/hostname", "GTIFF_DIR:1:x.tif", "WMS:http://127.0.0.1"],
+     "file:///etc/hostname", "GTIFF_DIR:1:x.tif", "WMS:http://127.0.0.1"],
 )  # fmt: skip
 def test_fault_37_prefixes(href: str) -> None:
     assert code_of(href) == "driver_not_allowed"
+
+
+def test_fault_37_a_url_within_the_own_network() -> None:
+    assert code_of("http://127.0.0.1:9/x.tif") == "blocked_href"
 
 
 def test_pictures_without_a_place_are_refused_without_a_warning(tmp_path: Path) -> None:

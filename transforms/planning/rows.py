@@ -1,6 +1,6 @@
 """Samples as table rows and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,33 @@ def _sample(row: dict[str, Any], facts: list[str], scenes: Mapping[str, Scene]) 
     values: dict[str, Fact] = {name: row[name] for name in facts}
     found = tuple(scenes[key] for key in row["scene_ids"])
     return Sample(row["key"], row["lon"], row["lat"], window, found, facts=values)
+
+
+def moved(table: pa.Table, samples: Sequence[Sample | None]) -> pa.Table:
+    """The table with the windows that samples have now; unchanged where none has another grid.
+
+    Args:
+        table: rows of `PLACE` and facts.
+        samples: one for each row, None where there is none any more.
+    """
+    old = table.select(["crs", "transform", "width", "height"]).to_pylist()
+    now = [None if s is None or s.window is None else s.window.grid for s in samples]
+    same = [
+        grid is None
+        or (grid.crs, list(grid.transform), grid.width, grid.height) == tuple(row.values())
+        for grid, row in zip(now, old, strict=True)
+    ]
+    if all(same):
+        return table
+    rows = table.select(PLACE.names).to_pylist()
+    for row, sample, still in zip(rows, samples, same, strict=True):
+        if not still and sample is not None:
+            row.update({**_place(sample, 0), "rank": row["rank"]})
+    for place, item in enumerate(PLACE):
+        at = table.column_names.index(item.name)
+        if place:
+            table = table.set_column(at, item, column([r[item.name] for r in rows], item.type))
+    return with_radii(table)
 
 
 def with_radii(table: pa.Table) -> pa.Table:

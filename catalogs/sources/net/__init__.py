@@ -1,0 +1,1 @@
+"""The network: nothing else in the project opens a connection."""

@@ -1,0 +1,192 @@
+"""Items as a catalogue hands them out, judged and trimmed before they become scenes."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from catalogs.sources.area import Area
+from catalogs.sources.reprocessed import baseline_of, product
+from catalogs.sources.stac_files import Json, time_of
+from schemas.collections import COLLECTIONS, Collection
+from schemas.errors import Fault
+from schemas.geo import mended
+
+if TYPE_CHECKING:
+    import shapely
+
+SCHEMES = ("https", "http", "s3", "gs", "az", "abfs")
+"""How a file on another host may be named; everything else would be opened on this one."""
+
+COG_TYPE = "image/tiff; application=geotiff"
+
+SUFFIXES = (".tif", ".tiff", ".jp2")
+
+UNSURE = ("", "proprietary", "various", "other")
+"""Licence fields that say nothing."""
+
+MISSING = object()
+
+
+def trimmed(item: Any, collection: str) -> Json:
+    """An item without links, with the assets of its bands only, and with what it leaves unsaid.
+
+    Trimming twice changes nothing.
+
+    Raises:
+        Fault: `stac_invalid:FIELD` where `id`, `properties` or `assets` is unusable.
+    """
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
+        raise Fault("stac_invalid:id", "an item without an id")
+    name = item["id"]
+    for field in ("properties", "assets"):
+        if not isinstance(item.get(field), dict):
+            raise Fault(f"stac_invalid:{field}", f"{name}: has no {field}")
+    known = COLLECTIONS.get(collection)
+    assets = {
+        key: _asset(key, asset, known)
+        for key, asset in item["assets"].items()
+        if isinstance(asset, dict) and asset.get("href") and _kept(key, asset, known)
+    }
+    if not assets:
+        wanted = f" ({', '.join(known.assets)})" if known and known.assets else ""
+        raise Fault("stac_invalid:assets", f"{name}: has no raster with bands{wanted}")
+    return {
+        "type": "Feature",
+        "stac_version": item.get("stac_version", "1.0.0"),
+        "stac_extensions": [],
+        "id": name,
+        "collection": item.get("collection") or collection,
+        "geometry": item.get("geometry"),
+        "bbox": item.get("bbox"),
+        "properties": _properties(item),
+        "links": [],
+        "assets": assets,
+    }
+
+
+def outline_of(item: Json) -> "shapely.Geometry":
+    """An item's outline in lon/lat, cut at the antimeridian where its catalogue did not.
+
+    Raises:
+        Fault: `stac_invalid:geometry`.
+    """
+    import shapely
+
+    name, geometry = item["id"], item.get("geometry")
+    if not isinstance(geometry, dict):
+        raise Fault("stac_invalid:geometry", f"{name}: has no geometry")
+    try:
+        shape = mended(shapely.geometry.shape(geometry))
+    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise Fault("stac_invalid:geometry", f"{name}: is no GeoJSON ({error})") from error
+    if shape.is_empty:
+        raise Fault("stac_invalid:geometry", f"{name}: has an empty geometry")
+    return shape if shape.is_valid else shapely.make_valid(shape)
+
+
+def asked_for(
+    item: Json,
+    collections: Iterable[str],
+    outline: "shapely.Geometry",
+    area: Area | None,
+    years: tuple[int, int] | None,
+) -> bool:
+    """Whether an item is what was asked for: servers are known to ignore parts of a question.
+
+    Raises:
+        Fault: `stac_invalid:datetime`: no time, or one that is not ISO 8601.
+    """
+    try:
+        when = time_of(item["properties"])
+    except ValueError as error:
+        raise Fault("stac_invalid:datetime", f"{item['id']}: {error}") from error
+    if when is None:
+        raise Fault("stac_invalid:datetime", f"{item['id']}: has no time")
+    if item["collection"] not in collections:
+        return False
+    if years and not years[0] <= when.year <= years[1]:
+        return False
+    return area is None or area.meets(outline)
+
+
+def check_hrefs(item: Json) -> None:
+    """Refuse an item from another host that names files of this one.
+
+    Raises:
+        Fault: `blocked_href`.
+    """
+    for key, asset in item["assets"].items():
+        parts = urlsplit(str(asset.get("href", "")))
+        if parts.scheme not in SCHEMES or not parts.netloc or "@" in parts.netloc:
+            raise Fault(
+                "blocked_href", f"{item['id']}: {key} is no plain address on another host, and is "
+                "not opened"
+            )  # fmt: skip
+
+
+def terms_of(item: Json, collection: str, document: Json) -> Json:
+    """Licence and credit of an item, in the fields of a collection: what is known of it, else what
+    its catalogue says."""
+    known = COLLECTIONS.get(collection)
+    if known is None:
+        return document
+    when = time_of(item["properties"])
+    return {
+        "license": known.licence,
+        "attribution": known.credit.format(year=when.year if when else "n.d."),
+    }
+
+
+def _kept(key: str, asset: Json, known: Collection | None) -> bool:
+    """Whether an asset holds bands that are wanted."""
+    if known and known.assets:
+        return key in known.assets
+    if {"thumbnail", "overview", "visual", "metadata"} & set(asset.get("roles") or []):
+        return False
+    kind = str(asset.get("type") or "")
+    path = PurePosixPath(urlsplit(str(asset.get("href") or "")).path)
+    return "tiff" in kind or "jp2" in kind or (not kind and path.suffix.lower() in SUFFIXES)
+
+
+def _asset(key: str, asset: Json, known: Collection | None) -> Json:
+    """An asset with the media type of today, and with type and nodata where it leaves them out."""
+    made = {name: value for name, value in asset.items() if name != "alternate"}
+    kind = str(made.get("type") or "")
+    if "jp2" not in kind and not kind.startswith("image/tiff"):
+        made["type"] = COG_TYPE  # image/vnd.stac.geotiff of older items, or none at all
+    if known is None or not known.dtype:
+        return made
+    listed = [*(made.get("bands") or []), *(made.get("raster:bands") or [])]
+    if not any("data_type" in band for band in listed):
+        made.setdefault("data_type", known.dtype)
+    if known.nodata is not None and not any("nodata" in band for band in listed):
+        made.setdefault("nodata", known.nodata)
+    if not (made.get("bands") or made.get("eo:bands") or made.get("raster:bands")):
+        made["bands"] = [{"name": key}]
+    return made
+
+
+def _properties(item: Json) -> Json:
+    """An item's properties, with numbers as numbers and without a licence that is none."""
+    found = {k: v for k, v in item["properties"].items() if not k.startswith("storage:")}
+    if str(found.get("license", MISSING)).lower() in UNSURE:
+        del found["license"]
+    if (cloud := found.pop("eo:cloud_cover", None)) is not None:
+        number = _percent(cloud)
+        found.update({} if number is None else {"eo:cloud_cover": number})
+    if product(item) and not found.get("s2:processing_baseline"):
+        found["s2:processing_baseline"] = baseline_of(item)
+    return found
+
+
+def _percent(value: Any) -> float | None:
+    """A share of cloud as a number, None when it is none."""
+    if isinstance(value, str) and not re.fullmatch(r"\s*\d+(\.\d*)?\s*", value):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number <= 100 else None

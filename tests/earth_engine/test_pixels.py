@@ -1,0 +1,221 @@
+"""Pixels through the real client: what is asked for, and that it is what the raster holds."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window as Box
+
+from catalogs.sources.earth_engine import open_earth_engine, read_window, thumbnail
+from catalogs.sources.earth_engine.limits import Limits
+from catalogs.sources.earth_engine.pixels import grid_request, pieces, read
+from earth_engine_server import Refusal, World
+from earth_engine_world import PROJECT, S2, SHIFTED, TEN, Clock, asset, raster
+from schemas.errors import Fault
+from schemas.scenes import Scene
+from schemas.windows import Grid, Window
+
+NAME = f"{S2}/T32TMT_2"
+GRID = Grid("EPSG:32632", tuple(TEN)[:6], 112, 96)
+
+
+def stored(path: Path, bands: list[int], col: int, row: int, width: int, height: int) -> Any:
+    with rasterio.open(path) as dataset:
+        return dataset.read(bands, window=Box(col, row, width, height))
+
+
+def test_a_window_is_the_rasters_own_pixels(served: World) -> None:
+    got = read(NAME, ["B4", "B2"], GRID.cut(17, 23, 40, 30), itemsize=2)
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4, 2], 17, 23, 40, 30))
+
+
+def test_what_is_asked_for(served: World) -> None:
+    read(NAME, ["B4", "B2"], GRID.cut(17, 23, 40, 30), itemsize=2)
+    (request,) = served.sent("computePixels")
+    assert request.method == "POST"
+    assert request.path == f"/v1alpha/projects/{PROJECT}/image:computePixels"
+    assert request.headers["X-Goog-User-Project"] == PROJECT
+    assert "Authorization" not in request.headers
+    assert request.body["fileFormat"] == "NPY"
+    assert request.body["grid"] == {
+        "crsCode": "EPSG:32632",
+        "dimensions": {"width": 40, "height": 30},
+        "affineTransform": {
+            "scaleX": 10, "shearX": 0, "translateX": 500_170,
+            "shearY": 0, "scaleY": -10, "translateY": 5_199_770,
+        },
+    }  # fmt: skip
+    assert graph(request.body["expression"]) == (
+        "Image.select",
+        {
+            "input": ("Image.load", {"id": NAME}),
+            "bandSelectors": ["B4", "B2"],
+        },
+    )
+
+
+def graph(expression: dict[str, Any]) -> Any:
+    """An expression as nested (function, arguments)."""
+
+    def open_(node: dict[str, Any]) -> Any:
+        if "valueReference" in node:
+            return open_(expression["values"][node["valueReference"]])
+        if "functionInvocationValue" in node:
+            call = node["functionInvocationValue"]
+            return call["functionName"], {k: open_(v) for k, v in call["arguments"].items()}
+        if "arrayValue" in node:
+            return [open_(entry) for entry in node["arrayValue"]["values"]]
+        return node["constantValue"]
+
+    return open_(expression["values"][expression["result"]])
+
+
+def test_a_grid_with_an_odd_origin(served: World, tmp_path: Path) -> None:
+    path = raster(tmp_path / "de.tif", "N R G B", SHIFTED, "EPSG:25833")
+    asset(served, "Germany/Brandenburg/orthos/20cm", path, "2021-08-23T00:00:00Z")
+    grid = Grid("EPSG:25833", tuple(SHIFTED)[:6], 112, 96).cut(31, 47, 50, 20)
+    got = read("Germany/Brandenburg/orthos/20cm", ["R", "G", "B"], grid)
+    np.testing.assert_array_equal(got, stored(path, [2, 3, 4], 31, 47, 50, 20))
+    sent = served.sent("computePixels")[0].body["grid"]["affineTransform"]
+    assert sent["translateX"] == pytest.approx(400_003.07 + 31 * 0.2, abs=1e-9)
+
+
+def test_beyond_the_image_there_is_nothing(served: World) -> None:
+    got = read(NAME, ["B4"], GRID.cut(-5, 90, 10, 10))
+    assert not got[:, 6:].any()
+    assert not got[:, :, :5].any()
+    np.testing.assert_array_equal(got[:, :6, 5:], stored(served.rasters[NAME], [4], 0, 90, 5, 6))
+
+
+def test_a_crs_without_a_code_travels_as_wkt() -> None:
+    text = rasterio.CRS.from_epsg(32632).to_wkt()
+    sent = grid_request(replace(GRID, crs=text))
+    assert sent["crsWkt"] == text
+    assert "crsCode" not in sent
+
+
+def test_a_read_beyond_the_limits_is_cut(served: World) -> None:
+    limits = Limits(request_bytes=4_000, side=50, bands=2)
+    served.request_bytes = limits.request_bytes
+    got = read(NAME, ["B4", "B3", "B2"], GRID, itemsize=2, limits=limits)
+    np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4, 3, 2], 0, 0, 112, 96))
+    sizes = [request.body["grid"]["dimensions"] for request in served.sent("computePixels")]
+    assert len(sizes) > 6
+    assert max(max(s["width"], s["height"]) for s in sizes) <= 50
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "count", "itemsize", "limits"),
+    [
+        (512, 512, 3, 1, Limits()),
+        (10_001, 4, 1, 1, Limits()),
+        (4_000, 3_000, 4, 2, Limits()),
+        (7, 5, 201, 8, Limits()),
+        (9, 9, 3, 8, Limits(request_bytes=1)),
+    ],
+)
+def test_pieces_cover_everything_once(
+    width: int, height: int, count: int, itemsize: int, limits: Limits
+) -> None:
+    grid = replace(GRID, width=width, height=height)
+    seen = np.zeros((count, height, width), np.uint8)
+    for p in pieces(grid, count, itemsize, limits):
+        assert p.width <= limits.side
+        assert p.height <= limits.side
+        assert p.count <= limits.bands
+        small = p.width * p.height == 1
+        assert small or p.width * p.height * p.count * itemsize <= limits.request_bytes
+        seen[p.first : p.first + p.count, p.row : p.row + p.height, p.col : p.col + p.width] += 1
+    assert (seen == 1).all()
+
+
+def test_a_usual_window_is_one_request() -> None:
+    assert len(pieces(replace(GRID, width=768, height=768), 4, 2, Limits())) == 1
+
+
+def test_never_more_requests_under_way_than_allowed(served: World) -> None:
+    cap = 3
+    served.together = threading.Barrier(cap, timeout=30)  # fewer at once would never be answered
+    limits = Limits(requests=cap, side=28)
+    read(NAME, ["B4"], replace(GRID, width=112, height=84), limits=limits)
+    assert len(served.sent("computePixels")) == 12
+    assert served.most == cap
+
+
+def test_threads_share_the_places(served: World) -> None:
+    cap = 2
+    limits = Limits(requests=cap, side=28)
+    served.together = threading.Barrier(cap, timeout=30)
+    grid = replace(GRID, width=56, height=56)
+    readers = [
+        threading.Thread(target=read, args=(NAME, ["B4"], grid), kwargs={"limits": limits})
+        for _ in range(4)
+    ]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert len(served.sent("computePixels")) == 16
+    assert served.most == cap
+
+
+def scene(served: World) -> Scene:
+    found = open_earth_engine("earth-engine:S2", (8.9, 46.8, 9.1, 47.0), (2020, 2020))
+    return next(s for s in found.scenes if s.id == "T32TMT_2")
+
+
+def test_a_window_of_a_scene(served: World) -> None:
+    found = scene(served)
+    by_name = {band.common: band for band in found.bands}
+    window = Window(found.grid.cut(8, 9, 32, 32), 10.0, 8, 9)
+    got = read_window((by_name["red"], by_name["nir"]), window, found)
+    np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4, 5], 8, 9, 32, 32))
+
+
+def test_a_coarser_band_is_never_stretched(served: World) -> None:
+    found = scene(served)
+    with pytest.raises(Fault) as fault:
+        read_window((found.bands[0],), Window(found.grid, 10.0), found)
+    assert fault.value.code == "band_mismatch"
+    assert not served.sent("computePixels")
+
+
+def test_files_are_not_read_here(served: World) -> None:
+    found = scene(served)
+    with pytest.raises(Fault) as fault:
+        read_window((replace(found.bands[1], href="x.tif"),), Window(found.grid, 10.0), found)
+    assert fault.value.code == "blocked_href"
+
+
+def test_a_thumbnail_shows_the_whole_scene(served: World) -> None:
+    found = scene(served)
+    small = thumbnail(found.bands[1:4], found, side=28)
+    assert small.shape == (3, 24, 28)
+    assert small.all()
+
+
+def test_the_services_own_limit_is_a_fault_with_its_words(served: World, clock: Clock) -> None:
+    served.request_bytes = 10
+    with pytest.raises(Fault, match="Total request size") as fault:
+        read(NAME, ["B4"], GRID, patience=clock.patience())
+    assert fault.value.code == "ee_invalid"
+    assert not fault.value.retryable
+    assert not clock.slept
+
+
+def test_a_cut_answer_is_asked_for_again(served: World, clock: Clock) -> None:
+    served.refuse("computePixels", Refusal(200, "cut", cut=True))
+    got = read(NAME, ["B4"], GRID, patience=clock.patience())
+    np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4], 0, 0, 112, 96))
+    assert len(clock.slept) == 1
+
+
+def test_an_answer_that_is_no_array_is_asked_for_again(served: World, clock: Clock) -> None:
+    served.refuse("computePixels", Refusal(200, "<html>"))
+    assert read(NAME, ["B4"], GRID, patience=clock.patience()).shape == (1, 96, 112)
+    assert len(clock.slept) == 1

@@ -1,0 +1,109 @@
+"""One view in several processings: the choice, and what it may never do (case 46)."""
+
+import random
+from typing import Any
+
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogs.sources.reprocessed import Take, newest, same_ground, take_of
+from stub_api import s2
+
+GROUND = {"whole": shapely.box(0, 0, 1, 1), "again": shapely.box(0, 0, 1, 1.01),
+          "left": shapely.box(0, 0, 0.4, 1), "right": shapely.box(0.35, 0, 1, 1)}  # fmt: skip
+
+
+def made(row: tuple[int, int, float, str, str]) -> Take:
+    number, view, baseline, when, ground = row
+    views = ((), ("c", "a", "t1", "33UVP", "22"), ("c", "a", "t2", "33UVP", "22"))
+    return Take(f"i{number}", views[view], baseline, when, 0, GROUND[ground], baseline >= 99)
+
+
+takes = st.lists(
+    st.tuples(
+        st.integers(0, 99), st.integers(0, 2), st.sampled_from([-1.0, 2.12, 4.0, 5.0, 5.11, 99.99]),
+        st.sampled_from(["", "2020-01-01", "2024-01-01"]), st.sampled_from(sorted(GROUND)),
+    ).map(made),
+    unique_by=lambda take: take.id, max_size=12,
+)  # fmt: skip
+
+
+@given(takes, st.randoms(use_true_random=False))
+def test_the_choice(found: list[Take], chance: random.Random) -> None:
+    choice = newest(found)
+    by_id = {take.id: take for take in found}
+    parts = [set(choice.kept), set(choice.superseded), set(choice.experimental)]
+    assert sum(map(len, parts)) == len(found), "each is kept, superseded or experimental"
+    assert set().union(*parts) == set(by_id)
+    assert all(by_id[name].experimental for name in choice.experimental)
+    for worse, better in choice.superseded.items():
+        one, two = by_id[worse], by_id[better]
+        assert better in choice.kept
+        assert one.view == two.view != ()
+        assert two.baseline >= one.baseline and two.rank > one.rank
+        assert same_ground(one, two)
+    kept = [by_id[name] for name in sorted(choice.kept)]
+    for i, one in enumerate(kept):
+        for two in kept[i + 1 :]:
+            assert not (one.view and one.view == two.view and same_ground(one, two))
+    mixed = list(found)
+    chance.shuffle(mixed)
+    assert newest(mixed) == choice, "the order of a catalogue changes nothing"
+    assert newest(kept).kept == choice.kept, "choosing twice changes nothing"
+
+
+def take(name: str, **more: Any) -> Take:
+    item = s2(name, **more)
+    return take_of(item, "sentinel-2-l2a", shapely.geometry.shape(item["geometry"]))
+
+
+VIEW = {"s2:mgrs_tile": "33UVP", "sat:relative_orbit": 22,
+        "s2:datatake_id": "GS2A_20200101T101010_012345_N02.12"}  # fmt: skip
+
+
+def test_the_highest_normal_baseline_then_the_newest() -> None:
+    old = take("old", **{**VIEW, "s2:processing_baseline": "02.12"})
+    new = take(
+        "new",
+        **{**VIEW, "s2:processing_baseline": "05.00", "s2:generation_time": "2023-01-01T00:00:00Z"},
+    )
+    late = take(
+        "late",
+        **{**VIEW, "s2:processing_baseline": "05.00", "s2:generation_time": "2024-01-01T00:00:00Z"},
+    )
+    test = take("test", **{**VIEW, "s2:processing_baseline": "99.99"})
+    choice = newest([old, test, new, late])
+    assert choice.kept == {"late"}
+    assert choice.superseded == {"old": "late", "new": "late"}
+    assert choice.experimental == ("test",)
+
+
+def test_two_stations_received_a_part_each() -> None:
+    west = take("west", side=0.2, **VIEW)
+    east = take("east", lon=10.35, side=0.2, **VIEW)
+    assert newest([west, east]).kept == {"west", "east"}
+
+
+def test_other_views_are_left_alone() -> None:
+    again = {**VIEW, "s2:datatake_id": "GS2A_20200111T101010_012488_N02.12"}
+    other = {**VIEW, "sat:relative_orbit": 65}
+    found = [take("a", **VIEW), take("b", **again), take("c", **other), take("d"), take("e")]
+    assert len(newest(found).kept) == 5, "items that do not say what they see are all kept"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"s2:product_uri": "S2A_MSIL2A_20200101T101010_N0212_R022_T33UVP_20200101T120000.SAFE"},
+        {"grid:code": "MGRS-33UVP", "sat:relative_orbit": 22,
+         "s2:datatake_id": "GS2A_20200101T101010_012345_N02.12"},
+        {"mgrs:utm_zone": 33, "mgrs:latitude_band": "U", "mgrs:grid_square": "VP",
+         "sat:relative_orbit": 22, "s2:datatake_id": "GS2A_20200101T101010_012345_N02.12"},
+        VIEW,
+    ],
+)  # fmt: skip
+def test_every_catalogue_names_the_same_view(fields: dict[str, Any]) -> None:
+    found = take("x", **fields)
+    assert found.view == ("sentinel-2-l2a", "sentinel2a", "20200101T101010", "33UVP", "22")

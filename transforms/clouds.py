@@ -1,0 +1,177 @@
+"""How much of a chip is cloud, shadow, snow or nothing, by the mask of its scene (`Fractions`)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import Reject
+from schemas.masks import LEGENDS, Field, Legend
+from schemas.recipes import within
+from schemas.samples import Sample
+from transforms.context import Context
+from transforms.imagery import mask_band, read_mask
+from transforms.imagery.pixels import parts
+
+Kinds = dict[str, npt.NDArray[np.bool_] | None]
+
+
+def fits(mask: npt.NDArray[Any], fields: tuple[Field, ...]) -> npt.NDArray[np.bool_]:
+    """Where one of the fields holds, same shape as the mask (any integer type)."""
+    found = np.zeros(mask.shape, bool)
+    for first, count, values in fields:
+        found |= np.isin((mask >> first) & ((1 << count) - 1), values)
+    return found
+
+
+def kinds(mask: npt.NDArray[Any], legend: Legend, there: npt.NDArray[np.bool_]) -> Kinds:
+    """Where a mask `(..., y, x)` says nodata, cloud, shadow and snow; None for what it cannot say.
+
+    Nodata comes first, and a pixel without a mask (`there` is False) is nodata.
+    """
+    nodata = fits(mask, legend.nodata) | ~there
+    found: Kinds = {"nodata": nodata}
+    for name in ("cloud", "shadow", "snow"):
+        fields = getattr(legend, name)
+        found[name] = None if fields is None else fits(mask, fields) & ~nodata
+    return found
+
+
+def surer(legend: Legend, confidence: int) -> Legend:
+    """The legend that calls cloud what is at least so sure (1 low to 3 high), where the mask says it."""
+    if legend.confidence is None or legend.cloud is None or confidence >= 3:
+        return legend
+    levels = tuple(range(confidence, 4))
+    return replace(legend, cloud=(*legend.cloud, (legend.confidence, 2, levels)))
+
+
+def fractions(found: Sequence[Kinds]) -> dict[str, float | None]:
+    """Shares of all pixels of all dates, 0 to 1: cloud, shadow, snow, nodata, valid, and cloud_worst.
+
+    `valid` has data and neither cloud nor shadow (snow is ground); `cloud_worst` is that of the
+    cloudiest date. None for what a mask cannot say.
+    """
+
+    def share(name: str) -> float | None:
+        each = [one[name] for one in found]
+        known = [a for a in each if a is not None]
+        return float(np.mean([a.mean() for a in known])) if len(known) == len(each) else None
+
+    shares = {name: share(name) for name in ("cloud", "shadow", "snow", "nodata")}
+    clear: float | None = None
+    if shares["cloud"] is not None and shares["shadow"] is not None:
+        bad = [_any(one["nodata"], one["cloud"], one["shadow"]) for one in found]
+        clear = 1.0 - float(np.mean([a.mean() for a in bad]))
+    elif shares["cloud"] is not None:
+        bad = [_any(one["nodata"], one["cloud"]) for one in found]
+        clear = 1.0 - float(np.mean([a.mean() for a in bad]))
+    worst = [float(a.mean()) for one in found if (a := one["cloud"]) is not None]
+    whole = bool(worst) and len(worst) == len(found)
+    return {**shares, "valid": clear, "cloud_worst": max(worst) if whole else None}
+
+
+def _any(*parts: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.logical_or.reduce([part for part in parts if part is not None]))
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """Shares of cloud, shadow, snow and nodata in the chip, by the mask of its scene.
+
+    The mask is read on its own grid and brought onto the chip's by its nearest pixel. Of a stack the
+    shares are over all dates. A scene without a mask gives nulls, and `cloud_mask` is "".
+
+    Attributes:
+        mask: own name of the mask's band; "": `SCL`, `Fmask`, `QA_PIXEL` or alpha by the sensor.
+        legend: how it is read, a name in `schemas.masks`; "": by collection and band.
+        confidence: how sure a Landsat cloud must be: 3 high (as its flag), 2 medium, 1 low.
+    """
+
+    mask: str = ""
+    legend: str = ""
+    confidence: int = 3
+    needs: tuple[str, ...] = field(default=("image", "scenes"), init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a legend that nobody has written, and a confidence that no mask states."""
+        within("clouds.Fractions.confidence", self.confidence, 1, 3)
+        if self.legend and self.legend not in LEGENDS:
+            raise ValueError(
+                f"clouds.Fractions.legend={self.legend!r}: one of {', '.join(LEGENDS)}"
+            )
+
+    @property
+    def gives(self) -> dict[str, str]:
+        """The shares, and which mask told them."""
+        names = ("cloud", "shadow", "snow", "nodata", "valid")
+        shares = {f"{name}_patch": "float64" for name in names}
+        return {**shares, "cloud_patch_worst": "float64", "cloud_mask": "string"}
+
+    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
+        """What will be read: (href, 1-based band, (column, row, width, height))."""
+        for scene in sample.scenes if sample.window is not None else ():
+            found = mask_band(scene, self.mask, self.legend)
+            if found is not None and sample.window is not None:
+                yield from parts((found[0],), sample.window.grid, scene)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with the shares.
+
+        Raises:
+            Fault: as `transforms.imagery.read_pixels`.
+        """
+        image = sample.images["image"]
+        masks = [mask_band(scene, self.mask, self.legend) for scene in sample.scenes]
+        sample.facts.update(dict.fromkeys(self.gives), cloud_mask="")
+        known = [found for found in masks if found is not None]
+        if len(known) < len(masks):
+            return sample
+        each: list[Kinds] = []
+        for place, (scene, (band, legend)) in enumerate(zip(sample.scenes, known, strict=True)):
+            numbers, there = read_mask(scene, band, legend, image.grid)
+            valid = image.valid[place] if image.stacked else image.valid
+            own = surer(legend, self.confidence)
+            each.append(kinds(numbers, own, there & valid))
+        shares = fractions(each)
+        worst = shares.pop("cloud_worst")
+        sample.facts.update({f"{name}_patch": value for name, value in shares.items()})
+        names = dict.fromkeys(legend.name for _, legend in known)
+        sample.facts.update(cloud_patch_worst=worst, cloud_mask=",".join(names))
+        return sample
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Reject chips that clouds hide.
+
+    Attributes:
+        max_cloud: greatest share of cloud, 0 to 1.
+        worst: whether every date of a stack must keep it, not all of them together.
+        unknown: whether chips without a mask pass, noted as null.
+    """
+
+    max_cloud: float = 0.1
+    worst: bool = False
+    unknown: bool = True
+    needs: tuple[str, ...] = field(default=("cloud_patch",), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        within("clouds.Clear.max_cloud", self.max_cloud, 0, 1)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample unchanged.
+
+        Raises:
+            Reject: `cloudy_patch`, or `no_mask` where unknown cloud is not let pass.
+        """
+        found = sample.facts["cloud_patch_worst" if self.worst else "cloud_patch"]
+        if found is None:
+            if not self.unknown:
+                raise Reject("no_mask", "the scene has no mask that tells of clouds")
+        elif float(found) > self.max_cloud:  # type: ignore[arg-type]
+            raise Reject("cloudy_patch", f"{found:.3f} of the chip is cloud")
+        return sample

@@ -1,0 +1,144 @@
+"""Which scenes show a place best, and which of their bands are meant."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from schemas.masks import legend_of
+from schemas.scenes import Band, Scene
+from schemas.sensors import common_name, experimental
+from schemas.zones import crs_for
+from transforms.imagery.series import UNKNOWN_CLOUD
+from transforms.windows import pixel_box
+
+SAME_PASS = timedelta(minutes=2)
+"""Scenes of one platform this close in time are neighbouring tiles of one pass."""
+
+
+def slug(collection: str) -> str:
+    """A collection id as part of a sample key: `sentinel-2-l2a` -> `sentinel2l2a`, 12 letters at most."""
+    plain = re.sub(r"[^a-z0-9]", "", collection.lower())
+    if len(plain) <= 12:
+        return plain or "local"
+    return plain[:9] + hashlib.sha256(collection.encode()).hexdigest()[:3]
+
+
+def usable(
+    scenes: Iterable[Scene], years: tuple[int, int] | None, max_cloud: float
+) -> tuple[list[Scene], str]:
+    """Scenes of these years that are clear enough and no test product, clearest first.
+
+    Ties go to the newest, then to the lower id. Scenes without a date pass only when no years are
+    asked for.
+
+    Returns:
+        The scenes, and the reason why there are none: `no_imagery`, `no_imagery_in_years`, `cloudy`
+        or `experimental_baseline`.
+    """
+    found: list[Scene] = []
+    reason = "no_imagery"
+    order = sorted(
+        scenes,
+        key=lambda s: (
+            UNKNOWN_CLOUD if s.cloud is None else s.cloud,
+            -(s.datetime.timestamp() if s.datetime else 0.0),
+            s.id,
+        ),
+    )
+    for scene in order:
+        year = scene.datetime.year if scene.datetime else 0
+        if years and not years[0] <= year <= years[1]:
+            reason = "no_imagery_in_years" if reason == "no_imagery" else reason
+        elif experimental(scene.baseline):
+            reason = "experimental_baseline" if reason != "cloudy" else reason
+        elif scene.cloud is not None and scene.cloud > max_cloud:
+            reason = "cloudy"
+        else:
+            found.append(scene)
+    return found, reason
+
+
+def best_per_year(
+    scenes: Iterable[Scene], years: tuple[int, int] | None, max_cloud: float
+) -> tuple[dict[tuple[str, int], Scene], str]:
+    """The clearest scene of every (collection, year), year 0 for scenes without a date.
+
+    Returns:
+        The choice, and the reason why it is empty, as `usable` tells it.
+    """
+    order, reason = usable(scenes, years, max_cloud)
+    return one_per_year(order), reason
+
+
+def one_per_year(scenes: Iterable[Scene]) -> dict[tuple[str, int], Scene]:
+    """The first scene of every (collection, year), year 0 for scenes without a date; sorted."""
+    found: dict[tuple[str, int], Scene] = {}
+    for scene in scenes:
+        year = scene.datetime.year if scene.datetime else 0
+        found.setdefault((scene.collection, year), scene)
+    return dict(sorted(found.items()))
+
+
+def whole_first(scenes: list[Scene], bounds: str) -> list[Scene]:
+    """Scenes that hold a box whole before those that cut it, in the order given otherwise.
+
+    Args:
+        bounds: "west south east north" in degrees, "" for none.
+    """
+    if len(scenes) < 2 or not bounds:
+        return scenes
+    west, south, east, north = (float(side) for side in bounds.split())
+
+    def cuts(scene: Scene) -> bool:
+        grid = scene.grid
+        col, row, width, height = pixel_box(grid, (west, south, east, north))
+        return col < 0 or row < 0 or col + width > grid.width or row + height > grid.height
+
+    return sorted(scenes, key=cuts)
+
+
+def one_zone(scenes: Sequence[Scene], lon: float, lat: float) -> list[Scene]:
+    """Scenes of one CRS: that of the place where any has it, else the most frequent one.
+
+    Of scenes of one pass (neighbouring tiles) the one on the most frequent grid is kept.
+    """
+    zones = Counter(scene.grid.crs for scene in scenes)
+    if not zones:
+        return []
+    home = crs_for(lon, lat)
+    best = home if home in zones else min(zones, key=lambda crs: (-zones[crs], crs))
+    found = [scene for scene in scenes if scene.grid.crs == best]
+    grids = Counter(scene.grid for scene in found)
+    kept: list[Scene] = []
+    for scene in sorted(found, key=lambda s: (-grids[s.grid], s.grid.transform, s.id)):
+        if not any(_one_pass(scene, other) for other in kept):
+            kept.append(scene)
+    return kept
+
+
+def _one_pass(one: Scene, two: Scene) -> bool:
+    if one.datetime is None or two.datetime is None or one.grid == two.grid:
+        return False
+    return one.platform == two.platform and abs(one.datetime - two.datetime) <= SAME_PASS
+
+
+def choose_bands(scene: Scene, wanted: tuple[str, ...]) -> tuple[Band, ...]:
+    """The scene's bands with these own or common names, in that order; all of its finest if none match.
+
+    Of several bands of one name the first counts (a picture made of them comes after them). An
+    alpha band or a mask is taken only where its name is asked for.
+    """
+    by_name = {common_name(b.name): b for b in reversed(scene.bands)}
+    by_name.update({b.common or b.name: b for b in reversed(scene.bands)})
+    by_name.update({b.name: b for b in reversed(scene.bands)})
+    found = tuple(by_name[name] for name in wanted if name in by_name)
+    if found:
+        return found
+    pictures = [
+        b for b in scene.bands if legend_of(scene.collection, b.name) is None and not b.alpha
+    ]
+    pictures = pictures or list(scene.bands)
+    finest = min(b.gsd for b in pictures)
+    return tuple(b for b in pictures if b.gsd <= finest * 1.01)

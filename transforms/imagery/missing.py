@@ -1,0 +1,106 @@
+"""Which pixels hold no data: by a stored value, by NaN, by a mask or alpha band of the file."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from catalogs.rasters import SHELF
+from schemas.scenes import Band, Scene
+
+Box = tuple[int, int, int, int]
+"""(column, row, width, height) in pixels of a file."""
+
+
+def missing_values(array: npt.NDArray[Any], nodata: list[float | None]) -> npt.NDArray[np.bool_]:
+    """Where each band of (band, y, x) is missing by its own nodata value, NaN or infinity.
+
+    In 8-bit pictures a pixel is missing when all of its bands are (one dark band is a colour).
+    """
+    gone = np.zeros(array.shape, bool)
+    for place, value in enumerate(nodata):
+        if value is not None:
+            gone[place] = array[place] == value
+    if array.dtype == np.uint8:
+        gone[:] = gone.all(axis=0)
+    if array.dtype.kind == "f":
+        gone |= ~np.isfinite(array)
+    return gone
+
+
+def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
+    """Where (band, y, x) holds data, shape (y, x).
+
+    In 8-bit pictures a pixel is missing when all of its bands are `nodata` (one dark band is a
+    colour); in physical data when any band is. NaN is never valid.
+    """
+    valid = np.ones(array.shape[-2:], bool)
+    real = np.issubdtype(array.dtype, np.floating)  # a NaN hides the least and greatest number
+    there = nodata is not None and not np.isnan(nodata)
+    if there and (real or array.min() <= nodata <= array.max()):
+        missing = array == nodata
+        valid &= ~(missing.all(axis=0) if array.dtype == np.uint8 else missing.any(axis=0))
+    if real:
+        valid &= np.isfinite(array).all(axis=0)
+    return valid
+
+
+def stated_nodata(band: Band) -> float | None:
+    """A band's stored value for "no data": as the catalogue states it, else as the file does."""
+    if band.nodata is not None:
+        return band.nodata
+    found = SHELF.get(band.href).nodatavals[band.index - 1]
+    return None if found is None else float(found)
+
+
+def nodata_of(bands: tuple[Band, ...]) -> float | None:
+    """The stored value that means "no data": as the catalogue states it, else as the file does."""
+    stated = next((b.nodata for b in bands if b.nodata is not None), None)
+    return stated if stated is not None else stated_nodata(bands[0])
+
+
+def colours(scene: Scene, href: str) -> set[int]:
+    """Numbers of a file's bands that hold pixels, whatever colour the file gives them."""
+    return {b.index for b in scene.bands if b.href == href and not b.alpha}
+
+
+def unmasked(
+    bands: tuple[Band, ...],
+    scene: Scene,
+    box: Box | None = None,
+    shape: tuple[int, int] | None = None,
+) -> npt.NDArray[np.bool_] | None:
+    """Where the masks and alpha bands of all files of `bands` say "valid", (y, x); None without any.
+
+    Args:
+        box: of the window in these files; the whole scene when None.
+        shape: (y, x) to decimate to.
+
+    Raises:
+        Fault: `raster_unreadable`.
+    """
+    valid: npt.NDArray[np.bool_] | None = None
+    for href in dict.fromkeys(band.href for band in bands):
+        found = SHELF.mask(href, colours(scene, href), box, shape)
+        if found is not None:
+            valid = found if valid is None else valid & found
+    return valid
+
+
+def writable(nodata: float | None, dtype: np.dtype[Any]) -> bool:
+    """Whether a nodata value can be written into pixels of a type."""
+    if nodata is None:
+        return False
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype.name)
+    return float(nodata).is_integer() and limits.min <= nodata <= limits.max
+
+
+def mark(array: npt.NDArray[Any], gone: npt.NDArray[np.bool_], nodata: float) -> npt.NDArray[Any]:
+    """`array` with `nodata` where pixels are gone, and not where a kernel made data look like it."""
+    fill = np.asarray(nodata).astype(array.dtype)
+    if array.dtype.kind in "ui":
+        beside = fill + 1 if nodata < np.iinfo(array.dtype.name).max else fill - 1
+        array = np.where((array == fill) & ~gone, beside.astype(array.dtype), array)
+    return np.where(gone, fill, array)
