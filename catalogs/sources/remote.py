@@ -9,7 +9,7 @@ import io
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
@@ -129,6 +129,22 @@ class Remote:
         self.chunks[chunk.start] = chunk
         return True
 
+    def missing(self, url: str, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
+        """Chunks, announced here, for the ranges that nobody has asked for yet.
+
+        Where a joint request would run across another's chunk, ranges are asked for one by one.
+        """
+        fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
+        for start, stop, asked in coalesced(fresh):
+            chunk = Chunk(url, start, stop, asked)
+            if self.add(chunk):
+                yield chunk
+                continue
+            for span in sorted({s for s in fresh if start <= s[0] < stop}):
+                alone = Chunk(url, *span, span[1] - span[0])
+                if self.add(alone):
+                    yield alone
+
     def find(self, start: int, stop: int) -> Chunk | None:
         """The chunk that holds [start, stop)."""
         at = bisect_right(self.starts, start)
@@ -191,14 +207,10 @@ class Ahead:
         placed: list[tuple[int, Chunk]] = []
         for url, spans in by_file.items():
             remote = self.remote(url)
-            for start, stop, asked in coalesced(spans):
-                if stop <= len(remote.header):
-                    continue
-                chunk = Chunk(url, start, stop, asked)
-                with self.lock:
-                    if remote.add(chunk):
-                        first = min(need[url, s] for s, _ in spans if start <= s < stop)
-                        placed.append((first, chunk))
+            with self.lock:
+                for chunk in remote.missing(url, spans):
+                    first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
+                    placed.append((first, chunk))
         chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
         self.order.submit(self._feed, chunks)
         return chunks

@@ -225,3 +225,19 @@ def test_fault_28_37_what_a_url_may_hold(
         with pytest.raises(Fault) as caught:
             open_raster(URL)
         assert caught.value.code == code
+
+
+def test_what_two_blocks_want_is_fetched_once_and_nothing_else_is_lost() -> None:
+    memory = Memory(a=noise(1 << 23))
+    ahead = Ahead(memory)
+    tiles = [(at << 18, (at << 18) + 200_000) for at in range(1, 30)]
+    first = ahead.want((URL, *tile) for tile in tiles[:16])
+    second = ahead.want((URL, *tile) for tile in tiles[12:])  # they share four tiles
+    for tile in tiles:
+        assert ahead.read(URL, *tile) == memory.files["a"][slice(*tile)]
+    asked = [span for span in memory.asked if span != (0, HEADER)]
+    assert len(asked) == len(first) + len(second) < 10, "no tile is fetched by itself"
+    assert sum(b - a for a, b in asked) < 1.4 * 29 * 200_000
+    ahead.forget([*first, *second])
+    assert ahead.held == 0
+    ahead.close()
