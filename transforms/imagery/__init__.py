@@ -15,7 +15,6 @@ from transforms.imagery.choice import (
     one_zone,
     slug,
     usable,
-    whole_first,
 )
 from transforms.imagery.masks import mask_band, read_mask
 from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
@@ -117,7 +116,7 @@ class Find:
         if not found:
             raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
         if not self.series:
-            chosen = one_per_year(whole_first(found, str(sample.facts.get("_bounds") or "")))
+            chosen = one_per_year(found, str(sample.facts.get("_bounds") or ""))
             groups = {key: [scene] for key, scene in chosen.items()}
         else:
             groups = self._series(sample, found)

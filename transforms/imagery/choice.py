@@ -3,12 +3,14 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import cache, partial
 
 from schemas.masks import legend_of
 from schemas.scenes import Band, Scene
 from schemas.sensors import common_name, experimental
+from schemas.windows import Grid
 from schemas.zones import crs_for
 from transforms.imagery.series import UNKNOWN_CLOUD
 from transforms.windows import pixel_box
@@ -72,31 +74,32 @@ def best_per_year(
     return one_per_year(order), reason
 
 
-def one_per_year(scenes: Iterable[Scene]) -> dict[tuple[str, int], Scene]:
-    """The first scene of every (collection, year), year 0 for scenes without a date; sorted."""
-    found: dict[tuple[str, int], Scene] = {}
-    for scene in scenes:
-        year = scene.datetime.year if scene.datetime else 0
-        found.setdefault((scene.collection, year), scene)
-    return dict(sorted(found.items()))
+def one_per_year(scenes: Iterable[Scene], bounds: str = "") -> dict[tuple[str, int], Scene]:
+    """The first scene of every (collection, year) that holds a box whole, else the first; sorted.
 
-
-def whole_first(scenes: list[Scene], bounds: str) -> list[Scene]:
-    """Scenes that hold a box whole before those that cut it, in the order given otherwise.
+    Year 0 stands for scenes without a date.
 
     Args:
         bounds: "west south east north" in degrees, "" for none.
     """
-    if len(scenes) < 2 or not bounds:
-        return scenes
+    groups: dict[tuple[str, int], list[Scene]] = {}
+    for scene in scenes:
+        year = scene.datetime.year if scene.datetime else 0
+        groups.setdefault((scene.collection, year), []).append(scene)
+    holds = cache(partial(_holds, bounds))  # dates of one place share its grid
+    return {key: _first_whole(groups[key], holds if bounds else None) for key in sorted(groups)}
+
+
+def _first_whole(scenes: list[Scene], holds: Callable[[Grid], bool] | None) -> Scene:
+    if holds is None or len({scene.grid for scene in scenes}) == 1:
+        return scenes[0]
+    return next((scene for scene in scenes if holds(scene.grid)), scenes[0])
+
+
+def _holds(bounds: str, grid: Grid) -> bool:
     west, south, east, north = (float(side) for side in bounds.split())
-
-    def cuts(scene: Scene) -> bool:
-        grid = scene.grid
-        col, row, width, height = pixel_box(grid, (west, south, east, north))
-        return col < 0 or row < 0 or col + width > grid.width or row + height > grid.height
-
-    return sorted(scenes, key=cuts)
+    col, row, width, height = pixel_box(grid, (west, south, east, north))
+    return col >= 0 and row >= 0 and col + width <= grid.width and row + height <= grid.height
 
 
 def one_zone(scenes: Sequence[Scene], lon: float, lat: float) -> list[Scene]:
