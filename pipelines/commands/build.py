@@ -53,11 +53,13 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
         LoomError: with one sentence and its exit code.
     """
     from catalogs.rasters import guard_environment
+    from catalogs.sources.net.redact import guard_logging
     from pipelines.runners import check_runner
     from pipelines.workdir import Lock, check_settings, finished, preflight
 
     check_runner(args.runner, beam)
     guard_environment()
+    guard_logging()
     found = override(recipe(args.dataset), args.changes)
     home = Path(args.out) / found.card.name
     if "://" in args.out:
