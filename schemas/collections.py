@@ -5,6 +5,9 @@ Catalogues often call their licence "proprietary"; the terms here are those that
 
 from dataclasses import dataclass
 
+from schemas import products
+from schemas.products import Layers
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -14,74 +17,67 @@ class Collection:
         licence: SPDX id or LicenseRef-* (`schemas.licences`).
         credit: the credit line; `{year}` stands for the year of acquisition.
         provider: who made the data.
-        assets: keys of the assets that are kept, () for every raster.
-        dtype: numpy name of the stored type, "" when it differs between assets.
-        nodata: stored value that means "no data", where items leave it out.
+        layers: its files of bands and masks, all that is kept of an item.
     """
 
     licence: str
     credit: str
     provider: str
-    assets: tuple[str, ...] = ()
-    dtype: str = ""
-    nodata: float | None = None
+    layers: Layers
 
-
-TEN_METRES = ("B02", "B03", "B04", "B08", "blue", "green", "red", "nir")
-"""Visible and near infrared of Sentinel-2, by band (Planetary Computer) or colour (Earth Search)."""
 
 _COPERNICUS = (
     "LicenseRef-Copernicus-Sentinel",
     "Contains modified Copernicus Sentinel data {year}",
+    "European Union, Copernicus programme",
+)
+_USGS = (
+    "LicenseRef-US-PD",
+    "Landsat image courtesy of the U.S. Geological Survey, {year}",
+    "U.S. Geological Survey and NASA",
 )
 
-SENTINEL_2 = Collection(
-    *_COPERNICUS, "European Union, Copernicus programme", TEN_METRES, "uint16", 0.0
+SENTINEL_2_L2A = Collection(*_COPERNICUS, products.SENTINEL_2_L2A)
+SENTINEL_2_L1C = Collection(*_COPERNICUS, products.SENTINEL_2_L1C)
+SENTINEL_1_GRD = Collection(*_COPERNICUS, products.SENTINEL_1_GRD)
+SENTINEL_1_RTC = Collection(
+    "CC-BY-4.0",
+    "Contains modified Copernicus Sentinel data {year}, terrain-corrected by Catalyst and Microsoft",
+    "Catalyst and Microsoft",
+    products.SENTINEL_1_RTC,
 )
-SENTINEL_1 = Collection(*_COPERNICUS, "European Union, Copernicus programme")
 NAIP = Collection(
     "LicenseRef-US-PD",
     "USDA National Agriculture Imagery Program (NAIP), {year}",
     "United States Department of Agriculture",
-    ("image",),
-    "uint8",
+    products.NAIP,
 )
-LANDSAT = Collection(
-    "LicenseRef-US-PD",
-    "Landsat image courtesy of the U.S. Geological Survey, {year}",
-    "U.S. Geological Survey and NASA",
-    ("blue", "green", "red", "nir08"),
-    "uint16",
-    0.0,
-)
+LANDSAT = Collection(*_USGS, products.LANDSAT)
 HLS_S30 = Collection(
     "LicenseRef-LPDAAC",
     "HLS S30 v2.0 from NASA LP DAAC; contains modified Copernicus Sentinel data {year}",
     "NASA LP DAAC",
-    ("B02", "B03", "B04", "B8A"),
-    "int16",
-    -9999.0,
+    products.HLS_S30,
 )
 HLS_L30 = Collection(
     "LicenseRef-LPDAAC",
     "HLS L30 v2.0 from NASA LP DAAC, {year}",
     "NASA LP DAAC",
-    ("B02", "B03", "B04", "B05"),
-    "int16",
-    -9999.0,
+    products.HLS_L30,
 )
 
 COLLECTIONS = {
-    "sentinel-2-l2a": SENTINEL_2,
-    "sentinel-2-c1-l2a": SENTINEL_2,
-    "sentinel-2-pre-c1-l2a": SENTINEL_2,
-    "sentinel-2-l1c": SENTINEL_2,
-    "sentinel-s2-l2a-cogs": SENTINEL_2,
-    "sentinel-1-grd": SENTINEL_1,
-    "sentinel-1-rtc": SENTINEL_1,
+    "sentinel-2-l2a": SENTINEL_2_L2A,
+    "sentinel-2-c1-l2a": SENTINEL_2_L2A,
+    "sentinel-2-pre-c1-l2a": SENTINEL_2_L2A,
+    "sentinel-s2-l2a-cogs": SENTINEL_2_L2A,
+    "sentinel-2-l1c": SENTINEL_2_L1C,
+    "sentinel-1-grd": SENTINEL_1_GRD,
+    "sentinel-1-rtc": SENTINEL_1_RTC,
     "naip": NAIP,
     "landsat-c2-l2": LANDSAT,
     "landsat-c2l2-sr": LANDSAT,
+    "landsat-c2l2-st": LANDSAT,
     "hls2-s30": HLS_S30,
     "hls2-l30": HLS_L30,
     "HLSS30_2.0": HLS_S30,
@@ -110,7 +106,7 @@ PRESETS = {
         "https://planetarycomputer.microsoft.com/api/stac/v1",
         ("sentinel-2-l2a", "naip"),
         ("sentinel2l2a01.blob.", "sentinel1euwest", "naipeuwest.blob.", "landsateuwest.blob.",
-         "hlssa.blob."),
+         "hls2euwest.blob."),
     ),
     "earth-search": Preset(
         "https://earth-search.aws.element84.com/v1",

@@ -4,21 +4,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-SENTINEL_2 = {
-    "B01": "coastal",
-    "B02": "blue",
-    "B03": "green",
-    "B04": "red",
-    "B05": "rededge071",
-    "B06": "rededge075",
-    "B07": "rededge078",
-    "B08": "nir",
-    "B8A": "nir08",
-    "B09": "nir09",
-    "B10": "cirrus",
-    "B11": "swir16",
-    "B12": "swir22",
-}
+from schemas.products import SENTINEL_2_L1C
+
+SENTINEL_2 = {layer.name: layer.common for layer in SENTINEL_2_L1C}
 """STAC common names (eo extension 2.0) of the Sentinel-2 MSI bands."""
 
 BY_COUNT = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
@@ -27,8 +15,8 @@ BY_COUNT = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue
 COLOURS = ("red", "green", "blue", "nir", "coastal", "pan")
 """Colours that a file's header (GDAL's colour interpretation) may state for a band."""
 
-DISPLAY = {"sentinel-2": (0.0, 3000.0)}
-"""Stored values (reflectance x 10,000, offset removed) shown as 0 and 255."""
+DISPLAY = {"sentinel-2": (0.0, 3000.0), "hls": (0.0, 3000.0)}
+"""Stored values (reflectance x 10,000, offset removed) shown as 0 and 255, by family."""
 
 
 def common_name(name: str) -> str:
@@ -37,9 +25,11 @@ def common_name(name: str) -> str:
 
 
 def family(collection: str, bands: tuple[str, ...]) -> str:
-    """`sentinel-2` when collection id or band names say so, else ""."""
+    """`sentinel-2` when collection id or band names say so, `hls` by its collections, else ""."""
     if collection.startswith(("sentinel-2", "sentinel-s2", "COPERNICUS/S2")):
         return "sentinel-2"
+    if collection.startswith(("hls2-", "HLSS30", "HLSL30", "NASA/HLS")):
+        return "hls"
     known = [b for b in bands if b.upper() in SENTINEL_2]
     return "sentinel-2" if len(known) >= 3 and len(known) == len(bands) else ""
 

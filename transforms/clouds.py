@@ -109,6 +109,12 @@ class Fractions:
         shares = {f"{name}_patch": "float64" for name in names}
         return {**shares, "cloud_patch_worst": "float64", "cloud_mask": "string"}
 
+    def hrefs(self, sample: Sample) -> Iterator[str]:
+        """The files that will be read; none of them is opened to say so."""
+        for scene in sample.scenes:
+            if (found := mask_band(scene, self.mask, self.legend)) is not None:
+                yield found[0].href
+
     def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
         """What will be read: (href, 1-based band, (column, row, width, height))."""
         for scene in sample.scenes if sample.window is not None else ():

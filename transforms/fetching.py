@@ -22,25 +22,22 @@ Part = tuple[str, int, Box]
 def fetch_ahead(windows: Path, scenes: Mapping[str, Scene], recipe: Recipe) -> list[Chunk]:
     """Begin to fetch the tiles that a block's steps will read, in the order in which they will.
 
-    Steps say what they read by a method `parts(sample)`. What cannot be foreseen (a header that
-    does not come) is left to the read itself, which tells why.
+    Steps that read say from which files by a method `hrefs(sample)`, which opens none, and what of
+    them by `parts(sample)`, which may: the headers are fetched together in between. What cannot be
+    foreseen (a header that does not come) is left to the read itself, which tells why.
 
     Returns:
         what is under way, for `Ahead.forget`.
     """
     steps = [step for step in recipe.make if hasattr(step, "parts")]
     samples = from_table(pq.read_table(windows), scenes)
-    headers = dict.fromkeys(
-        band.href for s in samples for scene in s.scenes for band in scene.bands
-        if is_remote(band.href)
-    )  # fmt: skip
-    if len(headers) <= MOST_HEADERS:
-        ahead().prepare(headers)
+    headers = dict.fromkeys(href for s in samples for step in steps for href in step.hrefs(s))
+    ahead().prepare(list(filter(is_remote, headers))[:MOST_HEADERS])
     return ahead().want(dict.fromkeys(_ranges(samples, steps)))
 
 
 MOST_HEADERS = 400
-"""Files whose headers are fetched together; a scene has a dozen, a block a handful of scenes."""
+"""Files whose headers are fetched together, at most; those of later samples follow one by one."""
 
 
 def _ranges(samples: list[Sample], steps: list[Any]) -> Iterator[tuple[str, int, int]]:

@@ -1,13 +1,13 @@
 """A STAC item as a `Scene`: bands, grid, licence and credit, whatever version wrote it."""
 
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from catalogs.rasters import open_raster
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
-from catalogs.sources.stac_files import Found, Json, on_disk
+from catalogs.sources.reprocessed import baseline_of, offset_applied
+from catalogs.sources.stac_files import Found, Json, on_disk, pictures, stated_bands
 from schemas.errors import Fault
 from schemas.geo import mended
 from schemas.scenes import Band, Scene
@@ -36,7 +36,9 @@ def scene_of(found: Found) -> Scene | None:
 
     item = found.item
     outline = _outline(item)
-    assets = [(key, a) for key, a in item.assets.items() if _is_data(a)]
+    rasters = {key: asset for key, asset in item.assets.items() if _is_raster(asset)}
+    shown = pictures({key: {"roles": asset.roles} for key, asset in rasters.items()})
+    assets = [(key, asset) for key, asset in rasters.items() if key not in shown]
     if not assets:
         return None
     placed = [(_grid(item, asset), key, asset) for key, asset in assets]
@@ -58,8 +60,10 @@ def scene_of(found: Found) -> Scene | None:
         licence=terms,
         attribution=credit,
         platform=item.properties.get("platform", ""),
-        baseline=str(item.properties.get("s2:processing_baseline", "")),
-        offset_applied=item.properties.get("earthsearch:boa_offset_applied"),
+        baseline=baseline_of(
+            {"id": item.id, "collection": item.collection_id, "properties": item.properties}
+        ),
+        offset_applied=offset_applied(item.properties),
         cloud=item.properties.get("eo:cloud_cover"),
         size=sum(int(a.extra_fields.get("file:size", 0)) for _, a in assets),
         checksum=_checksum(assets[0][1]) if len(assets) == 1 else "",
@@ -89,11 +93,9 @@ def _outline(item: Any) -> Any:
         raise Fault("stac_invalid:geometry", f"{item.id}: is no GeoJSON ({error})") from error
 
 
-def _is_data(asset: Any) -> bool:
+def _is_raster(asset: Any) -> bool:
     kind = asset.media_type or ""
-    raster = kind.startswith(MEDIA) if kind else Path(asset.href).suffix.lower() in UNTYPED
-    pictures = {"thumbnail", "overview", "visual"}  # made to be looked at, not measured
-    return raster and not pictures & set(asset.roles or [])
+    return kind.startswith(MEDIA) if kind else Path(asset.href).suffix.lower() in UNTYPED
 
 
 def _field(item: Any, asset: Any, name: str) -> Any:
@@ -102,7 +104,7 @@ def _field(item: Any, asset: Any, name: str) -> Any:
 
 
 def _grid(item: Any, asset: Any) -> Grid:
-    code = _field(item, asset, "proj:code") or _epsg(_field(item, asset, "proj:epsg"))
+    code = _crs(_field(item, asset, "proj:code") or _field(item, asset, "proj:epsg"))
     transform, shape = _field(item, asset, "proj:transform"), _field(item, asset, "proj:shape")
     if not (code and transform and shape):
         return _header_grid(item, asset)
@@ -113,8 +115,9 @@ def _grid(item: Any, asset: Any) -> Grid:
     return grid
 
 
-def _epsg(code: int | None) -> str:
-    return f"EPSG:{code}" if code else ""
+def _crs(code: Any) -> str:
+    """ "EPSG:n" of a number (some items of HLS write `proj:code` so), a code as it is."""
+    return f"EPSG:{code}" if isinstance(code, int) else str(code or "")
 
 
 def _header_grid(item: Any, asset: Any) -> Grid:
@@ -154,13 +157,9 @@ def _all_bands(item: Any, placed: list[tuple[Grid, str, Any]]) -> list[Band]:
 def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
     """The bands of an asset as the item states them; names, types and nodata else by the header."""
     fields = asset.extra_fields
-    described = fields.get("bands") or fields.get("eo:bands") or []
-    stated = [
-        {**(extra or {}), **(band or {})}
-        for band, extra in zip_longest(described, fields.get("raster:bands") or [])
-    ]
+    stated = stated_bands(fields)
     href = _href(asset)
-    gsd = float(_field(item, asset, "gsd") or centre_gsd(grid))
+    gsd = _gsd(item, fields, grid)
     typed = all("data_type" in band or "data_type" in fields for band in stated)
     unnamed = len(stated) > 1 and not all(band.get("name") for band in stated)
     header = () if stated and typed and not unnamed else _header_bands(item, href, gsd)
@@ -176,6 +175,15 @@ def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
         replace(_band(key, fields, band, known, len(stated)), place=place)
         for band, known in zip(stated, header or _plain(href, gsd, len(stated)), strict=True)
     ]
+
+
+def _gsd(item: Any, fields: Json, grid: Grid) -> float:
+    """Metres of an asset's pixels as it states them; those of the item stand for assets without a
+    place of their own (an item states its best)."""
+    stated = fields.get("gsd")
+    if not stated and "proj:transform" not in fields:
+        stated = item.properties.get("gsd")
+    return float(stated or centre_gsd(grid))
 
 
 def _plain(href: str, gsd: float, count: int) -> tuple[Band, ...]:

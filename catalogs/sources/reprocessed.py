@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalogs.sources.headers import parse_time
-from schemas.sensors import baseline_number, experimental
+from schemas.sensors import baseline_number, experimental, family
 
 if TYPE_CHECKING:
     import shapely
@@ -125,12 +125,36 @@ def product(item: Mapping[str, Any]) -> re.Match[str] | None:
     return next((m for name in names if (m := PRODUCT.match(str(name or "")))), None)
 
 
+BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
+"""Fields that state a processing baseline, in the order in which they are believed: of the extension
+for Sentinel-2, of Earth Search v0, and of the processing extension, which others fill too."""
+
+APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+"""Fields that say whether the radiometric offset is removed: of Earth Search v1, and of its v0."""
+
+
 def baseline_of(item: Mapping[str, Any]) -> str:
-    """The processing baseline as declared, else as the product's name has it ("05.11"), else ""."""
-    declared = item["properties"].get("s2:processing_baseline")
+    """The processing baseline as declared, else as the product's name has it ("05.11"), else "".
+
+    The version of another sensor's processing is none.
+
+    Args:
+        item: with `id`, `properties`, and `collection` where it has one.
+    """
     named = product(item)
+    sentinel = named or family(str(item.get("collection") or ""), ()) == "sentinel-2"
+    for field in BASELINES if sentinel else BASELINES[:-1]:
+        declared = str(item["properties"].get(field) or "")
+        if baseline_number(declared) is not None:
+            return declared
     text = named["baseline"] if named else None
-    return str(declared or (f"{text[:2]}.{text[2:]}" if text else ""))
+    return f"{text[:2]}.{text[2:]}" if text else ""
+
+
+def offset_applied(properties: Mapping[str, Any]) -> bool | None:
+    """Whether an item says that the radiometric offset is removed from its numbers; None: it does not."""
+    stated = (properties.get(field) for field in APPLIED)
+    return next((flag for flag in stated if isinstance(flag, bool)), None)
 
 
 def _tile(found: Mapping[str, Any]) -> str:

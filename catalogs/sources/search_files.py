@@ -9,8 +9,11 @@ from catalogs.files import atomic, read_json, write_json
 from catalogs.sources.stac_files import Json, Lost
 from schemas.chance import digest
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever items are trimmed otherwise: older answers are then asked for again."""
+
+COUNTS = ("given", "repeated", "matched", "short")
+"""Numbers of an answer, in the order of its fields."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Answer:
         lost: (item, reason code, message).
         given: items on all pages; repeated: how many of them again.
         matched: how many the server says there are, None when it does not.
+        short: how many of those it did not give.
     """
 
     items: list[Json] = field(default_factory=list)
@@ -29,6 +33,7 @@ class Answer:
     given: int = 0
     repeated: int = 0
     matched: int | None = None
+    short: int = 0
 
     def __add__(self, other: "Answer") -> "Answer":
         """Both answers as one."""
@@ -39,6 +44,7 @@ class Answer:
             self.given + other.given,
             self.repeated + other.repeated,
             sum(counts) if counts else None,
+            self.short + other.short,
         )
 
 
@@ -60,7 +66,7 @@ class Kept:
         with self._rows(name).open(encoding="utf-8") as lines:
             items = [json.loads(line) for line in lines]
         lost = [(item, code, message) for item, code, message in record["lost"]]
-        return Answer(items, lost, record["given"], record["repeated"], record["matched"])
+        return Answer(items, lost, *(record[name] for name in COUNTS))
 
     def write(self, name: str, asked: Any, answer: Answer) -> None:
         """Keep a cell's answer."""
@@ -74,9 +80,7 @@ class Kept:
             "size": self._rows(name).stat().st_size,
             "items": len(answer.items),
             "lost": answer.lost,
-            "given": answer.given,
-            "repeated": answer.repeated,
-            "matched": answer.matched,
+            **{name: getattr(answer, name) for name in COUNTS},
         }
         write_json(self._place(name), record)
 

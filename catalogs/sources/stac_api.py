@@ -46,6 +46,7 @@ class Searched:
         items: as the catalogue gave them, trimmed.
         matched: items that the catalogue says there are, where it says so; cells overlap.
         given: items that it gave; repeated: how many of them again.
+        short: items that a search counted and did not give, over all searches.
     """
 
     items: list[Json] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Searched:
     matched: int | None = None
     given: int = 0
     repeated: int = 0
+    short: int = 0
 
     def take(self, answer: Answer) -> None:
         """Add one search."""
@@ -60,6 +62,7 @@ class Searched:
         self.lost += answer.lost
         self.given += answer.given
         self.repeated += answer.repeated
+        self.short += answer.short
         if answer.matched is not None:
             self.matched = (self.matched or 0) + answer.matched
 
@@ -168,6 +171,7 @@ class _Search:
             "matched": found.matched,
             "given": found.given,
             "repeated": found.repeated,
+            "short": found.short,
             **made.facts,
         }
         return Harvest(made.scenes, (*made.notes, *_notes(api, found)), facts)
@@ -204,6 +208,8 @@ def _document(asker: Asker, collection: str, kept: Kept | None) -> Json:
 def _notes(api: Api, found: Searched) -> Iterator[str]:
     if found.repeated:
         yield f"{api.provider} gave {found.repeated:,} items more than once; each is used once"
-    once = found.given - found.repeated
-    if found.matched is not None and found.matched > once:
-        yield f"{api.provider} counts {found.matched:,} items and gave {once:,}"
+    if found.short:
+        yield (
+            f"{api.provider} counts {found.short:,} items more than it gave; scenes may be missing, "
+            "and --overwrite asks it again"
+        )

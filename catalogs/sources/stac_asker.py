@@ -116,8 +116,11 @@ class Asker:
                     f"--imagery {self.url}: paging loop: {STALE} pages in a row without a new item "
                     f"of {name}; report it to the catalogue, or search a smaller area"
                 )
-        repeated = found.given - len(found.seen)
-        return Answer(found.items, found.lost, found.given, repeated, found.matched)
+        once = len(found.seen)
+        short = max(0, (found.matched or 0) - once)
+        return Answer(
+            found.items, found.lost, found.given, found.given - once, found.matched, short
+        )
 
 
 @dataclass

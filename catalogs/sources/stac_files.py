@@ -1,9 +1,11 @@
 """STAC documents on disk and the items in them. Links that leave the disk are never followed."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -101,20 +103,42 @@ def found_of(feature: Any, collection: Json, base: str, lost: Lost) -> Found | N
     """
     import pystac
 
+    name = feature.get("id", "?") if isinstance(feature, dict) else "?"
     try:
-        feature = dict(feature)
-        properties = dict(feature["properties"])
-        when = time_of(properties)
-        properties["datetime"] = "1970-01-01T00:00:00Z"  # pystac refuses an item without time
-        bare = {**feature, "properties": properties, "links": []}
+        assets = usable_assets(feature)
+        when = time_of(feature)
+        # pystac refuses an item without time
+        properties = {**feature["properties"], "datetime": "1970-01-01T00:00:00Z"}
+        bare = {**feature, "properties": properties, "links": [], "assets": assets}
         item = pystac.Item.from_dict(bare, migrate=True)
         item.set_self_href(base)
+    except Fault as fault:
+        lost.append((str(name), fault.code, f"{base}: {fault.message}"))
     except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
-        name = feature.get("id", "?") if isinstance(feature, dict) else "?"
         why = f"{base}: item {name} is no valid STAC item ({type(error).__name__}: {error})"
         lost.append((str(name), "stac_invalid", why))
-        return None
-    return Found(item, collection, when)
+    else:
+        return Found(item, collection, when)
+    return None
+
+
+def usable_assets(feature: Any) -> dict[str, Json]:
+    """The assets of an item that lead anywhere.
+
+    Raises:
+        Fault: `stac_invalid:FIELD` where `id`, `properties` or `assets` is none.
+    """
+    if not isinstance(feature, dict) or not isinstance(feature.get("id"), str) or not feature["id"]:
+        raise Fault("stac_invalid:id", "an item without an id")
+    name = feature["id"]
+    for field in ("properties", "assets"):
+        if not isinstance(feature.get(field), dict):
+            raise Fault(f"stac_invalid:{field}", f"{name}: has no {field}")
+    assets = feature["assets"].items()
+    found = {key: a for key, a in assets if isinstance(a, dict) and a.get("href")}
+    if not found:
+        raise Fault("stac_invalid:assets", f"{name}: has no asset that leads anywhere")
+    return found
 
 
 @dataclass(slots=True)
@@ -177,12 +201,46 @@ class _Walk:
         return {}
 
 
-def time_of(properties: Json) -> datetime | None:
-    """The time that an item states: its own, else start or end of its range.
+PICTURES = re.compile(r"(visual|tci|overview|preview|rendered|thumbnail)([-_].*)?", re.IGNORECASE)
+"""Keys of assets that are made to be looked at, whatever their roles say."""
+
+SHOWN = {"thumbnail", "overview", "visual"}
+"""Roles of such assets."""
+
+
+def pictures(assets: Mapping[str, Json]) -> set[str]:
+    """Keys of rasters that are made to be looked at, not measured, by their roles or their keys.
+
+    Some catalogues call such a picture data (Planetary Computer, Earth Search). One that is called so
+    and is all there is counts as data: aerial pictures have no other bands.
+
+    Args:
+        assets: the item's rasters by key.
+    """
+    shown = {key for key, asset in assets.items() if SHOWN & set(asset.get("roles") or [])}
+    left = set(assets) - shown
+    named = {key for key in left if PICTURES.fullmatch(key)}
+    return shown | (named if named < left else set())
+
+
+def stated_bands(asset: Mapping[str, Any]) -> list[Json]:
+    """What an asset states of each of its bands, in the words of any version of STAC."""
+    described = asset.get("bands") or asset.get("eo:bands") or []
+    return [
+        {**(extra or {}), **(band or {})}
+        for band, extra in zip_longest(described, asset.get("raster:bands") or [])
+    ]
+
+
+def time_of(item: Json) -> datetime | None:
+    """The time that an item states: its own, else start or end of its range; None: it states none.
 
     Raises:
-        ValueError: it is not ISO 8601.
+        Fault: `stac_invalid:datetime`: it is not ISO 8601.
     """
-    stated = (properties.get(name) for name in ("datetime", "start_datetime", "end_datetime"))
-    text = next((text for text in stated if text), None)
-    return parse_time(str(text)) if text else None
+    fields = ("datetime", "start_datetime", "end_datetime")
+    text = next((text for field in fields if (text := item["properties"].get(field))), None)
+    try:
+        return parse_time(str(text)) if text else None
+    except ValueError as error:
+        raise Fault("stac_invalid:datetime", f"{item['id']}: {error}") from error

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from catalogs.sources.area import Area
-from catalogs.sources.reprocessed import baseline_of, product
-from catalogs.sources.stac_files import Json, time_of
-from schemas.collections import COLLECTIONS, Collection
+from catalogs.sources.stac_files import Json, pictures, stated_bands, time_of, usable_assets
+from schemas.collections import COLLECTIONS
 from schemas.errors import Fault
 from schemas.geo import mended
+from schemas.products import Layer
 
 if TYPE_CHECKING:
     import shapely
@@ -28,29 +28,33 @@ UNSURE = ("", "proprietary", "various", "other")
 
 MISSING = object()
 
+KEPT = ("name", "data_type", "nodata", "scale", "offset", "raster:scale", "raster:offset")
+"""Fields of a band that tell how its numbers are meant."""
+
 
 def trimmed(item: Any, collection: str) -> Json:
-    """An item without links, with the assets of its bands only, and with what it leaves unsaid.
+    """An item without links, with the assets of its bands and masks only, and with what it leaves unsaid.
 
     Trimming twice changes nothing.
 
     Raises:
         Fault: `stac_invalid:FIELD` where `id`, `properties` or `assets` is unusable.
     """
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
-        raise Fault("stac_invalid:id", "an item without an id")
-    name = item["id"]
-    for field in ("properties", "assets"):
-        if not isinstance(item.get(field), dict):
-            raise Fault(f"stac_invalid:{field}", f"{name}: has no {field}")
-    known = COLLECTIONS.get(collection)
-    assets = {
-        key: _asset(key, asset, known)
-        for key, asset in item["assets"].items()
-        if isinstance(asset, dict) and asset.get("href") and _kept(key, asset, known)
-    }
+    usable = usable_assets(item)
+    name, known = item["id"], COLLECTIONS.get(collection)
+    if known is not None:
+        assets = {
+            key: _completed(_asset(usable[key]), layer)
+            for layer in known.layers
+            for key in layer.keys
+            if key in usable
+        }
+    else:
+        rasters = {key: asset for key, asset in usable.items() if _is_raster(asset)}
+        shown = pictures(rasters)
+        assets = {key: _asset(asset) for key, asset in rasters.items() if key not in shown}
     if not assets:
-        wanted = f" ({', '.join(known.assets)})" if known and known.assets else ""
+        wanted = f" ({', '.join(layer.name for layer in known.layers)})" if known else ""
         raise Fault("stac_invalid:assets", f"{name}: has no raster with bands{wanted}")
     return {
         "type": "Feature",
@@ -98,10 +102,7 @@ def asked_for(
     Raises:
         Fault: `stac_invalid:datetime`: no time, or one that is not ISO 8601.
     """
-    try:
-        when = time_of(item["properties"])
-    except ValueError as error:
-        raise Fault("stac_invalid:datetime", f"{item['id']}: {error}") from error
+    when = time_of(item)
     if when is None:
         raise Fault("stac_invalid:datetime", f"{item['id']}: has no time")
     if item["collection"] not in collections:
@@ -132,40 +133,55 @@ def terms_of(item: Json, collection: str, document: Json) -> Json:
     known = COLLECTIONS.get(collection)
     if known is None:
         return document
-    when = time_of(item["properties"])
+    when = time_of(item)
     return {
         "license": known.licence,
         "attribution": known.credit.format(year=when.year if when else "n.d."),
     }
 
 
-def _kept(key: str, asset: Json, known: Collection | None) -> bool:
-    """Whether an asset holds bands that are wanted."""
-    if known and known.assets:
-        return key in known.assets
-    if {"thumbnail", "overview", "visual", "metadata"} & set(asset.get("roles") or []):
+def _is_raster(asset: Json) -> bool:
+    """Whether an asset's media type, or else its ending, is that of a raster, and it is not metadata."""
+    if "metadata" in (asset.get("roles") or []):
         return False
     kind = str(asset.get("type") or "")
     path = PurePosixPath(urlsplit(str(asset.get("href") or "")).path)
     return "tiff" in kind or "jp2" in kind or (not kind and path.suffix.lower() in SUFFIXES)
 
 
-def _asset(key: str, asset: Json, known: Collection | None) -> Json:
-    """An asset with the media type of today, and with type and nodata where it leaves them out."""
+def _asset(asset: Json) -> Json:
+    """An asset with the media type of today."""
     made = {name: value for name, value in asset.items() if name != "alternate"}
     kind = str(made.get("type") or "")
     if "jp2" not in kind and not kind.startswith("image/tiff"):
         made["type"] = COG_TYPE  # image/vnd.stac.geotiff of older items, or none at all
-    if known is None or not known.dtype:
-        return made
-    listed = [*(made.get("bands") or []), *(made.get("raster:bands") or [])]
-    if not any("data_type" in band for band in listed):
-        made.setdefault("data_type", known.dtype)
-    if known.nodata is not None and not any("nodata" in band for band in listed):
-        made.setdefault("nodata", known.nodata)
-    if not (made.get("bands") or made.get("eo:bands") or made.get("raster:bands")):
-        made["bands"] = [{"name": key}]
     return made
+
+
+def _completed(asset: Json, layer: Layer) -> Json:
+    """A known asset whose band has its common name, and type and nodata where items leave them out.
+
+    Size of pixels and common name are those of the product: items state that of the sensor (100 m for
+    a thermal band on pixels of 30 m), and one name for several bands (`rededge`).
+    """
+    stated = stated_bands(asset)
+    if layer.gsd:
+        asset["gsd"] = layer.gsd
+    if not layer.common or len(stated) > 1:
+        for field, known in (("data_type", layer.dtype), ("nodata", layer.nodata)):
+            if known is not None and not any(field in band for band in stated):
+                asset.setdefault(field, known)
+        return asset
+    band = {name: value for name, value in (stated or [{}])[0].items() if name in KEPT}
+    band["name"] = band.get("name") or layer.name
+    band["eo:common_name"] = layer.common
+    for field, known in (("data_type", layer.dtype), ("nodata", layer.nodata)):
+        said = band.get(field, asset.get(field))
+        if said is None and known is not None:
+            band[field] = known
+    for field in ("eo:bands", "raster:bands"):
+        asset.pop(field, None)
+    return {**asset, "bands": [band]}
 
 
 def _properties(item: Json) -> Json:
@@ -176,8 +192,6 @@ def _properties(item: Json) -> Json:
     if (cloud := found.pop("eo:cloud_cover", None)) is not None:
         number = _percent(cloud)
         found.update({} if number is None else {"eo:cloud_cover": number})
-    if product(item) and not found.get("s2:processing_baseline"):
-        found["s2:processing_baseline"] = baseline_of(item)
     return found
 
 

@@ -122,19 +122,40 @@ def test_items_without_a_time(
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"properties": {"datetime": "last May"}}, {"geometry": None}, {"geometry": {"type": "Blob"}},
-     {"assets": 7}, {"assets": {"x": {}}}, {"properties": {"proj:shape": "wide", "proj:epsg": 4326,
-      "proj:transform": [1, 0, 0, 0, 1, 0]}}, {"properties": None}],
+    ("change", "code"),
+    [({"properties": {"datetime": "last May"}}, "stac_invalid:datetime"),
+     ({"geometry": None}, "stac_invalid:geometry"),
+     ({"geometry": {"type": "Blob"}}, "stac_invalid:geometry"),
+     ({"assets": 7}, "stac_invalid:assets"), ({"assets": {}}, "stac_invalid:assets"),
+     ({"assets": {"x": {}}}, "stac_invalid:assets"),
+     ({"properties": {"proj:shape": "wide", "proj:epsg": 4326,
+                      "proj:transform": [1, 0, 0, 0, 1, 0]}}, "stac_invalid"),
+     ({"properties": None}, "stac_invalid:properties")],
 )  # fmt: skip
-def test_one_bad_item_costs_itself_only(
-    tmp_path: Path, image: Path, change: dict[str, Any]
+def test_fault_33_one_bad_item_costs_itself_only(
+    tmp_path: Path, image: Path, change: dict[str, Any], code: str
 ) -> None:
     bad = {**item("bad", "data/x.tif"), **change}
     found = load(tmp_path / "x.json", item("good", "data/x.tif"), bad)
     assert [scene.id for scene in found.scenes] == ["good"]
-    ((name, code, message),) = found.lost
-    assert name == "bad" and code.startswith("stac_invalid") and "bad" in message
+    ((name, told, message),) = found.lost
+    assert (name, told) == ("bad", code) and "bad" in message
+
+
+@pytest.mark.parametrize("field", ["geometry", "properties", "assets"])
+def test_fault_33_an_item_that_lacks_a_member(tmp_path: Path, image: Path, field: str) -> None:
+    bad = item("bad", "data/x.tif")
+    del bad[field]
+    found = load(tmp_path / "x.json", item("good", "data/x.tif"), bad)
+    assert [scene.id for scene in found.scenes] == ["good"]
+    assert [(name, code) for name, code, _ in found.lost] == [("bad", f"stac_invalid:{field}")]
+
+
+def test_fault_33_an_item_without_an_id(tmp_path: Path, image: Path) -> None:
+    for name in ("", 7, None):
+        bad = {**item("x", "data/x.tif"), "id": name}
+        found = load(tmp_path / "x.json", item("good", "data/x.tif"), bad)
+        assert [code for _, code, _ in found.lost] == ["stac_invalid:id"]
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"type": "Feature"'])

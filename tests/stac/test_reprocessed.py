@@ -1,6 +1,8 @@
 """One view in several processings: the choice, and what it may never do (case 46)."""
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,11 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogs.sources.reprocessed import Take, newest, same_ground, take_of
+from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.reprocessed import Take, baseline_of, newest, same_ground, take_of
+from recorded import scenes
+from schemas.scenes import Scene
+from schemas.sensors import convention
 from stub_api import s2
 
 GROUND = {"whole": shapely.box(0, 0, 1, 1), "again": shapely.box(0, 0, 1, 1.01),
@@ -107,3 +113,90 @@ def test_other_views_are_left_alone() -> None:
 def test_every_catalogue_names_the_same_view(fields: dict[str, Any]) -> None:
     found = take("x", **fields)
     assert found.view == ("sentinel-2-l2a", "sentinel2a", "20200101T101010", "33UVP", "22")
+
+
+PRODUCT = "S2A_MSIL2A_20220629T104631_N0400_R051_T31UFU_20220629T170417"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"s2:processing_baseline": "05.09"}, "05.09"),
+        ({"sentinel:processing_baseline": "04.00"}, "04.00"),
+        ({"processing:version": "05.10"}, "05.10"),
+        ({"s2:product_uri": f"{PRODUCT}.SAFE"}, "04.00"),
+        ({"sentinel:product_id": PRODUCT}, "04.00"),
+        ({}, ""),
+        ({"s2:processing_baseline": "05.09", "sentinel:processing_baseline": "04.00"}, "05.09"),
+        ({"sentinel:processing_baseline": "04.00", "processing:version": "05.10"}, "04.00"),
+        ({"processing:version": "05.10", "s2:product_uri": PRODUCT}, "05.10"),
+        ({"s2:processing_baseline": "", "processing:version": "05.10"}, "05.10"),
+        ({"s2:processing_baseline": None, "sentinel:product_id": PRODUCT}, "04.00"),
+        ({"processing:version": "unknown", "sentinel:product_id": PRODUCT}, "04.00"),
+    ],
+)
+def test_the_baseline_by_every_field(fields: dict[str, Any], expected: str) -> None:
+    """The more particular field is believed first; the product's name where none declares it."""
+    assert scene_with(**fields).baseline == expected
+
+
+def test_the_version_of_other_processing_is_no_baseline() -> None:
+    """A scene of version 2024.1 is no test product, whose baselines begin at 99."""
+    item = s2("x", collection="hls2-s30", **{"processing:version": "2024.1"})
+    item["properties"] = without(item)
+    assert baseline_of(item) == ""
+    assert not take_of(item, "hls2-s30", shapely.box(0, 0, 1, 1)).experimental
+
+
+def without(item: dict[str, Any]) -> dict[str, Any]:
+    """Properties without the baseline that every stub item has."""
+    return {k: v for k, v in item["properties"].items() if k != "s2:processing_baseline"}
+
+
+def scene_with(collection: str = "sentinel-2-l2a", **fields: Any) -> Scene:
+    item = s2("x", collection=collection)
+    item["properties"] = {**without(item), **fields}
+    (found,) = scenes([item])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "applied", "offset"),
+    [
+        ({}, None, -1000),
+        ({"earthsearch:boa_offset_applied": True}, True, 0),
+        ({"earthsearch:boa_offset_applied": False}, False, -1000),
+        ({"sentinel:boa_offset_applied": True}, True, 0),
+        ({"sentinel:boa_offset_applied": False}, False, -1000),
+        ({"earthsearch:boa_offset_applied": False, "sentinel:boa_offset_applied": True}, False, -1000),
+        ({"earthsearch:boa_offset_applied": True, "sentinel:boa_offset_applied": False}, True, 0),
+        ({"earthsearch:boa_offset_applied": None, "sentinel:boa_offset_applied": True}, True, 0),
+        ({"earthsearch:boa_offset_applied": "yes"}, None, -1000),
+    ],
+)  # fmt: skip
+def test_the_offset_by_every_field(
+    fields: dict[str, Any], applied: bool | None, offset: int
+) -> None:
+    """An offset that Earth Search v0 has removed is not taken off again."""
+    known = {"sentinel:processing_baseline": "04.00", **fields}
+    for collection in ("sentinel-s2-l2a-cogs", "sentinel-2-l2a"):
+        found = scene_with(collection, **known)
+        assert found.offset_applied is applied
+        rule = convention(found.collection, found.baseline, found.offset_applied, "earth-search")
+        assert rule.offset == offset
+    # Collection 1 keeps the offset whatever a flag says
+    found = scene_with("sentinel-2-c1-l2a", **known)
+    rule = convention(found.collection, found.baseline, found.offset_applied, "earth-search")
+    assert rule.offset == -1000
+
+
+@pytest.mark.parametrize("field", ["sentinel:processing_baseline", "processing:version"])
+def test_an_item_on_disk_is_read_alike(field: str, tmp_path: Path) -> None:
+    item = s2("x")
+    item["properties"] = {**without(item), field: "05.10", "sentinel:boa_offset_applied": True,
+                          "license": "CC0-1.0"}  # fmt: skip
+    for key, asset in item["assets"].items():
+        asset["raster:bands"] = [{"data_type": "uint8" if key == "SCL" else "uint16"}]
+    (tmp_path / "x.json").write_text(json.dumps(item))
+    (found,) = open_imagery(str(tmp_path / "x.json"), Override()).scenes
+    assert (found.baseline, found.offset_applied) == ("05.10", True)

@@ -8,14 +8,7 @@ from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
 from transforms.context import Context
-from transforms.imagery.choice import (
-    best_per_year,
-    choose_bands,
-    one_per_year,
-    one_zone,
-    slug,
-    usable,
-)
+from transforms.imagery.choice import choose_bands, one_per_year, one_zone, slug, usable
 from transforms.imagery.masks import mask_band, read_mask
 from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
 from transforms.imagery.pixels import parts, read_pixels, read_window
@@ -35,7 +28,7 @@ from transforms.imagery.series import (
 from transforms.resampling import REACH
 
 __all__ = [
-    "Find", "Read", "best_per_year", "choose_bands", "display_of", "mask_band", "nodata_of",
+    "Find", "Read", "choose_bands", "display_of", "mask_band", "nodata_of",
     "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "unmasked", "valid_pixels",
 ]  # fmt: skip
 
@@ -217,6 +210,13 @@ class Read:
             "offset_suspect": "bool",
             "resampled": "string",
         }
+
+    def hrefs(self, sample: Sample) -> Iterator[str]:
+        """The files that a sample will be read from; none of them is opened to say so."""
+        for scene in sample.scenes:
+            yield from (band.href for band in choose_bands(scene, self.bands))
+            if self.mask and (found := mask_band(scene)) is not None:
+                yield found[0].href
 
     def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
         """(href, 1-based band, (column, row, width, height)) of what a sample will be read from.

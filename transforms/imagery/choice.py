@@ -9,7 +9,7 @@ from functools import cache, partial
 
 from schemas.masks import legend_of
 from schemas.scenes import Band, Scene
-from schemas.sensors import common_name, experimental
+from schemas.sensors import OTHER, common_name, experimental, family
 from schemas.windows import Grid
 from schemas.zones import crs_for
 from transforms.imagery.series import UNKNOWN_CLOUD
@@ -60,18 +60,6 @@ def usable(
         else:
             found.append(scene)
     return found, reason
-
-
-def best_per_year(
-    scenes: Iterable[Scene], years: tuple[int, int] | None, max_cloud: float
-) -> tuple[dict[tuple[str, int], Scene], str]:
-    """The clearest scene of every (collection, year), year 0 for scenes without a date.
-
-    Returns:
-        The choice, and the reason why it is empty, as `usable` tells it.
-    """
-    order, reason = usable(scenes, years, max_cloud)
-    return one_per_year(order), reason
 
 
 def one_per_year(scenes: Iterable[Scene], bounds: str = "") -> dict[tuple[str, int], Scene]:
@@ -131,17 +119,22 @@ def choose_bands(scene: Scene, wanted: tuple[str, ...]) -> tuple[Band, ...]:
     """The scene's bands with these own or common names, in that order; all of its finest if none match.
 
     Of several bands of one name the first counts (a picture made of them comes after them). An
-    alpha band or a mask is taken only where its name is asked for.
+    alpha band, a mask or what else is no picture is taken only where its name is asked for.
     """
-    by_name = {common_name(b.name): b for b in reversed(scene.bands)}
+    by_name: dict[str, Band] = {}
+    if family(scene.collection, tuple(b.name for b in scene.bands)) == "sentinel-2":
+        by_name.update({common_name(b.name): b for b in reversed(scene.bands)})
     by_name.update({b.common or b.name: b for b in reversed(scene.bands)})
     by_name.update({b.name: b for b in reversed(scene.bands)})
     found = tuple(by_name[name] for name in wanted if name in by_name)
     if found:
         return found
-    pictures = [
-        b for b in scene.bands if legend_of(scene.collection, b.name) is None and not b.alpha
-    ]
-    pictures = pictures or list(scene.bands)
+    pictures = [b for b in scene.bands if _shows(scene, b)] or list(scene.bands)
     finest = min(b.gsd for b in pictures)
     return tuple(b for b in pictures if b.gsd <= finest * 1.01)
+
+
+def _shows(scene: Scene, band: Band) -> bool:
+    """Whether a band is a picture of the ground, as far as its names tell."""
+    names = {band.name.lower(), band.common.lower()}
+    return not names & OTHER and legend_of(scene.collection, band.name) is None
