@@ -1,10 +1,6 @@
-"""Pixel grids for places that have no scene yet: UTM by zone, UPS at the poles, corners on round numbers."""
+"""The projection of a place: UTM by zone, UPS at the poles."""
 
 import math
-
-import numpy as np
-
-from schemas.windows import Grid, from_lonlat
 
 UTM_SOUTH, UTM_NORTH = -80.0, 84.0
 """Where UTM ends and UPS begins, degrees (NGA.SIG.0012, The Universal Grids, 2014)."""
@@ -40,29 +36,3 @@ def crs_for(lon: float, lat: float) -> str:
     if lat < UTM_SOUTH:
         return UPS_SOUTH
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone(lon, lat)}"
-
-
-def grid_for(lon: float, lat: float, gsd: float, px: int = 1, rows: int = 0) -> Grid:
-    """A grid of `px` columns and `rows` rows (`px` when 0) whose middle lies within a pixel of a point.
-
-    The zone is that of the point; the corners are multiples of `gsd`, so that grids of one zone and
-    pixel size fall together.
-
-    Args:
-        lon: degrees east.
-        lat: degrees north.
-        gsd: metres of the CRS for a pixel.
-        px: columns.
-        rows: rows.
-
-    Raises:
-        ValueError: as `crs_for`; a size or a pixel that is none.
-    """
-    rows = rows or px
-    if not (gsd > 0 and px > 0 and rows > 0):
-        raise ValueError(f"a grid of {px} x {rows} pixels of {gsd:g} m: all must be above 0")
-    crs = crs_for(lon, lat)
-    xs, ys = from_lonlat(crs, np.array([lon]), np.array([lat]))
-    left = math.floor(float(xs[0]) / gsd - px / 2 + 0.5)
-    top = math.ceil(float(ys[0]) / gsd + rows / 2 - 0.5)
-    return Grid(crs, (gsd, 0.0, left * gsd, 0.0, -gsd, top * gsd), px, rows)

@@ -29,7 +29,7 @@ def fetch_ahead(windows: Path, scenes: Mapping[str, Scene], recipe: Recipe) -> l
     Returns:
         what is under way, for `Ahead.forget`.
     """
-    steps = [step for step in recipe.make if hasattr(step, "parts")]
+    steps: list[Any] = [step for step in recipe.make if hasattr(step, "parts")]
     samples = from_table(pq.read_table(windows), scenes)
     headers = dict.fromkeys(href for s in samples for step in steps for href in step.hrefs(s))
     ahead().prepare(list(filter(is_remote, headers))[:MOST_HEADERS])

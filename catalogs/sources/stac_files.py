@@ -131,9 +131,9 @@ def usable_assets(feature: Any) -> dict[str, Json]:
     if not isinstance(feature, dict) or not isinstance(feature.get("id"), str) or not feature["id"]:
         raise Fault("stac_invalid:id", "an item without an id")
     name = feature["id"]
-    for field in ("properties", "assets"):
-        if not isinstance(feature.get(field), dict):
-            raise Fault(f"stac_invalid:{field}", f"{name}: has no {field}")
+    for member in ("properties", "assets"):
+        if not isinstance(feature.get(member), dict):
+            raise Fault(f"stac_invalid:{member}", f"{name}: has no {member}")
     assets = feature["assets"].items()
     found = {key: a for key, a in assets if isinstance(a, dict) and a.get("href")}
     if not found:
@@ -239,7 +239,7 @@ def time_of(item: Json) -> datetime | None:
         Fault: `stac_invalid:datetime`: it is not ISO 8601.
     """
     fields = ("datetime", "start_datetime", "end_datetime")
-    text = next((text for field in fields if (text := item["properties"].get(field))), None)
+    text = next((text for name in fields if (text := item["properties"].get(name))), None)
     try:
         return parse_time(str(text)) if text else None
     except ValueError as error:

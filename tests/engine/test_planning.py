@@ -13,9 +13,12 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import Reject
+from schemas.samples import Sample
 from schemas.scenes import Scene
 from schemas.windows import Grid
-from transforms.imagery import best_per_year, slug
+from transforms.context import Context
+from transforms.imagery import Find, slug
 from transforms.planning import spool as spools
 from transforms.planning.blocks import blocks
 from transforms.planning.spool import BITS, Cell, Spool, morton
@@ -200,19 +203,34 @@ def scene(ident: str, day: str, cloud: float | None, collection: str = "c") -> S
     return Scene(ident, collection, when, grid, "", (), "CC0-1.0", "", cloud=cloud)
 
 
+def found(scenes: list[Scene], years: tuple[int, int] | None = None) -> list[str]:
+    """Ids of the scenes that `Find` chooses over a point, or the reason why there are none."""
+
+    class Source:
+        def over(self, lon: float, lat: float) -> list[Scene]:
+            return scenes
+
+    context = Context(seed=0, sources={"imagery": Source()}, years=years)
+    try:
+        samples = list(Find(max_cloud=20)(Sample("w1", 9.0, 47.0), context))
+    except Reject as reject:
+        return [reject.code]
+    return [sample.scenes[0].id for sample in samples]
+
+
 def test_fault_43_cloudy_years_and_their_reasons() -> None:
     clear, hazy = scene("a", "2020-05-01", 3.0), scene("b", "2020-06-01", 15.0)
     late, cloudy = scene("c", "2020-07-01", 3.0), scene("d", "2021-05-01", 90.0)
     every = [cloudy, hazy, clear, late]
-    chosen, _ = best_per_year(every, None, 20)
-    assert {k: s.id for k, s in chosen.items()} == {("c", 2020): "c"}, "ties go to the newest"
-    assert best_per_year(every[::-1], None, 20)[0] == chosen, "in whatever order they come"
-    assert best_per_year([cloudy], None, 20) == ({}, "cloudy")
-    assert best_per_year([cloudy], (2018, 2019), 20) == ({}, "no_imagery_in_years")
-    assert best_per_year([], None, 20) == ({}, "no_imagery")
+    assert found(every) == ["c"], "one a year; ties go to the newest"
+    assert found(every[::-1]) == ["c"], "in whatever order they come"
+    assert found([*every, scene("f", "2019-05-01", 9.0)]) == ["f", "c"]
+    assert found([cloudy]) == ["cloudy"]
+    assert found([cloudy], (2018, 2019)) == ["no_imagery_in_years"]
+    assert found([]) == ["no_imagery"]
     undated = scene("e", "", None)
-    assert best_per_year([undated], None, 20)[0] == {("c", 0): undated}
-    assert best_per_year([undated], (2020, 2020), 20)[1] == "no_imagery_in_years"
+    assert found([undated]) == ["e"]
+    assert found([undated], (2020, 2020)) == ["no_imagery_in_years"]
 
 
 def test_slugs_stay_apart() -> None:

@@ -4,7 +4,7 @@ import io
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from urllib3.exceptions import MaxRetryError
 from blobs import CANARY, Blobs
 from catalogs.sources.net.client import Client
 from catalogs.sources.net.hosts import Policy
-from catalogs.sources.net.redact import Redact, bare, chain, cleanse, guard_logging, scrub, shown
+from catalogs.sources.net.redact import Redact, bare, guard_logging, scrub, shown
 from fake_time import FakeTime
 from fault_server import FaultServer, Handler, answer, cut, drip, page, redirect, reset
 from schemas.errors import Fault
@@ -95,6 +95,21 @@ def test_fault_34_nothing_that_holds_a_token_shows_it(
     assert CANARY not in repr(signed) + repr(signed.token) + str(signed)
 
 
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, its causes and contexts and the members of groups, each once."""
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        this = todo.pop(0)
+        if this is None or id(this) in seen:
+            continue
+        seen.add(id(this))
+        yield this
+        todo += [this.__cause__, this.__context__]
+        if isinstance(this, BaseExceptionGroup):
+            todo += this.exceptions
+
+
 TEXTS = [
     f"https://acc.blob.core.windows.net/data/a.tif?sv=2021&se=2026-11-21T00%3A00%3A00Z&sig={CANARY}",
     f'GET /data/a.tif?sig={CANARY}%2Fx HTTP/1.1" 403',
@@ -157,11 +172,9 @@ def foreign() -> BaseException:
 def test_chains_of_foreign_exceptions_are_cleaned() -> None:
     error = foreign()
     assert len(list(chain(error))) == 4
-    assert CANARY in "".join(traceback.format_exception(error))
+    assert "".join(traceback.format_exception(error)).count(CANARY) > 2
     assert CANARY not in shown(error)
-    cleanse(error)
-    assert CANARY not in "".join(traceback.format_exception(error))
-    assert all(CANARY not in repr(vars(e)) + repr(e.args) + str(e) for e in chain(error))
+    assert "https://h/a.tif" in shown(error) and "read failed" in shown(error)
 
 
 @pytest.mark.parametrize("log", [logging.Logger.error, logging.Logger.exception])

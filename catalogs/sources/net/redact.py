@@ -1,13 +1,12 @@
 """Signatures, tokens and query strings, taken out of everything that is shown or stored.
 
 A signed URL is a key. rasterio's exception chain was seen to hold one whole, so messages alone
-are not enough: causes, contexts, tracebacks and log records are cleaned too.
+are not enough: tracebacks, with all causes and contexts, and log records are cleaned too.
 """
 
 import logging
 import re
 import traceback
-from collections.abc import Iterator
 
 GONE = "[redacted]"
 _SECRETS = (
@@ -48,50 +47,6 @@ def scrub(text: str) -> str:
 def bare(url: str) -> str:
     """The URL without user-info, query and fragment: what a message may show."""
     return scrub(re.split(r"[?#]", url, maxsplit=1)[0])
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, its causes and contexts and the members of groups, each once."""
-    todo: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while todo:
-        this = todo.pop(0)
-        if this is None or id(this) in seen:
-            continue
-        seen.add(id(this))
-        yield this
-        todo += [this.__cause__, this.__context__]
-        if isinstance(this, BaseExceptionGroup):
-            todo += this.exceptions
-
-
-def cleanse(error: BaseException) -> None:
-    """Scrub every text that an exception and its chain carry, in place."""
-    for this in chain(error):
-        this.args = tuple(_scrubbed(value) for value in this.args)
-        for name in ("filename", "filename2", "strerror", "object", "reason", "msg"):
-            _replace(this, name, getattr(this, name, None))
-        for name, value in list(getattr(this, "__dict__", {}).items()):
-            _replace(this, name, value)
-
-
-def _scrubbed(value: object) -> object:
-    """The value scrubbed where it is text, or a sequence or a dict that holds text."""
-    if isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, bytes):
-        return scrub(value.decode("latin-1")).encode("latin-1")
-    if type(value) is list:
-        return [_scrubbed(one) for one in value]
-    if type(value) is tuple:
-        return tuple(_scrubbed(one) for one in value)
-    return {k: _scrubbed(v) for k, v in value.items()} if type(value) is dict else value
-
-
-def _replace(error: BaseException, name: str, value: object) -> None:
-    clean = _scrubbed(value)
-    if clean != value:
-        setattr(error, name, clean)
 
 
 def shown(error: BaseException) -> str:
