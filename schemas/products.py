@@ -8,8 +8,9 @@ Sentinel-2: ESA, Sentinel-2 Products Specification Document 14.9: bands and thei
 has B10, Level-2A has not), 16-bit numbers with 0 for no data, the 8-bit scene classification. Keys:
 items of Planetary Computer and Earth Search v0 (by band) and of Earth Search v1 (by colour).
 
-Sentinel-1: ESA, Sentinel-1 Product Specification: detected products hold 16-bit amplitudes, 0 outside.
-Terrain-corrected ones: the collection `sentinel-1-rtc` of Planetary Computer.
+Sentinel-1: ESA, Sentinel-1 Product Specification: detected products (GRD) hold 16-bit amplitudes, 0
+outside; they lie on no map grid, and reading them fails as `misaligned`. Terrain-corrected ones (RTC):
+the collection `sentinel-1-rtc` of Planetary Computer.
 
 NAIP: USDA, NAIP Information Sheet: 8 bits a band, three or four bands in one file.
 

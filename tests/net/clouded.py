@@ -20,11 +20,14 @@ from transforms import clouds, encode, gates, imagery
 ROOT = Path(__file__).resolve().parents[2]
 
 MOST = 0.5
-"""Share of cloud from which `GATED` refuses a chip."""
+"""Share of cloud from which a chip is refused."""
 
 BANDS = ("red", "green", "blue", "nir", "swir16")
-SIDE = {"AOT": 10, "WVP": 10, "visual": 10}
-"""Metres of a pixel of the files that the sample world does not have."""
+REDEDGE = ("B05", "B06", "B07", "B8A")
+"""Bands that Planetary Computer calls by one name."""
+
+BESIDE = ("AOT", "WVP", "visual")
+"""Rasters that its items have beside bands and mask; nobody should ask for them."""
 
 
 def gated(recipe: Recipe) -> Recipe:
@@ -40,10 +43,8 @@ def gated(recipe: Recipe) -> Recipe:
 
 
 def items(world: World, server: FaultServer, ids: list[str]) -> list[dict[str, Any]]:
-    """Items with the words of Planetary Computer: no types, no nodata, a picture that is called data.
-
-    Every file is on the server, those that nobody should ask for as an answer 404.
-    """
+    """Items in the words of Planetary Computer (no types, no nodata, a picture that is called data)
+    whose bands and masks are on a server."""
     found = []
     for name in ids:
         folder = world.root / "sentinel-2-l2a" / name
@@ -60,7 +61,7 @@ def items(world: World, server: FaultServer, ids: list[str]) -> list[dict[str, A
                 "proj:transform": old["proj:transform"],
                 **({"eo:bands": [named]} if key != "SCL" else {}),
             }  # fmt: skip
-        for key in SIDE:
+        for key in BESIDE:
             href = server.url(f"/{name}/{key}.tif")
             assets[key] = {**assets["B04"], "href": href, "eo:bands": [{"name": "B04"}] * 3}
         properties = {k: v for k, v in item["properties"].items() if k not in ("license", "gsd")}
@@ -70,10 +71,6 @@ def items(world: World, server: FaultServer, ids: list[str]) -> list[dict[str, A
             "properties": {**properties, "proj:epsg": epsg},
         })  # fmt: skip
     return found
-
-
-REDEDGE = ("B05", "B06", "B07", "B8A")
-"""Bands that Planetary Computer calls by one name."""
 
 
 def built(recipe: str, argv: list[str], env: dict[str, str]) -> Any:
