@@ -209,8 +209,8 @@ def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band
 
 
 def _number(value: Any) -> float | None:
-    """A nodata value, which STAC may write as text ("nan", "inf", "-inf")."""
-    return float(value) if isinstance(value, str) else value
+    """A nodata value, which STAC may write as text ("nan", "inf", "-inf"), and JSON as 0 or 0.0."""
+    return None if value is None else float(value)
 
 
 def _terms(item: Any, collection: Json) -> tuple[str, str]:
