@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.recipes import Recipe
 from schemas.scenes import Scene
-from schemas.sources import Credit
+from schemas.sources import Credit, Version
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Staging:
         settings: the resolved configuration, without secrets.
         run: command line, runner, versions, times; only `provenance/run.json` and `created` may
             differ between two runs.
+        files: the versions of the remote files that were read, by href.
         generated: True when any source is the sample world.
     """
 
@@ -50,6 +51,7 @@ class Staging:
     funnel: tuple[tuple[str, str, str, str, int], ...]
     settings: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Version] = field(default_factory=dict)
 
     @property
     def generated(self) -> bool:

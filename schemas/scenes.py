@@ -26,6 +26,10 @@ class Band:
         assumed: whether the name follows from the band's number alone.
         place: (width, height, six numbers of the affine) that the catalogue declares for this file;
             () when it declares none, or the grid of its scene.
+        size: bytes of the file as declared, 0 when not.
+        checksum: sha256 of the file as declared, "" when not.
+        etag: entity tag that a remote file had when its header was read for the plan; "" when the
+            catalogue says all that the plan needs.
     """
 
     name: str
@@ -39,6 +43,9 @@ class Band:
     common: str = ""
     assumed: bool = False
     place: tuple[float, ...] = ()
+    size: int = 0
+    checksum: str = ""
+    etag: str = ""
 
     @property
     def alpha(self) -> bool:

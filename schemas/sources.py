@@ -1,4 +1,4 @@
-"""`Credit`: under which terms a source's content may be used, and whom to name for it."""
+"""`Credit`: under which terms a source's content may be used; `Version`: which state of a file it was."""
 
 from dataclasses import dataclass
 
@@ -32,3 +32,35 @@ class Credit:
     datetime: str = ""
     generated: bool = False
     search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of a remote file, as its server tells it from others.
+
+    Attributes:
+        size: bytes of the whole file.
+        etag: strong entity tag with its quotes (RFC 9110, 8.8.3), "" when there is none.
+        modified: `Last-Modified` as sent, "" when it is missing or too young to be trusted.
+    """
+
+    size: int
+    etag: str = ""
+    modified: str = ""
+
+    def agrees(self, other: "Version") -> bool:
+        """Whether nothing tells the two apart; what only one of them states tells nothing."""
+        if self.size != other.size:
+            return False
+        if self.etag and other.etag:
+            return self.etag == other.etag
+        return not (self.modified and other.modified) or self.modified == other.modified
+
+    def as_row(self) -> list[str | int]:
+        """Plain JSON-able form: the fields in their order."""
+        return [self.size, self.etag, self.modified]
+
+    def __str__(self) -> str:
+        """For people: tag or time, and size."""
+        stated = self.etag or self.modified
+        return f"{stated}, {self.size:,} bytes" if stated else f"{self.size:,} bytes"

@@ -1,9 +1,11 @@
 """Commit records: a piece of work counts as done when its record, written last, agrees with its file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from catalogs.files import read_json, write_json
+from schemas.sources import Version
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Commit:
         bytes: size of its payload file.
         checksum: of its payload file; CRC-32 of a block, which stays in the work area, SHA-256 of a
             shard, which is released.
+        read: versions of the remote files that a block was made from, by href: the fields of `Version`.
     """
 
     plan: str
@@ -28,6 +31,11 @@ class Commit:
     retryable: int
     bytes: int
     checksum: str
+    read: dict[str, list[Any]] = field(default_factory=dict)
+
+    def versions(self) -> dict[str, Version]:
+        """`read` as versions."""
+        return {href: Version(*row) for href, row in self.read.items()}
 
     def write(self, path: Path) -> None:
         """Write the record; nothing of the work may be written after it."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from catalogs.rasters import SHELF, is_remote
-from catalogs.sources.remote import Chunk, ahead
+from catalogs.rasters import is_remote
+from catalogs.shelf import SHELF
+from catalogs.sources.chunks import Chunk
+from catalogs.sources.remote import ahead
 from schemas.errors import Fault, Reject
 from schemas.recipes import Recipe
 from schemas.samples import Sample
@@ -29,6 +31,7 @@ def fetch_ahead(windows: Path, scenes: Mapping[str, Scene], recipe: Recipe) -> l
     Returns:
         what is under way, for `Ahead.forget`.
     """
+    SHELF.begin()
     steps: list[Any] = [step for step in recipe.make if hasattr(step, "parts")]
     samples = from_table(pq.read_table(windows), scenes)
     headers = dict.fromkeys(href for s in samples for step in steps for href in step.hrefs(s))

@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 from deflate import crc32
 
 from catalogs.files import atomic, read_json, write_json
+from catalogs.shelf import SHELF
+from catalogs.sources.net.outcomes import CHANGED
 from schemas.recipes import Recipe
 from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
+from schemas.sources import Version
 from schemas.tables import BAND_STATS, TYPES, member_columns, plan_schema
 from transforms.commits import Commit, committed
 from transforms.context import Context
@@ -91,9 +94,16 @@ class Paths:
 
 
 @dataclass
-class _Columns:
-    """Results of a block, by row, until they become the sidecar."""
+class _Results:
+    """Results of a block, by row, until they become the sidecar.
 
+    Attributes:
+        pending: the payload.
+        read: versions of the remote files that were read, by href.
+    """
+
+    pending: "Pending"
+    read: dict[str, Version] = field(default_factory=dict)
     samples: list[Sample | None] = field(default_factory=list)
     drops: list[Drop | None] = field(default_factory=list)
     members: list[list[tuple[int, int]]] = field(default_factory=list)
@@ -146,7 +156,9 @@ def make_block(
     """Make a block, or find it made.
 
     Writes `out.payload` (synced, moved into place), then `out.sidecar`, then `out.record`. Running it
-    twice, or again after a crash, leaves the same bytes.
+    twice, or again after a crash, leaves the same bytes. All windows see the same version of a remote
+    file: where it changes meanwhile the block is begun again, once, and where it changes once more the
+    windows that saw the change fail (`changed_source`).
 
     Args:
         windows: Parquet file of the block's planned samples, in reading order.
@@ -161,8 +173,26 @@ def make_block(
             later(partial(_same, standing))
         return
     table = pq.read_table(windows)
-    found = _Columns()
-    pending = Pending(out.payload)
+    made = _made(table, scenes, recipe, ctx, out)
+    if any(drop.code == CHANGED.code for drop in made.drops if drop is not None):
+        made.pending.discard()
+        made = _made(table, scenes, recipe, ctx, out)
+
+    def close() -> Commit:
+        return _commit(table, made, recipe, out, plan)
+
+    if later is None:
+        close()
+    else:
+        later(close)
+
+
+def _made(
+    table: pa.Table, scenes: Mapping[str, Scene], recipe: Recipe, ctx: Context, out: Paths
+) -> "_Results":
+    """All windows of a block made, their members in a payload that is not yet in place."""
+    SHELF.begin()
+    found = _Results(Pending(out.payload))
     try:
         for sample in from_table(table, scenes):
             made = make_one(sample, recipe, ctx)
@@ -170,18 +200,12 @@ def make_block(
                 found.add(None, made, [], [])
             else:
                 kept, members, stats = made
-                found.add(kept, None, [pending.add(data) for data in members], stats)
+                found.add(kept, None, [found.pending.add(data) for data in members], stats)
     except BaseException:
-        pending.discard()
+        found.pending.discard()
         raise
-
-    def close() -> Commit:
-        return _commit(table, found, recipe, out, plan, pending)
-
-    if later is None:
-        close()
-    else:
-        later(close)
+    found.read = dict(SHELF.seen)
+    return found
 
 
 def _same(commit: Commit) -> Commit:
@@ -217,11 +241,9 @@ class Pending:
             self._atomic.__exit__(InterruptedError, error, None)
 
 
-def _commit(
-    table: pa.Table, found: _Columns, recipe: Recipe, out: Paths, plan: str, pending: Pending
-) -> Commit:
+def _commit(table: pa.Table, found: _Results, recipe: Recipe, out: Paths, plan: str) -> Commit:
     """Sync the payload, write the sidecar, and last the commit record."""
-    pending.finish()
+    found.pending.finish()
     fail_point("after-payload", out.id)
     with atomic(out.sidecar) as stream:
         pq.write_table(sidecar(table, found, recipe, _retries(out)), stream, compression="zstd")
@@ -235,8 +257,9 @@ def _commit(
         rejected=len(lost) - len(failed),
         failed=len(failed),
         retryable=sum(d.retryable for d in failed),
-        bytes=pending.size,
-        checksum=f"{pending.checksum:08x}",
+        bytes=found.pending.size,
+        checksum=f"{found.pending.checksum:08x}",
+        read={href: version.as_row() for href, version in sorted(found.read.items())},
     )
     commit.write(out.record)
     return commit
@@ -249,7 +272,7 @@ def _retries(out: Paths) -> int:
     return 0
 
 
-def sidecar(table: pa.Table, found: _Columns, recipe: Recipe, retries: int) -> pa.Table:
+def sidecar(table: pa.Table, found: _Results, recipe: Recipe, retries: int) -> pa.Table:
     """The planned rows with every fact, `bbox`, `geometry`, outcome, member places, statistics."""
     schema = plan_schema(recipe)
     table = moved(table, found.samples)

@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +16,21 @@ from catalogs.files import write_bytes, write_json
 from catalogs.releases.tables import WRITE
 from catalogs.releases.times import aware
 from schemas.release import Staging
+from schemas.scenes import Scene
+from schemas.sources import Version
+
+FILES = pa.list_(
+    pa.struct(
+        [
+            ("href", pa.string()),  # without query string
+            ("etag", pa.string()),
+            ("modified", pa.string()),  # Last-Modified as the server states it
+            ("size", pa.int64()),
+            ("checksum", pa.string()),  # sha256 as the catalogue declares it
+        ]
+    )
+)
+"""The files of a scene that were read over the network, as their servers told them apart."""
 
 SOURCES = pa.schema(
     [
@@ -33,6 +48,7 @@ SOURCES = pa.schema(
         ("license", pa.string()),
         ("attribution", pa.string()),
         ("generated", pa.bool_()),
+        ("files", FILES),  # read over the network; none of a source on disk
         ("search", pa.string()),  # JSON: address, collections, area, counts; "" when not searched
     ]
 )
@@ -134,6 +150,7 @@ def sources(staging: Staging) -> Iterator[dict[str, Any]]:
             "license": scene.licence,
             "attribution": scene.attribution,
             "generated": imagery.get(scene.licence, False),
+            "files": list(files(scene, staging.files)),
             "search": "",
         }
     for credit in staging.credits:
@@ -152,8 +169,23 @@ def sources(staging: Staging) -> Iterator[dict[str, Any]]:
             "license": credit.licence,
             "attribution": credit.attribution,
             "generated": credit.generated,
+            "files": [],
             "search": credit.search,
         }
+
+
+def files(scene: Scene, versions: Mapping[str, Version]) -> Iterator[dict[str, Any]]:
+    """What is known of a scene's files that were read over the network, in the order of its bands."""
+    declared = {band.href: band.checksum for band in scene.bands}
+    for href in declared:
+        if version := versions.get(href):
+            yield {
+                "href": unsigned(href),
+                "etag": version.etag,
+                "modified": version.modified,
+                "size": version.size,
+                "checksum": declared[href],
+            }
 
 
 def unsigned(href: str) -> str:

@@ -72,7 +72,8 @@ def collection(staging: Staging, found: Survey, clock: Clock) -> dict[str, Any]:
     for credit in staging.credits:
         if credit.location.startswith("http"):
             href = credit.location.split("?")[0]
-            links.append(link("derived_from", href, None, credit.title))
+            derived = link("derived_from", href, None, credit.title)
+            links += [] if derived in links else [derived]  # a credit line for each year
     if card.url:
         links.append(link("via", card.url, "text/html", "method"))
     links += [

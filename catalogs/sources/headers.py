@@ -25,7 +25,7 @@ def describe(file: Path) -> Scene:
 
     with open_raster(str(file)) as dataset:
         grid = grid_of(dataset, str(file))
-        check_whole(dataset, str(file))
+        check_whole(dataset, str(file), file.stat().st_size)
         gsd = centre_gsd(grid)
         bands = bands_of(dataset, str(file.resolve()), gsd)
         when = _tagged_time(dataset.tags())
@@ -125,15 +125,17 @@ def _sure(text: str, kind: str, kinds: list[str]) -> str:
     return kind if kind in COLOURS and kinds.count(kind) == 1 else ""
 
 
-def check_whole(dataset: Any, where: str) -> None:
+def check_whole(dataset: Any, where: str, size: int) -> None:
     """Refuse a GeoTIFF that ends before its pixels do, by the places of its outermost blocks.
+
+    Args:
+        size: bytes of its file.
 
     Raises:
         Fault: `raster_truncated`.
     """
     if dataset.driver != "GTiff":
         return
-    size = Path(dataset.name).stat().st_size
     for band in {1, dataset.count}:
         rows, columns = dataset.block_shapes[band - 1]
         right, bottom = (dataset.width - 1) // columns, (dataset.height - 1) // rows

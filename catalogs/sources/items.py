@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from catalogs.rasters import open_raster
+from catalogs.rasters import open_raster, remote_of
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
 from catalogs.sources.stac_files import Found, Json, on_disk, pictures, stated_bands
@@ -65,7 +65,7 @@ def scene_of(found: Found) -> Scene | None:
         ),
         offset_applied=offset_applied(item.properties),
         cloud=item.properties.get("eo:cloud_cover"),
-        size=sum(int(a.extra_fields.get("file:size", 0)) for _, a in assets),
+        size=sum(_size(asset) for _, asset in assets),
         checksum=_checksum(assets[0][1]) if len(assets) == 1 else "",
         display=DISPLAY.get(kind, (0.0, 255.0) if eight_bit else None),
     )
@@ -104,12 +104,7 @@ def _field(item: Any, asset: Any, name: str) -> Any:
 
 
 def _grid(item: Any, asset: Any) -> Grid:
-    code = _crs(_field(item, asset, "proj:code") or _field(item, asset, "proj:epsg"))
-    transform, shape = _field(item, asset, "proj:transform"), _field(item, asset, "proj:shape")
-    if not (code and transform and shape):
-        return _header_grid(item, asset)
-    a, b, c, d, e, f = (float(v) for v in transform[:6])
-    grid = Grid(code, (a, b, c, d, e, f), int(shape[1]), int(shape[0]), 512)
+    grid = _placed(item, asset) or _header_grid(item, asset)
     if grid.rotated:
         raise Fault("rotated_grid", f"{item.id}: its rows do not run east-west")
     return grid
@@ -118,6 +113,22 @@ def _grid(item: Any, asset: Any) -> Grid:
 def _crs(code: Any) -> str:
     """ "EPSG:n" of a number (some items of HLS write `proj:code` so), a code as it is."""
     return f"EPSG:{code}" if isinstance(code, int) else str(code or "")
+
+
+def _placed(item: Any, asset: Any) -> Grid | None:
+    """The grid by the projection extension, None for items that leave part of it out."""
+    code = _crs(_field(item, asset, "proj:code") or _field(item, asset, "proj:epsg"))
+    transform, shape = _field(item, asset, "proj:transform"), _field(item, asset, "proj:shape")
+    if not (code and transform and shape):
+        return None
+    a, b, c, d, e, f = (float(v) for v in transform[:6])
+    return Grid(code, (a, b, c, d, e, f), int(shape[1]), int(shape[0]), 512)
+
+
+def _etag(href: str) -> str:
+    """The entity tag of a remote file that has been opened, "" without one."""
+    remote = remote_of(href)
+    return remote.version.etag if remote else ""
 
 
 def _header_grid(item: Any, asset: Any) -> Grid:
@@ -171,8 +182,15 @@ def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
         )
     declared = _field(item, asset, "proj:transform") and _field(item, asset, "proj:shape")
     place = (grid.width, grid.height, *grid.transform) if declared else ()
+    etag = _etag(href) if header or _placed(item, asset) is None else ""
     return [
-        replace(_band(key, fields, band, known, len(stated)), place=place)
+        replace(
+            _band(key, fields, band, known, len(stated)),
+            place=place,
+            size=_size(asset),
+            checksum=_checksum(asset),
+            etag=etag,
+        )
         for band, known in zip(stated, header or _plain(href, gsd, len(stated)), strict=True)
     ]
 
@@ -192,8 +210,10 @@ def _plain(href: str, gsd: float, count: int) -> tuple[Band, ...]:
 
 
 def _header_bands(item: Any, href: str, gsd: float) -> tuple[Band, ...]:
-    with open_raster(href) as dataset:
-        check_whole(dataset, f"{item.id} ({href})")
+    remote = remote_of(href)
+    with open_raster(href, remote) as dataset:
+        size = remote.size if remote else Path(href).stat().st_size
+        check_whole(dataset, f"{item.id} ({href})", size)
         return bands_of(dataset, href, gsd)
 
 
@@ -217,8 +237,8 @@ def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band
 
 
 def _number(value: Any) -> float | None:
-    """A nodata value, which STAC may write as text ("nan", "inf", "-inf")."""
-    return float(value) if isinstance(value, str) else value
+    """A nodata value, which STAC may write as text ("nan", "inf", "-inf"), and JSON as 0 or 0.0."""
+    return None if value is None else float(value)
 
 
 def _terms(item: Any, collection: Json) -> tuple[str, str]:
@@ -228,6 +248,11 @@ def _terms(item: Any, collection: Json) -> tuple[str, str]:
     providers = collection.get("providers") or []
     credit = credit or ", ".join(p["name"] for p in providers if p.get("name"))
     return ("" if terms in NO_LICENCE else terms), credit
+
+
+def _size(asset: Any) -> int:
+    """Bytes of an asset's file by `file:size`, 0 where it is not stated."""
+    return int(asset.extra_fields.get("file:size") or 0)
 
 
 def _checksum(asset: Any) -> str:

@@ -1,33 +1,32 @@
 """Remote rasters as files: bytes are fetched ahead of the reader, in few large ranges.
 
-GDAL sees an ordinary file (`Ahead.open`); what it reads has mostly arrived already. Which ranges a
+GDAL sees an ordinary file (`opened`); what it reads has mostly arrived already. Which ranges a
 block of windows needs is known beforehand from the tile index, so latency is paid once and not for
 each tile. What was not foreseen is fetched when it is read: fetching ahead changes time, never pixels.
+
+A file may change while it is read. All bytes of a `File` are of one version; once the server shows
+another, its reads fail (`changed_source`), and what opens the file anew reads the new one.
 """
 
 import io
 import os
 import threading
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Protocol
 
+from catalogs.sources.chunks import Chunk, Remote
+from catalogs.sources.net.outcomes import CHANGED
+from catalogs.sources.net.redact import bare
 from schemas.errors import Fault
+from schemas.sources import Version
 
 HEADER = 1 << 16
 """Bytes fetched when a file is opened: the directories of most cloud-optimised GeoTIFFs."""
 
 NEAREST = 1 << 15
 """Bytes fetched at least when a read was not foreseen."""
-
-GAP = 1 << 17
-"""Ranges this near are fetched as one: at 40 ms and 25 MB/s a request costs as much as 1 MB."""
-
-LONGEST = 4 << 20
-"""Bytes of one request at most, so that many connections share the work."""
 
 BUDGET = 192 << 20
 """Bytes fetched ahead and not yet read, at most, in one process."""
@@ -39,31 +38,13 @@ CONNECTIONS = 16
 class Fetch(Protocol):
     """Where bytes come from."""
 
-    def opening(self, url: str, most: int) -> tuple[bytes, int]:
-        """The first bytes of a file, at most `most`, and how many it has."""
+    def opening(self, url: str, most: int) -> tuple[bytes, Version]:
+        """The first bytes of a file, at most `most`, and which file it is."""
         ...
 
-    def get_range(self, url: str, start: int, stop: int) -> bytes:
-        """Exactly the bytes [start, stop)."""
+    def get_range(self, url: str, start: int, stop: int, like: Version | None = None) -> bytes:
+        """Exactly the bytes [start, stop), of that version."""
         ...
-
-
-@dataclass(eq=False)
-class Chunk:
-    """A range of a file: its bytes, now or soon, and how many of them are yet to be read.
-
-    Attributes:
-        held: whether it counts against the budget.
-        taken: whether somebody is fetching it, or has.
-    """
-
-    url: str
-    start: int
-    stop: int
-    needed: int
-    held: bool = False
-    taken: bool = False
-    data: Future[bytes] = field(default_factory=Future)
 
 
 @cache
@@ -78,84 +59,15 @@ def ahead() -> "Ahead":
     return _ahead(os.getpid())
 
 
-def opened(url: str) -> Callable[[str, str], "File"]:
-    """An opener of one URL and nothing else: GDAL asks for a dozen sidecars that are not there."""
+def opened(remote: Remote) -> Callable[[str, str], "File"]:
+    """An opener of one file and nothing else: GDAL asks for a dozen sidecars that are not there."""
 
     def opener(path: str, mode: str = "rb") -> "File":
-        if path != url:
+        if path != remote.url:
             raise FileNotFoundError(path)
-        return File(ahead(), url)
+        return File(ahead(), remote)
 
     return opener
-
-
-def coalesced(
-    ranges: Iterable[tuple[int, int]], gap: int = GAP, longest: int = LONGEST
-) -> list[tuple[int, int, int]]:
-    """(start, stop, bytes asked for) of few requests that cover many ranges, in order of place.
-
-    Ranges less than `gap` apart share a request as long as it stays below `longest`; one that is
-    longer by itself stays whole. Overlapping and repeated ranges are counted once.
-    """
-    found: list[tuple[int, int, int]] = []
-    for start, stop in sorted(set(ranges)):
-        if found:
-            first, last, asked = found[-1]
-            if stop <= last:
-                continue
-            if start <= last + gap and (stop - first <= longest or start < last):
-                found[-1] = (first, stop, asked + stop - max(start, last))
-                continue
-        found.append((start, stop, stop - start))
-    return found
-
-
-class Remote:
-    """What is known of one file: its size, its first bytes, and the chunks under way."""
-
-    def __init__(self, size: int, header: bytes) -> None:
-        self.size, self.header = size, header
-        self.starts: list[int] = []
-        self.chunks: dict[int, Chunk] = {}
-
-    def add(self, chunk: Chunk) -> bool:
-        """Announce a chunk; False where part of it is there already."""
-        at = bisect_right(self.starts, chunk.start)
-        if at and self.chunks[self.starts[at - 1]].stop > chunk.start:
-            return False
-        if at < len(self.starts) and self.starts[at] < chunk.stop:
-            return False
-        self.starts.insert(at, chunk.start)
-        self.chunks[chunk.start] = chunk
-        return True
-
-    def missing(self, url: str, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
-        """Chunks, announced here, for the ranges that nobody has asked for yet.
-
-        Where a joint request would run across another's chunk, ranges are asked for one by one.
-        """
-        fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
-        for start, stop, asked in coalesced(fresh):
-            chunk = Chunk(url, start, stop, asked)
-            if self.add(chunk):
-                yield chunk
-                continue
-            for span in sorted({s for s in fresh if start <= s[0] < stop}):
-                alone = Chunk(url, *span, span[1] - span[0])
-                if self.add(alone):
-                    yield alone
-
-    def find(self, start: int, stop: int) -> Chunk | None:
-        """The chunk that holds [start, stop)."""
-        at = bisect_right(self.starts, start)
-        chunk = self.chunks[self.starts[at - 1]] if at else None
-        return chunk if chunk is not None and stop <= chunk.stop else None
-
-    def drop(self, chunk: Chunk) -> None:
-        """Forget a chunk."""
-        if self.chunks.get(chunk.start) is chunk:
-            del self.chunks[chunk.start]
-            self.starts.remove(chunk.start)
 
 
 class Ahead:
@@ -171,7 +83,7 @@ class Ahead:
         self.pool = ThreadPoolExecutor(connections, "fetch")
 
     def remote(self, url: str) -> Remote:
-        """A file, its first bytes fetched once.
+        """A file as it is now, its first bytes fetched once.
 
         Raises:
             Fault: as `Fetch.get_range`.
@@ -183,8 +95,8 @@ class Ahead:
             with turn:
                 found = self.remotes.get(url)
                 if found is None:
-                    header, size = self.fetch.opening(url, HEADER)
-                    found = self.remotes[url] = Remote(size, header)
+                    header, version = self.fetch.opening(url, HEADER)
+                    found = self.remotes[url] = Remote(url, version, header)
         return found
 
     def prepare(self, urls: Iterable[str]) -> None:
@@ -208,7 +120,7 @@ class Ahead:
         for url, spans in by_file.items():
             remote = self.remote(url)
             with self.lock:
-                for chunk in remote.missing(url, spans):
+                for chunk in remote.missing(spans):
                     first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
                     placed.append((first, chunk))
         chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
@@ -219,18 +131,15 @@ class Ahead:
         """Let go of what has not been read."""
         for chunk in chunks:
             with self.lock:
-                if not chunk.taken:
-                    chunk.taken = True
-                    chunk.data.set_result(b"")
-            self._spent(chunk)
+                chunk.taken = True  # if nobody has taken it, nobody will
+                self._spent(chunk)
 
-    def read(self, url: str, start: int, stop: int) -> bytes:
+    def read(self, remote: Remote, start: int, stop: int) -> bytes:
         """The bytes [start, stop) of a file: fetched ahead, or now.
 
         Raises:
             Fault: as `Fetch.get_range`.
         """
-        remote = self.remote(url)
         stop = min(stop, remote.size)
         if stop <= len(remote.header):
             return remote.header[start:stop]
@@ -240,7 +149,7 @@ class Ahead:
             if chunk is not None and mine:
                 chunk.taken = True
         if chunk is None:
-            return self.fetch.get_range(url, start, stop)
+            return self._get(remote, start, stop)
         if mine:  # it is wanted before its turn has come
             self._fetch(chunk)
         data = chunk.data.result()[start - chunk.start : stop - chunk.start]
@@ -250,15 +159,10 @@ class Ahead:
             self._spent(chunk)
         return data
 
-    def knows(self, url: str, start: int, stop: int) -> bool:
+    def knows(self, remote: Remote, start: int, stop: int) -> bool:
         """Whether a range has been fetched or is under way."""
-        remote = self.remote(url)
         with self.lock:
             return stop <= len(remote.header) or remote.find(start, stop) is not None
-
-    def open(self, url: str) -> "File":
-        """A file for one thread."""
-        return File(self, url)
 
     def close(self) -> None:
         """Stop fetching."""
@@ -279,13 +183,31 @@ class Ahead:
 
     def _fetch(self, chunk: Chunk) -> None:
         try:
-            chunk.data.set_result(self.fetch.get_range(chunk.url, chunk.start, chunk.stop))
+            chunk.data.set_result(self._get(chunk.remote, chunk.start, chunk.stop))
         except BaseException as error:
             chunk.data.set_exception(error)
 
+    def _get(self, remote: Remote, start: int, stop: int) -> bytes:
+        """Bytes of this version of a file.
+
+        Raises:
+            Fault: as `Fetch.get_range`; `changed_source` at once when the file is known to be another.
+        """
+        if remote.current:
+            try:
+                return self.fetch.get_range(remote.url, start, stop, remote.version)
+            except Fault as fault:
+                if fault.code != CHANGED.code:
+                    raise
+            with self.lock:
+                remote.current = False
+                if self.remotes.get(remote.url) is remote:
+                    del self.remotes[remote.url]
+        raise CHANGED.fault(bare(remote.url))
+
     def _spent(self, chunk: Chunk) -> None:
         with self.lock:
-            self.remotes[chunk.url].drop(chunk)
+            chunk.remote.drop(chunk)
             if chunk.held:
                 chunk.held = False
                 self.held -= chunk.stop - chunk.start
@@ -309,10 +231,10 @@ FAULTS = Faults()
 class File(io.RawIOBase):
     """A remote file as GDAL's file systems want one: `read`, `seek`, `tell`, `close`."""
 
-    def __init__(self, ahead: Ahead, url: str) -> None:
+    def __init__(self, ahead: Ahead, remote: Remote) -> None:
         super().__init__()
-        self.ahead, self.url = ahead, url
-        self.size = ahead.remote(url).size
+        self.ahead, self.remote = ahead, remote
+        self.size = remote.size
         self.position = 0
         self.near = (0, b"")
 
@@ -324,7 +246,7 @@ class File(io.RawIOBase):
         try:
             return self._read(start, stop)
         except Fault as fault:
-            FAULTS.by_url[self.url] = fault
+            FAULTS.by_url[self.remote.url] = fault
             return b""
 
     def _read(self, start: int, stop: int) -> bytes:
@@ -333,11 +255,13 @@ class File(io.RawIOBase):
         first, near = self.near
         if first <= start and stop <= first + len(near):
             return near[start - first : stop - first]
-        if stop - start < NEAREST and not self.ahead.knows(self.url, start, stop):
-            near = self.ahead.read(self.url, start, start + NEAREST)  # directories come in pieces
+        if stop - start < NEAREST and not self.ahead.knows(self.remote, start, stop):
+            near = self.ahead.read(
+                self.remote, start, start + NEAREST
+            )  # directories come in pieces
             self.near = (start, near)
             return near[: stop - start]
-        return self.ahead.read(self.url, start, stop)
+        return self.ahead.read(self.remote, start, stop)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move to a place, as `io` files do."""

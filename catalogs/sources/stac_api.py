@@ -13,6 +13,7 @@ from catalogs.sources.harvest import Harvest, Wanted, harvest
 from catalogs.sources.search_files import Answer, Kept
 from catalogs.sources.stac_asker import Asker
 from catalogs.sources.stac_files import Json, Lost
+from catalogs.sources.stac_items import own_terms
 from schemas.collections import COLLECTIONS, PRESETS, provider_of
 from schemas.errors import UsageError
 
@@ -157,7 +158,9 @@ class _Search:
             for answer in pool.map(search, cells):
                 found.take(answer)
         lost += sorted(set(found.lost))
-        documents = {c: _document(asker, c, kept) for c in collections if c not in COLLECTIONS}
+        asked = {item["collection"] for item in found.items if own_terms(item)}
+        asked |= {name for name in collections if name not in COLLECTIONS}
+        documents = {c: _document(asker, c, kept) for c in collections if c in asked}
         wanted = Wanted(
             collections, api.url, self.area, self.years, api.provider, documents=documents
         )

@@ -129,15 +129,24 @@ def check_hrefs(item: Json) -> None:
 
 def terms_of(item: Json, collection: str, document: Json) -> Json:
     """Licence and credit of an item, in the fields of a collection: what is known of it, else what
-    its catalogue says."""
+    its catalogue says.
+
+    An item that states a licence of its own is not what is known under that name (a copy, a product
+    made of it, generated data), so that the credit is its catalogue's too.
+    """
     known = COLLECTIONS.get(collection)
-    if known is None:
+    if known is None or own_terms(item):
         return document
     when = time_of(item)
     return {
         "license": known.licence,
         "attribution": known.credit.format(year=when.year if when else "n.d."),
     }
+
+
+def own_terms(item: Json) -> bool:
+    """Whether a trimmed item states a licence of its own."""
+    return bool(item["properties"].get("license"))
 
 
 def _is_raster(asset: Json) -> bool:

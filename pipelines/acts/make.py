@@ -1,8 +1,7 @@
 """make: pixels are read, judged and encoded, one block at a time. No shuffle."""
 
-import re
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,109 +10,72 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from catalogs.rasters import is_remote, session
-from catalogs.sources.remote import Chunk, ahead
+from catalogs.sources.chunks import Chunk
+from catalogs.sources.remote import ahead
+from pipelines.acts.blocks import block_digest, reasons, records, renew, summed
 from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
-from schemas.chance import digest
-from schemas.errors import BudgetError
+from schemas.errors import BudgetError, BuildError
 from schemas.scenes import Scene
-from transforms.commits import Commit, committed
+from transforms.commits import Commit
 from transforms.fetching import fetch_ahead
 from transforms.making import Paths, make_block
 
-BLOCK = re.compile(r"[0-9a-f]{20}")
-"""The form of a block's id."""
+ROUNDS = 3
+"""How often blocks are made, at most, because files changed under them."""
 
 
-def block_digest(block: str) -> str:
-    """What a block's commit record must carry: the block id is its content address already."""
-    return digest("block", block)
-
-
-def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
+def make(
+    job: Job, listed: list[dict[str, Any]], say: Callable[[str], None] = lambda line: None
+) -> dict[str, int]:
     """Run the act over this slice's blocks; returns the counts of all blocks committed so far.
+
+    Args:
+        say: takes a line for people.
 
     Raises:
         BudgetError: more samples failed than the budget allows; the work is kept.
+        BuildError: a remote file changed again and again.
     """
     names = [entry["id"] for entry in listed]
-    done = {name for name in names if _record(job, name)}
-    todo = [name for name in job.part(names) if name not in done]
     total = sum(entry["rows"] for entry in listed)
+    for _ in range(ROUNDS):
+        found = _round(job, names, total)
+        if not (changed := renew(job, found, job.part(names), say)):
+            return summed(found)
+    raise BuildError(
+        f"{changed} changed again and again while the build ran, and a release is made from one version "
+        "of a file; what is made is kept: run again when it no longer changes"
+    )
+
+
+def _round(job: Job, names: list[str], total: int) -> dict[str, Commit]:
+    """Make what this slice has not made yet; returns the records of all blocks made so far.
+
+    Raises:
+        BudgetError: as `make`.
+    """
     allowed = job.budget * total
-    if tally(job, names)["failed"] <= allowed:
+    done = records(job, names)
+    todo = [name for name in job.part(names) if name not in done]
+    if todo and summed(done)["failed"] <= allowed:
         with suppress(OverBudget):  # said below, over all runs and with its reasons
-            run("make", [tuple(todo)] if todo else [], Make(job, allowed))
-    counts = tally(job, names)
+            run("make", [tuple(todo)], Make(job, allowed))
+        done = records(job, names)
+    counts = summed(done)
     if counts["failed"] > allowed:
         raise BudgetError(
-            f"{counts['failed']:,} of {total:,} samples failed so far, more than the error budget of "
-            f"{job.budget:.1%}: {_reasons(job, names)}; what is made is kept: mend the source and "
-            "run again with --retry-failed, or allow more with --error-budget"
+            f"{counts['failed']:,} of {total:,} samples failed so far, more than the "
+            f"error budget of {job.budget:.1%}: {reasons(job, done)}; what is made is kept: mend the "
+            "source and run again with --retry-failed, or allow more with --error-budget"
         )
-    return counts
+    return done
 
 
 class OverBudget(Exception):
     """One process has seen more failures than the whole build may have."""
-
-
-def _reasons(job: Job, names: list[str], most: int = 3) -> str:
-    """The most frequent reasons of failure with an example each, from the sidecars."""
-    found: Counter[str] = Counter()
-    example: dict[str, str] = {}
-    for name in names:
-        record = _record(job, name)
-        if record is None or not record.failed:
-            continue
-        columns = ["key", "outcome", "code", "message"]
-        for row in pq.read_table(Paths(job.made, name).sidecar, columns=columns).to_pylist():
-            if row["outcome"] == "failed":
-                found[row["code"]] += 1
-                message = row["message"].strip().splitlines()[-1:]  # of a traceback: the error
-                example.setdefault(row["code"], ": ".join((row["key"], *message)))
-    return ", ".join(f"{code} {n:,} (e.g. {example[code]})" for code, n in found.most_common(most))
-
-
-def sweep(job: Job, names: list[str]) -> None:
-    """Remove blocks of earlier plans: they are addressed by content, and nothing names them any more."""
-    kept = set(names)
-    for folder in (job.made, job.planned / "blocks"):
-        for path in folder.glob("*.*"):
-            if BLOCK.fullmatch(path.stem) and path.stem not in kept:
-                path.unlink()
-
-
-def _record(job: Job, name: str) -> Commit | None:
-    paths = Paths(job.made, name)
-    found = committed(paths.record, paths.payload, block_digest(name))
-    return found if paths.sidecar.exists() else None
-
-
-def tally(job: Job, names: list[str]) -> dict[str, int]:
-    """Sums over the commit records of these blocks."""
-    found = [record for name in names if (record := _record(job, name))]
-    return {
-        "blocks": len(found),
-        "rows": sum(r.rows for r in found),
-        "shipped": sum(r.shipped for r in found),
-        "rejected": sum(r.rejected for r in found),
-        "failed": sum(r.failed for r in found),
-        "retryable": sum(r.retryable for r in found),
-        "bytes": sum(r.bytes for r in found),
-    }
-
-
-def retry(job: Job, names: list[str]) -> int:
-    """Forget the records of blocks with failures that another attempt may mend; returns how many."""
-    again = [n for n in names if (record := _record(job, n)) and record.retryable]
-    for name in again:
-        Paths(job.made, name).retry()
-    return len(again)
 
 
 @dataclass(frozen=True)
@@ -290,8 +252,3 @@ class Blocks:
             if not stretch:
                 return None
             return stretch.popleft() if stretch is own and lane % 2 == 0 else stretch.pop()
-
-
-def block_paths(job: Job, names: list[str]) -> list[Path]:
-    """Sidecars of the blocks, in plan order."""
-    return [Paths(job.made, name).sidecar for name in names]

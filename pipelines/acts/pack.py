@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
+from catalogs.sources.net.redact import bare
+from pipelines.acts.blocks import block_paths, records, tally
 from pipelines.acts.drops import Lost, write_drops
-from pipelines.acts.make import block_paths, tally
+from pipelines.acts.versions import mixed
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
@@ -44,7 +46,8 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
     """Run the act, or find it done; returns `pack.json`.
 
     Raises:
-        BuildError: blocks are missing (another slice has not finished), or no train sample is left.
+        BuildError: blocks are missing (another slice has not finished), were made from two versions of
+            a remote file, or leave no train sample.
     """
     names = [entry["id"] for entry in listed]
     counts = tally(job, names)
@@ -52,6 +55,12 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
         raise BuildError(
             f"pack: {len(names) - counts['blocks']} of {len(names)} blocks are not made yet; "
             "run make (every slice of it) first"
+        )
+    if hrefs := mixed(records(job, names).values()):
+        raise BuildError(
+            f"pack: {bare(hrefs[0])} changed while the blocks were made, and some were made from one "
+            "version of it and some from another; run make (every slice of it) again, which makes the "
+            "older ones anew"
         )
     key = pack_digest(job, names)
     record = job.packed / "pack.json"

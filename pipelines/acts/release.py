@@ -13,6 +13,8 @@ from catalogs.files import atomic
 from catalogs.releases.manifest import point
 from catalogs.releases.verify import verify
 from catalogs.releases.write import Progress, write_release
+from pipelines.acts.blocks import records
+from pipelines.acts.versions import known
 from pipelines.job import Job, scenes_of
 from schemas.errors import BuildError, VerifyError
 from schemas.recipes import name_of
@@ -64,6 +66,7 @@ def release(
         funnel=tuple(funnel),
         settings=settings,
         run=run,
+        files=known(records(job, [entry["id"] for entry in planned["blocks"]]).values()),
     )
     manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
     proven(job.stage)

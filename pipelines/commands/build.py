@@ -168,8 +168,9 @@ def _acts(
 ) -> int:  # fmt: skip
     from catalogs.files import clean_parts, write_json
     from pipelines.acts.annotate import annotate
+    from pipelines.acts.blocks import retry, sweep, tally
     from pipelines.acts.crew import warm
-    from pipelines.acts.make import make, retry, sweep, tally
+    from pipelines.acts.make import make
     from pipelines.acts.pack import pack, waits_for
     from pipelines.acts.plan import plan
     from pipelines.acts.release import release, split_rule
@@ -222,7 +223,7 @@ def _acts(
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0
     with progress.act("make", len(names), lambda: sum(1 for _ in job.made.glob("*.json"))):
-        make(job, planned["blocks"])
+        make(job, planned["blocks"], progress.say)
     if ACTS.index(last) < ACTS.index("annotate"):
         return 0
     annotate(job)

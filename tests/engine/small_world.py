@@ -160,8 +160,15 @@ def add_way(
 
 
 def write_osm(path: Path, nodes: list[Node], ways: list[Way]) -> None:
-    """The extract, objects in the order given."""
-    with osmium.SimpleWriter(str(path)) as writer:
+    """The extract with its bounds, objects in the order given."""
+    lons, lats = zip(*(node.location for node in nodes), strict=True)
+    header = osmium.io.Header()
+    corner, far = (
+        osmium.osm.Location(min(lons), min(lats)),
+        osmium.osm.Location(max(lons), max(lats)),
+    )
+    header.add_box(osmium.osm.Box(corner, far))
+    with osmium.SimpleWriter(str(path), header=header) as writer:
         for node in nodes:
             writer.add_node(node)
         for way in ways:

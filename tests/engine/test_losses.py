@@ -13,7 +13,7 @@ import building
 import pipelines.commands.build as command
 from building import arguments, main, release, tree, work
 from catalogs.files import read_json
-from pipelines.acts.make import block_digest
+from pipelines.acts.blocks import block_digest
 from pipelines.datasets.skyscript import RECIPE
 from pipelines.job import scenes_of
 from schemas.samples import Sample

@@ -1,6 +1,7 @@
 """Servers that fail, a clock that is told, and clients between them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,8 @@ from catalogs.sources.net.client import Client
 from catalogs.sources.net.hosts import Policy
 from fake_time import FakeTime
 from fault_server import FaultServer
+from net_world import built, items, release
+from small_world import World, make
 
 
 @pytest.fixture
@@ -48,3 +51,18 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "GOOGLE_SERVICE_ACCOUNT",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The small world; not to be changed."""
+    return make(tmp_path_factory.mktemp("small") / "world")
+
+
+@pytest.fixture(scope="session")
+def from_disk(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The release made from the files themselves."""
+    out = tmp_path_factory.mktemp("disk")
+    done = built(world, items(world, out / "items.json", str), out / "out")
+    assert done.returncode == 0, done.stderr
+    return release(out / "out")

@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
+from zlib import crc32
 
 
 @dataclass(frozen=True)
@@ -142,20 +144,47 @@ def page(status: int = 200, kind: str = "text/html; charset=utf-8") -> Step:
     return answer(status, b"<!DOCTYPE html><html>Down for maintenance</html>", Content_Type=kind)
 
 
-def file(data: bytes, pause_s: float = 0.0) -> Step:
-    """A file that can be read in parts."""
+def tag_of(data: bytes) -> str:
+    """The strong entity tag under which `file` serves this content."""
+    return f'"{crc32(data):08x}"'
+
+
+def file(data: bytes, pause_s: float = 0.0, **headers: object) -> Step:
+    """A file that can be read in parts, with a strong ETag unless `ETag` says otherwise ("": none)."""
+    more = {name: value for name, value in {"ETag": tag_of(data), **headers}.items() if value}
+    return parts(len(data), lambda start, stop: data[start:stop], pause_s, **more)
+
+
+def stored(path: Path) -> Step:
+    """The same of a file on disk, read as it is asked for."""
+    status = path.stat()
+
+    def read(start: int, stop: int) -> bytes:
+        with path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(stop - start)
+
+    return parts(status.st_size, read, ETag=f'"{status.st_mtime_ns:x}-{status.st_size:x}"')
+
+
+def parts(
+    size: int, read: Callable[[int, int], bytes], pause_s: float = 0.0, **headers: object
+) -> Step:
+    """Something of `size` bytes that can be read in parts; it heeds If-Match where it has a tag."""
 
     def serve(handler: Handler) -> None:
         time.sleep(pause_s)
-        stated = handler.hit.headers.get("Range")
-        if stated is None:
-            return handler.reply(200, data)
-        first, _, last = stated.removeprefix("bytes=").partition("-")
-        start, stop = int(first), min(int(last) + 1, len(data))
-        if start >= len(data):
-            return handler.reply(416, Content_Range=f"bytes */{len(data)}")
-        span = f"bytes {start}-{stop - 1}/{len(data)}"
-        return handler.reply(206, data[start:stop], Content_Range=span)
+        asked = handler.hit.headers
+        if headers.get("ETag") and asked.get("If-Match", headers["ETag"]) != headers["ETag"]:
+            return handler.reply(412, **headers)
+        if "Range" not in asked:
+            return handler.reply(200, read(0, size), **headers)
+        first, _, last = asked["Range"].removeprefix("bytes=").partition("-")
+        start, stop = int(first), min(int(last) + 1, size)
+        if start >= size:
+            return handler.reply(416, Content_Range=f"bytes */{size}", **headers)
+        span = f"bytes {start}-{stop - 1}/{size}"
+        return handler.reply(206, read(start, stop), Content_Range=span, **headers)
 
     return serve
 

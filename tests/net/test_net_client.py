@@ -16,8 +16,9 @@ from catalogs.sources.net.hosts import Policy
 from catalogs.sources.net.ranges import SMALL
 from catalogs.sources.net.retry import backoff_s
 from fake_time import FakeTime
-from fault_server import FaultServer, Handler, answer, file, page
+from fault_server import FaultServer, Handler, answer, file, page, tag_of
 from schemas.errors import Fault
+from schemas.sources import Version
 
 DATA = bytes(range(256)) * 40
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,8 @@ def code_of(call: object) -> str:
 def test_parts_of_a_file_over_one_connection(server: FaultServer, client: Client) -> None:
     url = server.on("/a.tif", file(DATA))
     assert client.size(url) == len(DATA)
-    assert client.opening(url, 100) == (DATA[:100], len(DATA))
-    assert client.opening(url, 1 << 20) == (DATA, len(DATA))
+    assert client.opening(url, 100) == (DATA[:100], Version(len(DATA), tag_of(DATA)))
+    assert client.opening(url, 1 << 20) == (DATA, Version(len(DATA), tag_of(DATA)))
     assert client.get_range(url, 0, len(DATA)) == DATA
     assert client.get_range(url, len(DATA) - 1, len(DATA)) == DATA[-1:]
     assert client.get(url) == DATA

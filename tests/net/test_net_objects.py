@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
+from hashlib import md5
+from unittest.mock import ANY
 
 import pytest
 
@@ -13,6 +15,7 @@ from catalogs.sources.net.objects import has_credentials, place_of
 from fake_time import FakeTime
 from fault_server import FaultServer, answer, file
 from schemas.errors import Fault, SourceError, UsageError
+from schemas.sources import Version
 
 DATA = bytes(range(256)) * 10
 ODD = "a b/ü+%.tif"
@@ -148,7 +151,10 @@ def test_objects_with_credentials(store: str, time: FakeTime, bucket: str) -> No
     href = f"s3://{bucket}/{ODD}"
     assert client.get_range(href, 5, 50) == DATA[5:50]
     assert client.size(href) == len(DATA)
-    assert client.opening(href, 10_000) == (DATA, len(DATA))
+    assert client.opening(href, 10_000) == (
+        DATA,
+        Version(len(DATA), f'"{md5(DATA).hexdigest()}"', ANY),
+    )
     assert client.get(href) == DATA
     assert client.counts().requests == (4 if bucket == "open" else 5)  # refused once
     for call, code in (
@@ -162,3 +168,20 @@ def test_objects_with_credentials(store: str, time: FakeTime, bucket: str) -> No
         assert caught.value.__cause__ is None
         assert "secret-testing" not in caught.value.message
     assert time.naps == []
+
+
+@pytest.mark.parametrize("bucket", ["open", "closed"])
+def test_an_object_that_is_replaced_is_refused(store: str, time: FakeTime, bucket: str) -> None:
+    import boto3
+
+    client, href = Client(Policy(), time.clock()), f"s3://{bucket}/{ODD}"
+    _, version = client.opening(href, 10)
+    assert client.get_range(href, 5, 50, version) == DATA[5:50]
+    admin = boto3.client("s3", region_name="us-east-1", endpoint_url=f"http://{store}")
+    acl = "private" if bucket == "closed" else "public-read"
+    admin.put_object(Bucket=bucket, Key=ODD, Body=DATA[::-1], ACL=acl)
+    with pytest.raises(Fault) as caught:
+        client.get_range(href, 5, 50, version)
+    assert (caught.value.code, caught.value.retryable) == ("changed_source", True)
+    _, version = client.opening(href, 10)
+    assert client.get_range(href, 5, 50, version) == DATA[::-1][5:50]

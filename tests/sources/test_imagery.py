@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import raster_world
-from catalogs.rasters import SHELF
+from catalogs.shelf import SHELF
 from catalogs.sources.headers import describe
 from catalogs.sources.imagery import Imagery, Override, open_imagery
 from raster_world import half, noise, read, write

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs.sources import remote
-from catalogs.sources.remote import HEADER, Ahead, Chunk, File, coalesced
+from catalogs.sources.chunks import Chunk, coalesced
+from catalogs.sources.net.outcomes import CHANGED
+from catalogs.sources.remote import HEADER, Ahead, File
 from schemas.errors import Fault
+from schemas.sources import Version
 
 URL = "https://example.org/a.tif"
 SPANS = st.lists(
@@ -35,10 +39,14 @@ class Memory:
         self.lock = threading.Lock()
         self.busy = self.most = 0
 
-    def opening(self, url: str, most: int) -> tuple[bytes, int]:
-        return self.get_range(url, 0, most), len(self.files[Path(url).stem])
+    def version(self, url: str) -> Version:
+        data = self.files[Path(url).stem]
+        return Version(len(data), f'"{crc32(data)}"')
 
-    def get_range(self, url: str, start: int, stop: int) -> bytes:
+    def opening(self, url: str, most: int) -> tuple[bytes, Version]:
+        return self.get_range(url, 0, most), self.version(url)
+
+    def get_range(self, url: str, start: int, stop: int, like: Version | None = None) -> bytes:
         with self.lock:
             self.asked.append((start, stop))
             self.busy += 1
@@ -48,6 +56,8 @@ class Memory:
             self.busy -= 1
         if self.broken:
             raise Fault("http_503", f"{url}: busy", retryable=True)
+        if like is not None and like != self.version(url):
+            raise CHANGED.fault(url)
         return self.files[Path(url).stem][start:stop]
 
 
@@ -83,7 +93,7 @@ def test_reads_are_the_files_bytes(
     ahead.remote(URL)
     chunks = ahead.want((URL, start, stop) for start, stop in wanted)
     for start, stop in [*wanted, *reads]:
-        assert ahead.read(URL, start, stop) == memory.files["a"][start:stop]
+        assert ahead.read(ahead.remote(URL), start, stop) == memory.files["a"][start:stop]
     ahead.forget(chunks)
     assert ahead.held == 0 and not ahead.remotes[URL].chunks
     ahead.close()
@@ -96,7 +106,10 @@ def test_the_order_of_need_is_the_order_of_asking() -> None:
     other = "https://example.org/b.tif"
     wanted = [(URL, far, far + 9), (other, near, near + 9), (URL, near, near + 9)]
     for chunk in ahead.want(wanted):
-        assert chunk.data.result(20) == memory.files[Path(chunk.url).stem][chunk.start : chunk.stop]
+        assert (
+            chunk.data.result(20)
+            == memory.files[Path(chunk.remote.url).stem][chunk.start : chunk.stop]
+        )
     asked = [span for span in memory.asked if span[1] - span[0] == 9]
     assert asked == [(far, far + 9), (near, near + 9), (near, near + 9)]
     ahead.close()
@@ -108,10 +121,10 @@ def test_memory_is_bounded_and_a_reader_never_waits_for_room() -> None:
     spans = [(at << 20, (at << 20) + (1 << 20)) for at in range(1, 15, 2)]
     chunks = ahead.want((URL, *span) for span in spans)
     last = spans[-1]  # its turn has not come: there is room for two only
-    assert ahead.read(URL, *last) == memory.files["a"][slice(*last)]
+    assert ahead.read(ahead.remote(URL), *last) == memory.files["a"][slice(*last)]
     assert ahead.held <= 2 << 20
     for span in spans[:-1]:
-        assert ahead.read(URL, *span) == memory.files["a"][slice(*span)]
+        assert ahead.read(ahead.remote(URL), *span) == memory.files["a"][slice(*span)]
     assert ahead.held == 0
     ahead.forget(chunks)
     ahead.close()
@@ -122,7 +135,11 @@ def test_many_threads_share_a_header_and_its_chunks() -> None:
     ahead = Ahead(memory, connections=8)
     ahead.want([(URL, 1 << 20, 3 << 20)])
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: ahead.read(URL, (1 << 20) + i, (2 << 20) + i), range(8)))
+        found = list(
+            pool.map(
+                lambda i: ahead.read(ahead.remote(URL), (1 << 20) + i, (2 << 20) + i), range(8)
+            )
+        )
     assert all(
         data == memory.files["a"][(1 << 20) + i :][: 1 << 20] for i, data in enumerate(found)
     )
@@ -133,7 +150,7 @@ def test_many_threads_share_a_header_and_its_chunks() -> None:
 def test_what_was_not_asked_for_is_fetched_when_it_is_read() -> None:
     memory = Memory(a=noise(1 << 20))
     ahead = Ahead(memory)
-    file = File(ahead, URL)
+    file = File(ahead, ahead.remote(URL))
     file.seek(-100, 2)
     assert file.read() == memory.files["a"][-100:] and file.tell() == 1 << 20
     file.seek(200_000)
@@ -150,7 +167,7 @@ def test_a_fault_of_a_fetch_is_that_of_the_read() -> None:
     ahead.remote(URL)
     memory.broken = True
     chunks = ahead.want([(URL, 1 << 20, (1 << 20) + 9)])
-    file = File(ahead, URL)
+    file = File(ahead, ahead.remote(URL))
     file.seek(1 << 20)
     assert file.read(9) == b""
     assert remote.FAULTS.take(URL).code == "http_503"  # type: ignore[union-attr]
@@ -182,9 +199,9 @@ def served(monkeypatch: pytest.MonkeyPatch, **files: bytes) -> Iterator[Memory]:
     ahead.close()
 
 
-def cog(path: Path, **more: Any) -> bytes:
+def cog(path: Path, seed: int = 5, **more: Any) -> bytes:
     """A tiled file of noise, 3 x 600 x 600."""
-    pixels = np.random.default_rng(5).integers(0, 4000, (3, 600, 600)).astype("uint16")
+    pixels = np.random.default_rng(seed).integers(0, 4000, (3, 600, 600)).astype("uint16")
     profile = {"driver": "COG", "count": 3, "width": 600, "height": 600, "dtype": "uint16",
                "crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6),
                "compress": "deflate", "blocksize": 128, **more}  # fmt: skip
@@ -194,7 +211,8 @@ def cog(path: Path, **more: Any) -> bytes:
 
 
 def test_a_remote_raster_is_the_local_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalogs.rasters import SHELF, open_raster
+    from catalogs.rasters import open_raster
+    from catalogs.shelf import SHELF
 
     data = cog(tmp_path / "a.tif")
     with served(monkeypatch, a=data) as memory, rasterio.open(tmp_path / "a.tif") as local:
@@ -234,10 +252,119 @@ def test_what_two_blocks_want_is_fetched_once_and_nothing_else_is_lost() -> None
     first = ahead.want((URL, *tile) for tile in tiles[:16])
     second = ahead.want((URL, *tile) for tile in tiles[12:])  # they share four tiles
     for tile in tiles:
-        assert ahead.read(URL, *tile) == memory.files["a"][slice(*tile)]
+        assert ahead.read(ahead.remote(URL), *tile) == memory.files["a"][slice(*tile)]
     asked = [span for span in memory.asked if span != (0, HEADER)]
     assert len(asked) == len(first) + len(second) < 10, "no tile is fetched by itself"
     assert sum(b - a for a, b in asked) < 1.4 * 29 * 200_000
     ahead.forget([*first, *second])
     assert ahead.held == 0
     ahead.close()
+
+
+def test_what_is_forgotten_is_never_read_as_empty() -> None:
+    """A reader that comes while a chunk is being forgotten gets its bytes, not none of them."""
+    memory = Memory(a=noise(1 << 22))
+    found: list[bytes] = []
+
+    class Watched(Ahead):
+        def _spent(self, chunk: Chunk) -> None:
+            reader = threading.Thread(
+                target=lambda: found.append(self.read(chunk.remote, chunk.start, chunk.start + 9))
+            )
+            reader.start()
+            reader.join(0.1)
+            super()._spent(chunk)
+            readers.append(reader)
+
+    readers: list[threading.Thread] = []
+    ahead = Watched(memory, budget=1, connections=1)
+    ahead.remote(URL)
+    memory.gate.clear()  # the first of two chunks is under way, and the second one waits for room
+    chunks = ahead.want([(URL, 1 << 20, (1 << 20) + 9), (URL, 3 << 20, (3 << 20) + 9)])
+    waiting = threading.Thread(target=ahead.forget, args=(chunks[1:],))
+    waiting.start()
+    waiting.join(0.5)
+    memory.gate.set()
+    for thread in (waiting, *readers):
+        thread.join(20)
+    assert found == [memory.files["a"][3 << 20 : (3 << 20) + 9]]
+    ahead.close()
+
+
+def test_a_file_is_read_in_one_version() -> None:
+    """What was fetched stays good; what comes after a change is refused, until it is opened anew."""
+    old, new = noise(1 << 21), noise((1 << 21) + 1)[: 1 << 21]
+    memory = Memory(a=old)
+    ahead = Ahead(memory)
+    before = File(ahead, ahead.remote(URL))
+    chunks = ahead.want([(URL, 1 << 20, (1 << 20) + 9)])
+    chunks[0].data.result(20)
+    memory.files["a"] = new
+    before.seek(1 << 20)
+    assert before.read(9) == old[1 << 20 :][:9], "fetched before the change"
+    before.seek(700_000)
+    assert before.read(9) == b""
+    assert remote.FAULTS.take(URL).code == "changed_source"  # type: ignore[union-attr]
+    asked = len(memory.asked)
+    before.seek(900_000)
+    assert before.read(9) == b"" and len(memory.asked) == asked, "it is known to be gone"
+    after = File(ahead, ahead.remote(URL))
+    for at in (0, 700_000, 1 << 20):
+        after.seek(at)
+        assert after.read(9) == new[at : at + 9]
+    ahead.forget(chunks)
+    assert ahead.held == 0
+    remote.FAULTS.by_url.clear()
+    ahead.close()
+
+
+def test_chunks_under_way_are_those_of_the_file_they_were_asked_of() -> None:
+    old, new = noise(1 << 21), noise((1 << 21) + 1)[: 1 << 21]
+    memory = Memory(a=old)
+    ahead = Ahead(memory)
+    stale = ahead.remote(URL)
+    memory.files["a"] = new
+    first = ahead.want([(URL, 1 << 20, (1 << 20) + 9)])
+    with pytest.raises(Fault) as caught:
+        ahead.read(stale, 1 << 20, (1 << 20) + 9)
+    assert caught.value.code == "changed_source"
+    second = ahead.want([(URL, 1 << 20, (1 << 20) + 9)])
+    assert second[0].remote is not stale
+    assert ahead.read(second[0].remote, 1 << 20, (1 << 20) + 9) == new[1 << 20 :][:9]
+    ahead.forget([*first, *second])
+    assert ahead.held == 0
+    ahead.close()
+
+
+def test_a_piece_of_work_sees_one_version_of_a_raster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalogs.shelf import SHELF
+
+    old = cog(tmp_path / "a.tif")
+    new = cog(tmp_path / "b.tif", seed=6)
+
+    def read(at: int) -> Any:
+        out = [np.empty((64, 64), "uint16")]
+        SHELF.read(URL, [1], at, at, out)
+        return out[0]
+
+    def pixels(name: str, at: int) -> Any:
+        with rasterio.open(tmp_path / name) as local:
+            return local.read(1, window=rasterio.windows.Window(at, at, 64, 64))
+
+    with served(monkeypatch, a=old) as memory:
+        SHELF.clear()
+        assert (read(0) == pixels("a.tif", 0)).all()
+        before = SHELF.version(URL)
+        memory.files["a"] = new
+        for at in (500, 300):  # of a tile that is not there yet; then of the file opened anew
+            with pytest.raises(Fault) as caught:
+                read(at)
+            assert caught.value.code == "changed_source"
+        assert SHELF.seen == {URL: before}
+        SHELF.begin()
+        assert (read(500) == pixels("b.tif", 500)).all()
+        assert (read(0) == pixels("b.tif", 0)).all(), "nothing is answered from the old tiles"
+        assert SHELF.seen == {URL: memory.version(URL)} != {URL: before}
+        SHELF.clear()

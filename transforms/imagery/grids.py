@@ -3,9 +3,10 @@
 from dataclasses import replace
 from functools import lru_cache
 
-from catalogs.rasters import SHELF
+from catalogs.shelf import SHELF, Held
 from schemas.errors import Fault
 from schemas.scenes import Band, Scene
+from schemas.sources import Version
 from schemas.windows import Grid
 from transforms.resampling import TOLERANCE, nests, offset, same_size, whole
 
@@ -24,9 +25,11 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     elsewhere itself (the 15 m band of Landsat lies between the 30 m ones).
 
     Raises:
-        Fault: `band_mismatch`, `misaligned`.
+        Fault: `band_mismatch`, `misaligned`, and as `check_file`.
     """
-    found = SHELF.grid(href)
+    held = SHELF.held(href)
+    check_file(href, held, band)
+    found = held.grid
     home = (scene.grid.width, scene.grid.height, *scene.grid.transform)
     if found == home and band.place in ((), home):
         return scene.grid
@@ -35,7 +38,7 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     own = Grid(scene.grid.crs, (a, b, c, d, e, f), int(width), int(height))
     alike = same_size(own, scene.grid) or (own.width, own.height) == home[:2]
     stated: tuple[float, ...] = band.place or (home if alike else ())
-    if not alike and not _in_crs(href, scene.grid.crs):
+    if not alike and not _in_crs(href, scene.grid.crs, SHELF.version(href)):
         raise Fault("band_mismatch", f"{scene.id}: {band.name} is not in {scene.grid.crs}")
     if not stated:
         coarse, fine = sorted((own, scene.grid), key=lambda grid: -abs(grid.transform[0]))
@@ -54,6 +57,26 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     return own
 
 
+def check_file(href: str, held: Held, band: Band) -> None:
+    """Refuse a file that is not the one that the catalogue or the plan has seen.
+
+    Raises:
+        Fault: `checksum` where its size is not the declared one, `changed_source` where its entity
+            tag is another than when the plan read its header.
+    """
+    if band.size and held.size != band.size:
+        raise Fault(
+            "checksum",
+            f"{href}: has {held.size:,} bytes, its catalogue says {band.size:,}; it was cut or "
+            "replaced: mend it, or its catalogue",
+            retryable=True,
+        )
+    if held.remote is not None and band.etag and held.remote.version.etag not in ("", band.etag):
+        raise Fault(
+            "changed_source", f"{href}: changed after it was planned; run again", retryable=True
+        )
+
+
 def _coincide(own: Grid, affine: tuple[float, ...]) -> bool:
     """Whether a grid lies where an affine says: its first corner to a hundredth of a pixel, the last
     to a tenth (catalogues round the size of a pixel)."""
@@ -66,8 +89,8 @@ def _coincide(own: Grid, affine: tuple[float, ...]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _in_crs(href: str, crs: str) -> bool:
-    """Whether a file is in a CRS, as far as it states one."""
+def _in_crs(href: str, crs: str, version: Version | None) -> bool:
+    """Whether this version of a file is in a CRS, as far as it states one."""
     from rasterio.crs import CRS
 
     found = SHELF.get(href).crs

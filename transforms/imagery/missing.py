@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.rasters import SHELF
+from catalogs.shelf import SHELF
 from schemas.scenes import Band, Scene
 
 Box = tuple[int, int, int, int]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.rasters import READ_LIMIT, SHELF
+from catalogs.rasters import READ_LIMIT
+from catalogs.shelf import SHELF
 from schemas.errors import Fault
 from schemas.scenes import Band, Scene
 from schemas.windows import Grid, Window

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.rasters import SHELF
+from catalogs.shelf import SHELF
 from schemas.scenes import Band, Scene
 from schemas.sensors import Convention, family, reflective, scaling
 from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
@@ -126,12 +126,13 @@ def display_of(scene: Scene, bands: tuple[Band, ...], cache: dict[str, Any]) -> 
     """
     if scene.display is not None:
         return scene.display
-    if (known := cache.get(scene.key)) is None:
-        shown = [b for b in bands[:3] if b.gsd == bands[0].gsd] or list(bands[:1])
+    shown = [b for b in bands[:3] if b.gsd == bands[0].gsd] or list(bands[:1])
+    place = f"{scene.key} {[SHELF.version(b.href) for b in shown]}"
+    if (known := cache.get(place)) is None:
         small = np.stack([SHELF.thumbnail(b.href, b.index) for b in shown])
         valid = valid_pixels(small, nodata_of(bands))
         masked = unmasked(tuple(shown), scene, shape=small.shape[1:])
         good = small[:, valid if masked is None else valid & masked]
         low, high = np.percentile(good, (2, 98)) if good.size else (0.0, 1.0)
-        known = cache[scene.key] = (float(low), float(max(high, low + 1)))
+        known = cache[place] = (float(low), float(max(high, low + 1)))
     return known

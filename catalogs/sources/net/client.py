@@ -11,12 +11,13 @@ from catalogs.sources.net.counts import Counts, Tally
 from catalogs.sources.net.exchange import Answer, Headers, Request, Wire
 from catalogs.sources.net.hosts import Policy
 from catalogs.sources.net.objects import Place, Stores, has_credentials, place_of
-from catalogs.sources.net.outcomes import Outcome, Then, is_html
-from catalogs.sources.net.ranges import PAGE, Part, Span
+from catalogs.sources.net.outcomes import CHANGED, Outcome, Then, is_html
+from catalogs.sources.net.ranges import PAGE, Part, Span, version_of
 from catalogs.sources.net.redact import bare, guard_library
 from catalogs.sources.net.retry import persist
 from catalogs.sources.net.signing import Signed, Signer, Signers
 from schemas.errors import Fault
+from schemas.sources import Version
 
 MOST = 64 << 20
 """Bytes of a body that `get` and the JSON calls read at most."""
@@ -29,8 +30,8 @@ class Client:
 
     Every call retries what may pass, and raises a `Fault` with one of the codes `blocked_href`,
     `not_found`, `auth`, `timeout`, `unreachable`, `tls`, `http_STATUS`, `short_body`,
-    `too_large`, `redirects`, `not_a_raster`, `not_json`, `no_ranges`, `bad_range`. No message
-    holds a query string.
+    `too_large`, `redirects`, `not_a_raster`, `not_json`, `no_ranges`, `bad_range`,
+    `changed_source`. No message holds a query string.
     """
 
     def __init__(self, policy: Policy | None = None, clock: Clock | None = None) -> None:
@@ -45,26 +46,37 @@ class Client:
 
         def accept(answer: Answer) -> Part | Outcome:
             page = is_html(answer.headers, answer.body)
-            return PAGE if page else (answer.body, len(answer.body))
+            return PAGE if page else _whole(answer)
 
         return self._read(url, Request(url, _at_most(most)), accept, None, most)[0]
 
-    def get_range(self, url: str, start: int, stop: int) -> bytes:
-        """Bytes from `start` up to `stop`, all of them."""
-        return self._part(url, Span(start, stop))[0]
+    def get_range(self, url: str, start: int, stop: int, like: Version | None = None) -> bytes:
+        """Bytes from `start` up to `stop`, all of them.
 
-    def opening(self, url: str, most: int) -> tuple[bytes, int]:
-        """The first bytes, as many as there are up to `most`, and the size of the whole."""
+        Args:
+            like: the file that they must be of, as `opening` told it; of any other they are refused
+                (`changed_source`). That is asked twice: a server behind a balancer may have answered
+                that lags behind the others, and some refuse their own tags.
+        """
+        try:
+            return self._part(url, Span(start, stop, like=like))[0]
+        except Fault as fault:
+            if like is None or fault.code != CHANGED.code:
+                raise
+        return self._part(url, Span(start, stop, like=like, insist=False))[0]
+
+    def opening(self, url: str, most: int) -> tuple[bytes, Version]:
+        """The first bytes, as many as there are up to `most`, and the file that they are of."""
         return self._part(url, Span(0, most, exact=False))
 
     def size(self, url: str) -> int:
         """Bytes that the file has. One is read: signed URLs and object stores may refuse HEAD."""
-        return self.opening(url, 1)[1]
+        return self.opening(url, 1)[1].size
 
     def get_json(self, url: str) -> Any:
         """The JSON value at a URL."""
         request = Request(url, _at_most(MOST), headers={"Accept": "application/json, */*;q=0.5"})
-        body = self._read(url, request, lambda a: (a.body, len(a.body)), None, MOST)[0]
+        body = self._read(url, request, _whole, None, MOST)[0]
         return _parsed(url, body)
 
     def post_json(self, url: str, body: Any) -> Any:
@@ -154,6 +166,11 @@ class Client:
         if result.then is Then.RENEW and renewed:
             signer.failed(signed)
         raise result.fault(bare(request.url))
+
+
+def _whole(answer: Answer) -> Part:
+    """All of a file."""
+    return answer.body, version_of(answer.headers, len(answer.body))
 
 
 def _at_most(most: int) -> Callable[[int, Headers], Outcome | int]:

@@ -9,16 +9,18 @@ import os
 import re
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
 
 from catalogs.sources.net.exchange import user_agent
 from catalogs.sources.net.hosts import Policy
-from catalogs.sources.net.outcomes import Outcome, Then
+from catalogs.sources.net.outcomes import CHANGED, Outcome, Then
 from catalogs.sources.net.ranges import Part, Span
 from catalogs.sources.net.rules import check
 from schemas.errors import Fault, SourceError, UsageError
+from schemas.sources import Version
 
 _HREF = re.compile(r"(s3|gs)://([a-z0-9][a-z0-9._-]{1,221}[a-z0-9])/([^?#]+)")
 _S3_KEYS = (
@@ -115,6 +117,16 @@ def library(place: Place) -> Any:
     raise UsageError(need)
 
 
+def _version(meta: Any) -> Version:
+    """Which state of an object the store's answer is from, in the terms of HTTP headers."""
+    tag, modified = meta.get("e_tag") or "", meta.get("last_modified")
+    return Version(
+        int(meta["size"]),
+        tag if tag.startswith('"') else "",
+        format_datetime(modified.astimezone(UTC), usegmt=True) if modified is not None else "",
+    )
+
+
 class Stores:
     """Buckets read with credentials."""
 
@@ -136,14 +148,18 @@ class Stores:
         obstore = library(place)
         exceptions = obstore.exceptions
         options: Any = {} if span is None else {"range": (span.start, span.stop)}
+        if span is not None and span.tag:
+            options["if_match"] = span.tag
         refusals = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
         try:
             store = self._stores.get(place.root) or self._opened(place)
             found = obstore.get(store, place.key, options=options)
-            size = int(found.meta["size"])
-            if span is None and size > most:
-                return Outcome("too_large", f"has {size:,} bytes, more than {most:,}")
+            version = _version(found.meta)
+            if span is None and version.size > most:
+                return Outcome("too_large", f"has {version.size:,} bytes, more than {most:,}")
             body = bytes(found.bytes())
+        except exceptions.PreconditionError:
+            return CHANGED
         except (FileNotFoundError, exceptions.NotFoundError):
             return Outcome("not_found", "the store has no such object")
         except refusals:
@@ -152,7 +168,7 @@ class Stores:
             return Outcome("unreachable", "the store failed", Then.AGAIN, sick=True)
         with self._lock:
             self._stores[place.root] = store
-        return (span.past_end(size) if span else None) or (body, size)
+        return (span.refused(version) if span else None) or (body, version)
 
     def _opened(self, place: Place) -> Any:
         """A store without retries of its own: ours see every failure.

@@ -68,6 +68,8 @@ def of_status(
         return Outcome("auth", f"access refused ({status})", Then.RENEW if signed else Then.LATER)
     if status in (404, 410):
         return Outcome("not_found", what)
+    if status == 412:
+        return CHANGED
     wait = retry_after(headers.get("Retry-After"), utc)
     if status == 408:
         return Outcome("timeout", what, Then.AGAIN, wait_s=wait)
@@ -111,6 +113,7 @@ def of_error(error: BaseException) -> Outcome | None:
 
 
 SHORT = Outcome("short_body", "the body ended early", Then.AGAIN)
+CHANGED = Outcome("changed_source", "the file changed while it was read", Then.LATER)
 
 
 def _late(error: BaseException) -> bool:

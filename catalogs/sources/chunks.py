@@ -1,0 +1,112 @@
+"""Parts of remote files: which requests cover what is wanted, and which of them are under way."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from schemas.sources import Version
+
+GAP = 1 << 17
+"""Ranges this near are fetched as one: at 40 ms and 25 MB/s a request costs as much as 1 MB."""
+
+LONGEST = 4 << 20
+"""Bytes of one request at most, so that many connections share the work."""
+
+
+def coalesced(
+    ranges: Iterable[tuple[int, int]], gap: int = GAP, longest: int = LONGEST
+) -> list[tuple[int, int, int]]:
+    """(start, stop, bytes asked for) of few requests that cover many ranges, in order of place.
+
+    Ranges less than `gap` apart share a request as long as it stays below `longest`; one that is
+    longer by itself stays whole. Overlapping and repeated ranges are counted once.
+    """
+    found: list[tuple[int, int, int]] = []
+    for start, stop in sorted(set(ranges)):
+        if found:
+            first, last, asked = found[-1]
+            if stop <= last:
+                continue
+            if start <= last + gap and (stop - first <= longest or start < last):
+                found[-1] = (first, stop, asked + stop - max(start, last))
+                continue
+        found.append((start, stop, stop - start))
+    return found
+
+
+@dataclass(eq=False)
+class Chunk:
+    """A range of a file: its bytes, now or soon, and how many of them are yet to be read.
+
+    Attributes:
+        held: whether it counts against the budget.
+        taken: whether somebody is fetching it, or has.
+    """
+
+    remote: "Remote"
+    start: int
+    stop: int
+    needed: int
+    held: bool = False
+    taken: bool = False
+    data: Future[bytes] = field(default_factory=Future)
+
+
+class Remote:
+    """What is known of one version of a file: its first bytes, and the chunks under way.
+
+    Attributes:
+        current: False once its server has shown another version; nothing is then read of it any
+            more, and whoever asks for the file gets a `Remote` of what is there now.
+    """
+
+    def __init__(self, url: str, version: Version, header: bytes) -> None:
+        self.url, self.version, self.header = url, version, header
+        self.current = True
+        self.starts: list[int] = []
+        self.chunks: dict[int, Chunk] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return self.version.size
+
+    def add(self, chunk: Chunk) -> bool:
+        """Announce a chunk; False where part of it is there already."""
+        at = bisect_right(self.starts, chunk.start)
+        if at and self.chunks[self.starts[at - 1]].stop > chunk.start:
+            return False
+        if at < len(self.starts) and self.starts[at] < chunk.stop:
+            return False
+        self.starts.insert(at, chunk.start)
+        self.chunks[chunk.start] = chunk
+        return True
+
+    def missing(self, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
+        """Chunks, announced here, for the ranges that nobody has asked for yet.
+
+        Where a joint request would run across another's chunk, ranges are asked for one by one.
+        """
+        fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
+        for start, stop, asked in coalesced(fresh):
+            chunk = Chunk(self, start, stop, asked)
+            if self.add(chunk):
+                yield chunk
+                continue
+            for span in sorted({s for s in fresh if start <= s[0] < stop}):
+                alone = Chunk(self, *span, span[1] - span[0])
+                if self.add(alone):
+                    yield alone
+
+    def find(self, start: int, stop: int) -> Chunk | None:
+        """The chunk that holds [start, stop)."""
+        at = bisect_right(self.starts, start)
+        chunk = self.chunks[self.starts[at - 1]] if at else None
+        return chunk if chunk is not None and stop <= chunk.stop else None
+
+    def drop(self, chunk: Chunk) -> None:
+        """Forget a chunk."""
+        if self.chunks.get(chunk.start) is chunk:
+            del self.chunks[chunk.start]
+            self.starts.remove(chunk.start)
