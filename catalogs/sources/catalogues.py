@@ -5,7 +5,7 @@ from pathlib import Path
 
 from catalogs.sources.area import Area
 from catalogs.sources.harvest import Harvest
-from catalogs.sources.stac_files import Lost
+from catalogs.sources.stac_fields import Lost
 from schemas.collections import PRESETS
 from schemas.errors import UsageError
 

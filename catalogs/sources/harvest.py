@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from catalogs.sources.area import Area
 from catalogs.sources.items import scene_of
 from catalogs.sources.reprocessed import Take, newest, take_of
-from catalogs.sources.stac_files import Json, Lost, found_of
+from catalogs.sources.stac_fields import UNREADABLE, Json, Lost, unreadable
+from catalogs.sources.stac_files import found_of
 from catalogs.sources.stac_items import asked_for, check_hrefs, outline_of, terms_of, trimmed
 from schemas.collections import provider_of
 from schemas.errors import Fault
@@ -78,11 +79,8 @@ def harvest(items: Iterable[Any], wanted: Wanted, lost: Lost) -> Harvest:
             take = take_of(row, collection, outline)
         except Fault as fault:
             lost.append((str(name), fault.code, fault.message))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = (
-                f"{name}: a field holds what STAC does not allow ({type(error).__name__}: {error})"
-            )
-            lost.append((str(name), "stac_invalid", why))
+        except UNREADABLE as error:
+            lost.append(unreadable(str(name), error))
         else:
             if scene is not None:
                 scenes[key], takes[key] = scene, take

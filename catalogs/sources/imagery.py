@@ -17,7 +17,8 @@ from catalogs.sources.catalogues import place_of, search, searched
 from catalogs.sources.harvest import Harvest
 from catalogs.sources.headers import describe, parse_time
 from catalogs.sources.items import scene_of
-from catalogs.sources.stac_files import Lost, items_of
+from catalogs.sources.stac_fields import UNREADABLE, Lost, unreadable
+from catalogs.sources.stac_files import items_of
 from schemas.errors import Fault, SourceError, UsageError
 from schemas.licences import licence
 from schemas.scenes import Scene
@@ -175,11 +176,8 @@ def _from_stac(path: Path, lost: Lost) -> Iterator[Scene]:
             scene = scene_of(found)
         except Fault as fault:
             lost.append((item, fault.code, fault.message))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            why = (
-                f"{item}: a field holds what STAC does not allow ({type(error).__name__}: {error})"
-            )
-            lost.append((item, "stac_invalid", why))
+        except UNREADABLE as error:
+            lost.append(unreadable(item, error))
         else:
             if scene is not None:
                 yield scene

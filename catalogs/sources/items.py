@@ -7,7 +7,8 @@ from typing import Any
 from catalogs.rasters import open_raster, remote_of
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
-from catalogs.sources.stac_files import Found, Json, on_disk, pictures, stated_bands
+from catalogs.sources.stac_fields import Json, pictures, stated_bands
+from catalogs.sources.stac_files import Found, on_disk
 from schemas.errors import Fault
 from schemas.geo import mended
 from schemas.scenes import Band, Scene

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.files import atomic, read_json, write_json
-from catalogs.sources.stac_files import Json, Lost
+from catalogs.sources.stac_fields import Json, Lost
 from schemas.chance import digest
 
 FORMAT = 2

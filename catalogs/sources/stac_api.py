@@ -12,7 +12,7 @@ from catalogs.sources.area import Area, Cell
 from catalogs.sources.harvest import Harvest, Wanted, harvest
 from catalogs.sources.search_files import Answer, Kept
 from catalogs.sources.stac_asker import Asker
-from catalogs.sources.stac_files import Json, Lost
+from catalogs.sources.stac_fields import Json, Lost
 from catalogs.sources.stac_items import own_terms
 from schemas.collections import COLLECTIONS, PRESETS, provider_of
 from schemas.errors import UsageError

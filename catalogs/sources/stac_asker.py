@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.sources.area import Cell
 from catalogs.sources.search_files import Answer
-from catalogs.sources.stac_files import Json, Lost
+from catalogs.sources.stac_fields import UNREADABLE, Json, Lost, unreadable
 from catalogs.sources.stac_items import trimmed
 from schemas.errors import Fault, SourceError, UsageError
 
@@ -147,6 +147,8 @@ class _Found:
             self.items.append(trimmed(feature, stated))
         except Fault as fault:
             self.lost.append((name, fault.code, fault.message))
+        except UNREADABLE as error:
+            self.lost.append(unreadable(name, error))
         return True
 
 

@@ -1,23 +1,18 @@
 """STAC documents on disk and the items in them. Links that leave the disk are never followed."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from catalogs.sources.headers import parse_time
+from catalogs.sources.stac_fields import Json, Lost, time_of, usable_assets
 from schemas.errors import Fault, SourceError
 
 if TYPE_CHECKING:
     import pystac
-
-Json = dict[str, Any]
-Lost = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +117,6 @@ def found_of(feature: Any, collection: Json, base: str, lost: Lost) -> Found | N
     return None
 
 
-def usable_assets(feature: Any) -> dict[str, Json]:
-    """The assets of an item that lead anywhere.
-
-    Raises:
-        Fault: `stac_invalid:FIELD` where `id`, `properties` or `assets` is none.
-    """
-    if not isinstance(feature, dict) or not isinstance(feature.get("id"), str) or not feature["id"]:
-        raise Fault("stac_invalid:id", "an item without an id")
-    name = feature["id"]
-    for member in ("properties", "assets"):
-        if not isinstance(feature.get(member), dict):
-            raise Fault(f"stac_invalid:{member}", f"{name}: has no {member}")
-    assets = feature["assets"].items()
-    found = {key: a for key, a in assets if isinstance(a, dict) and a.get("href")}
-    if not found:
-        raise Fault("stac_invalid:assets", f"{name}: has no asset that leads anywhere")
-    return found
-
-
 @dataclass(slots=True)
 class _Walk:
     """A walk down the links of a catalogue; every document is visited once."""
@@ -199,48 +175,3 @@ class _Walk:
                     self.collections[place] = {}
             return self.collections[place]
         return {}
-
-
-PICTURES = re.compile(r"(visual|tci|overview|preview|rendered|thumbnail)([-_].*)?", re.IGNORECASE)
-"""Keys of assets that are made to be looked at, whatever their roles say."""
-
-SHOWN = {"thumbnail", "overview", "visual"}
-"""Roles of such assets."""
-
-
-def pictures(assets: Mapping[str, Json]) -> set[str]:
-    """Keys of rasters that are made to be looked at, not measured, by their roles or their keys.
-
-    Some catalogues call such a picture data (Planetary Computer, Earth Search). One that is called so
-    and is all there is counts as data: aerial pictures have no other bands.
-
-    Args:
-        assets: the item's rasters by key.
-    """
-    shown = {key for key, asset in assets.items() if SHOWN & set(asset.get("roles") or [])}
-    left = set(assets) - shown
-    named = {key for key in left if PICTURES.fullmatch(key)}
-    return shown | (named if named < left else set())
-
-
-def stated_bands(asset: Mapping[str, Any]) -> list[Json]:
-    """What an asset states of each of its bands, in the words of any version of STAC."""
-    described = asset.get("bands") or asset.get("eo:bands") or []
-    return [
-        {**(extra or {}), **(band or {})}
-        for band, extra in zip_longest(described, asset.get("raster:bands") or [])
-    ]
-
-
-def time_of(item: Json) -> datetime | None:
-    """The time that an item states: its own, else start or end of its range; None: it states none.
-
-    Raises:
-        Fault: `stac_invalid:datetime`: it is not ISO 8601.
-    """
-    fields = ("datetime", "start_datetime", "end_datetime")
-    text = next((text for name in fields if (text := item["properties"].get(name))), None)
-    try:
-        return parse_time(str(text)) if text else None
-    except ValueError as error:
-        raise Fault("stac_invalid:datetime", f"{item['id']}: {error}") from error

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from pystac import Link
 from pystac_client.stac_api_io import StacApiIO
 
-from catalogs.sources.stac_files import Json
+from catalogs.sources.stac_fields import Json
 from schemas.chance import digest
 from schemas.errors import SourceError
 

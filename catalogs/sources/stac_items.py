@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from catalogs.sources.area import Area
-from catalogs.sources.stac_files import Json, pictures, stated_bands, time_of, usable_assets
+from catalogs.sources.stac_fields import Json, pictures, stated_bands, time_of, usable_assets
 from schemas.collections import COLLECTIONS
 from schemas.errors import Fault
 from schemas.geo import mended

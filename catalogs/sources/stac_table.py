@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 
 from catalogs.sources.area import Area
 from catalogs.sources.harvest import Harvest, Wanted, harvest
-from catalogs.sources.stac_files import Json, Lost
+from catalogs.sources.stac_fields import Json, Lost
 from schemas.errors import SourceError
 from schemas.windows import Bounds
 

@@ -9,7 +9,7 @@ import yaml
 
 from catalogs.sources.area import Area
 from catalogs.sources.harvest import Harvest, Wanted, harvest
-from catalogs.sources.stac_files import Lost
+from catalogs.sources.stac_fields import Lost
 from schemas.scenes import Scene
 from stub_api import Json
 

@@ -10,7 +10,7 @@ from catalogs.sources.area import Area
 from catalogs.sources.harvest import Harvest
 from catalogs.sources.stac_api import api_of
 from catalogs.sources.stac_asker import matched
-from catalogs.sources.stac_files import Lost
+from catalogs.sources.stac_fields import Lost
 from recorded import MIXED, cassette, gathered, read
 from schemas.collections import COLLECTIONS, PRESETS, provider_of
 from schemas.licences import licence

@@ -157,6 +157,8 @@ def test_across_180_degrees() -> None:
         (lambda i: i.pop("assets"), "stac_invalid:assets"),
         (lambda i: i.update(properties=None), "stac_invalid:properties"),
         (lambda i: i.pop("properties"), "stac_invalid:properties"),
+        (lambda i: i["assets"]["B04"].update({"eo:bands": ["B04"]}), "stac_invalid"),
+        (lambda i: i["assets"]["B04"].update(bands=7), "stac_invalid"),
         (lambda i: i["assets"]["B04"].update(href="file:///etc/passwd"), "blocked_href"),
         (lambda i: i["assets"]["B04"].update(href="/etc/passwd"), "blocked_href"),
         (lambda i: i["assets"]["B04"].update(href="/vsicurl/http://h/x.tif"), "blocked_href"),
