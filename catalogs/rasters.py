@@ -4,12 +4,9 @@ import logging
 import os
 import threading
 import warnings
-from collections import OrderedDict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +14,6 @@ from catalogs.sources.remote import FAULTS, ahead, opened
 from schemas.errors import Fault
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import rasterio
     from rasterio.io import DatasetReader
 
@@ -144,13 +140,13 @@ def _listen() -> None:
     logging.getLogger("rasterio").addHandler(_Spoilt(logging.WARNING))
 
 
-class _Noted(threading.local):
+class Noted(threading.local):
     """The latest complaint of a decoder in this thread."""
 
     text = ""
 
 
-_NOTED = _Noted()
+NOTED = Noted()
 
 
 class _Spoilt(logging.Handler):
@@ -160,32 +156,11 @@ class _Spoilt(logging.Handler):
         """Keep the text of such a warning."""
         text = record.getMessage()
         if "JPEGLib:" in text or "libjpeg:" in text:
-            _NOTED.text = text.split(":", 1)[-1]
-
-
-def masks_of(dataset: "DatasetReader") -> tuple[int, bool]:
-    """The 1-based number of a file's alpha band (0: none), and whether it has a mask of its own.
-
-    A mask lies inside a GeoTIFF or beside it (`.msk`); one that GDAL derives from nodata or alpha
-    is not counted.
-    """
-    kinds = [kind.name for kind in dataset.colorinterp]
-    flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
-    derived = {"all_valid", "nodata", "alpha"}
-    alpha = kinds.index("alpha") + 1 if "alpha" in kinds else 0
-    return alpha, any(not band & derived for band in flags)
+            NOTED.text = text.split(":", 1)[-1]
 
 
 def _itemsize(dtype: str) -> int:
     return np.dtype(dtype).itemsize if dtype != "complex_int16" else 4
-
-
-def _tile(dataset: Any, index: int, right: int, down: int) -> tuple[int, int] | None:
-    """Bytes [start, stop) of a tile; None where it is empty or beyond the image."""
-    at = f"{right}_{down}"
-    start = dataset.get_tag_item(f"BLOCK_OFFSET_{at}", "TIFF", bidx=index)
-    size = dataset.get_tag_item(f"BLOCK_SIZE_{at}", "TIFF", bidx=index)
-    return (int(start), int(start) + int(size)) if start and size else None
 
 
 def session() -> "rasterio.Env":
@@ -194,160 +169,3 @@ def session() -> "rasterio.Env":
     import rasterio
 
     return rasterio.Env()
-
-
-class Shelf(threading.local):
-    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared."""
-
-    def __init__(self, size: int = 32) -> None:
-        self.size = size
-        self.open: OrderedDict[str, DatasetReader] = OrderedDict()
-        self.masks: dict[str, tuple[int, bool]] = {}
-        self.grids: dict[str, tuple[float, ...]] = {}
-        self.places: dict[tuple[str, int], dict[tuple[int, int], tuple[int, int] | None]] = {}
-
-    def get(self, href: str) -> "DatasetReader":
-        """The dataset of `href`, opened at most once while it stays on the shelf."""
-        dataset = self.open.get(href)
-        if dataset is None:
-            dataset = self.open[href] = open_raster(href)
-            if len(self.open) > self.size:
-                self.drop(next(iter(self.open)))
-        self.open.move_to_end(href)
-        return dataset
-
-    def grid(self, href: str) -> tuple[float, ...]:
-        """(width, height, six numbers of the affine) of a file."""
-        dataset = self.get(href)
-        if href not in self.grids:
-            t = dataset.transform
-            self.grids[href] = (dataset.width, dataset.height, t.a, t.b, t.c, t.d, t.e, t.f)
-        return self.grids[href]
-
-    def tiles(self, href: str, index: int, box: tuple[int, int, int, int]) -> list[tuple[int, int]]:
-        """Bytes [start, stop) of the TIFF tiles that a window of a band lies in; none if unknown.
-
-        Args:
-            index: 1-based band number.
-            box: (column, row, width, height) of the window.
-        """
-        dataset = self.get(href)
-        if dataset.driver != "GTiff":
-            return []
-        high, wide = dataset.block_shapes[index - 1]
-        col, row, width, height = box
-        key = (href, index)
-        known = self.places.setdefault(key, {})
-        found = []
-        for down in range(row // high, (row + height - 1) // high + 1):
-            for right in range(col // wide, (col + width - 1) // wide + 1):
-                if (right, down) not in known:
-                    known[right, down] = _tile(dataset, index, right, down)
-                if (place := known[right, down]) is not None:
-                    found.append(place)
-        return found
-
-    def read(
-        self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
-    ) -> None:
-        """Read the window at (col, row) of 1-based bands into arrays of one shape and dtype.
-
-        Raises:
-            Fault: `raster_unreadable`.
-        """
-        from rasterio.windows import Window
-
-        height, width = out[0].shape
-        box = Window(col, row, width, height)
-        with self._reading(href) as dataset:
-            if len(indexes) == 1:
-                dataset.read(indexes[0], window=box, out=out[0])
-                return
-            found = dataset.read(indexes, window=box)
-        for target, band in zip(out, found, strict=True):
-            target[...] = band
-
-    @contextmanager
-    def _reading(self, href: str) -> "Iterator[DatasetReader]":
-        """The dataset, for one read.
-
-        Raises:
-            Fault: `raster_unreadable`, also where a decoder went on with spoilt data. The dataset is
-                then closed, so that nothing of it is answered from decoded tiles.
-        """
-        from rasterio.errors import RasterioError
-
-        dataset = self.get(href)
-        _NOTED.text = ""
-        try:
-            yield dataset
-        except RasterioError as error:
-            raise unreadable(href, error) from error
-        finally:
-            if _NOTED.text:
-                self.drop(href)
-        if is_remote(href) and (fault := FAULTS.take(href)):
-            raise fault
-        if _NOTED.text:
-            raise Fault("raster_unreadable", f"{href}: {_NOTED.text.strip()}", retryable=True)
-
-    def drop(self, href: str) -> None:
-        """Close a file and forget what was decoded of it."""
-        self.masks.pop(href, None)
-        self.grids.pop(href, None)
-        for key in [key for key in self.places if key[0] == href]:
-            del self.places[key]
-        dataset = self.open.pop(href, None)
-        if dataset is not None:
-            dataset.close()
-
-    def mask(
-        self,
-        href: str,
-        colours: Collection[int],
-        box: tuple[int, int, int, int] | None = None,
-        shape: tuple[int, int] | None = None,
-    ) -> "npt.NDArray[np.bool_] | None":
-        """Where a file's mask and alpha band say "valid", (y, x); None where it has neither.
-
-        Args:
-            colours: 1-based numbers of bands that hold pixels whatever colour the file gives them.
-            box: (column, row, width, height) of the window; the whole file when None.
-            shape: (y, x) to decimate to.
-
-        Raises:
-            Fault: `raster_unreadable`.
-        """
-        from rasterio.windows import Window
-
-        if href not in self.masks:
-            self.masks[href] = masks_of(self.get(href))
-        alpha, own = self.masks[href]
-        how = {"window": Window(*box) if box else None, "out_shape": shape}
-        parts = []
-        if own or (alpha and alpha not in colours):
-            with self._reading(href) as dataset:
-                if own:
-                    parts.append(dataset.read_masks(1, **how) > 0)
-                if alpha and alpha not in colours:
-                    parts.append(dataset.read(alpha, **how) > 0)
-        return np.logical_and.reduce(parts) if parts else None
-
-    def thumbnail(self, href: str, index: int, side: int = 512) -> "npt.NDArray[Any]":
-        """A decimated band, at most `side` pixels a side.
-
-        Raises:
-            Fault: `raster_unreadable`.
-        """
-        with self._reading(href) as dataset:
-            step = max(1, -(-max(dataset.width, dataset.height) // side))
-            shape = (max(1, dataset.height // step), max(1, dataset.width // step))
-            return np.asarray(dataset.read(index, out_shape=shape))
-
-    def clear(self) -> None:
-        """Close everything this thread holds."""
-        while self.open:
-            self.drop(next(iter(self.open)))
-
-
-SHELF = Shelf()

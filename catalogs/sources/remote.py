@@ -10,11 +10,12 @@ import os
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from functools import cache
+from concurrent.futures import wait
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Protocol
 
+from catalogs.sources.errands import Errand, Errands
 from schemas.errors import Fault
 
 HEADER = 1 << 16
@@ -50,20 +51,13 @@ class Fetch(Protocol):
 
 @dataclass(eq=False)
 class Chunk:
-    """A range of a file: its bytes, now or soon, and how many of them are yet to be read.
-
-    Attributes:
-        held: whether it counts against the budget.
-        taken: whether somebody is fetching it, or has.
-    """
+    """A range of a file: the errand for its bytes, and how many of them are yet to be read."""
 
     url: str
     start: int
     stop: int
     needed: int
-    held: bool = False
-    taken: bool = False
-    data: Future[bytes] = field(default_factory=Future)
+    errand: Errand[bytes]
 
 
 @cache
@@ -113,7 +107,8 @@ def coalesced(
 class Remote:
     """What is known of one file: its size, its first bytes, and the chunks under way."""
 
-    def __init__(self, size: int, header: bytes) -> None:
+    def __init__(self, url: str, fetch: Fetch, size: int, header: bytes) -> None:
+        self.url, self.fetch = url, fetch
         self.size, self.header = size, header
         self.starts: list[int] = []
         self.chunks: dict[int, Chunk] = {}
@@ -129,21 +124,26 @@ class Remote:
         self.chunks[chunk.start] = chunk
         return True
 
-    def missing(self, url: str, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
+    def missing(self, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
         """Chunks, announced here, for the ranges that nobody has asked for yet.
 
         Where a joint request would run across another's chunk, ranges are asked for one by one.
         """
         fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
         for start, stop, asked in coalesced(fresh):
-            chunk = Chunk(url, start, stop, asked)
+            chunk = self.chunk(start, stop, asked)
             if self.add(chunk):
                 yield chunk
                 continue
             for span in sorted({s for s in fresh if start <= s[0] < stop}):
-                alone = Chunk(url, *span, span[1] - span[0])
+                alone = self.chunk(*span, span[1] - span[0])
                 if self.add(alone):
                     yield alone
+
+    def chunk(self, start: int, stop: int, needed: int) -> Chunk:
+        """A chunk that nobody knows of yet."""
+        errand = Errand(stop - start, partial(self.fetch.get_range, self.url, start, stop))
+        return Chunk(self.url, start, stop, needed, errand)
 
     def find(self, start: int, stop: int) -> Chunk | None:
         """The chunk that holds [start, stop)."""
@@ -162,13 +162,11 @@ class Ahead:
     """Files at URLs, shared by all threads of a process. Chunks come in the order they are wanted."""
 
     def __init__(self, fetch: Fetch, budget: int = BUDGET, connections: int = CONNECTIONS) -> None:
-        self.fetch, self.budget = fetch, budget
+        self.fetch = fetch
         self.remotes: dict[str, Remote] = {}
-        self.held = 0
-        self.lock = threading.Condition()
+        self.lock = threading.Lock()
         self.opening: dict[str, threading.Lock] = {}
-        self.order = ThreadPoolExecutor(1, "ranges")
-        self.pool = ThreadPoolExecutor(connections, "fetch")
+        self.errands: Errands[bytes] = Errands("fetch", budget, connections)
 
     def remote(self, url: str) -> Remote:
         """A file, its first bytes fetched once.
@@ -184,14 +182,14 @@ class Ahead:
                 found = self.remotes.get(url)
                 if found is None:
                     header, size = self.fetch.opening(url, HEADER)
-                    found = self.remotes[url] = Remote(size, header)
+                    found = self.remotes[url] = Remote(url, self.fetch, size, header)
         return found
 
     def prepare(self, urls: Iterable[str]) -> None:
         """Open files together, rather than one after the other; a fault waits for the read."""
         missing = [url for url in urls if url not in self.remotes]
         if len(missing) > 1:
-            wait([self.pool.submit(self.remote, url) for url in missing])
+            wait(self.errands.run_together(partial(self.remote, url) for url in missing))
 
     def want(self, ranges: Iterable[tuple[str, int, int]]) -> list[Chunk]:
         """Begin to fetch byte ranges [start, stop) of files, given in the order of need.
@@ -208,21 +206,17 @@ class Ahead:
         for url, spans in by_file.items():
             remote = self.remote(url)
             with self.lock:
-                for chunk in remote.missing(url, spans):
+                for chunk in remote.missing(spans):
                     first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
                     placed.append((first, chunk))
         chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
-        self.order.submit(self._feed, chunks)
+        self.errands.send(chunk.errand for chunk in chunks)
         return chunks
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
         """Let go of what has not been read."""
         for chunk in chunks:
-            with self.lock:
-                if not chunk.taken:
-                    chunk.taken = True
-                    chunk.data.set_result(b"")
-            self._spent(chunk)
+            self._drop(chunk)
 
     def read(self, url: str, start: int, stop: int) -> bytes:
         """The bytes [start, stop) of a file: fetched ahead, or now.
@@ -236,18 +230,13 @@ class Ahead:
             return remote.header[start:stop]
         with self.lock:
             chunk = remote.find(start, stop)
-            mine = chunk is not None and not chunk.taken
-            if chunk is not None and mine:
-                chunk.taken = True
         if chunk is None:
             return self.fetch.get_range(url, start, stop)
-        if mine:  # it is wanted before its turn has come
-            self._fetch(chunk)
-        data = chunk.data.result()[start - chunk.start : stop - chunk.start]
+        data = self.errands.result(chunk.errand)[start - chunk.start : stop - chunk.start]
         with self.lock:
             chunk.needed -= stop - start
         if chunk.needed <= 0:
-            self._spent(chunk)
+            self._drop(chunk)
         return data
 
     def knows(self, url: str, start: int, stop: int) -> bool:
@@ -262,34 +251,12 @@ class Ahead:
 
     def close(self) -> None:
         """Stop fetching."""
-        self.order.shutdown(cancel_futures=True)
-        self.pool.shutdown(cancel_futures=True)
+        self.errands.close()
 
-    def _feed(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
-            length = chunk.stop - chunk.start
-            with self.lock:
-                while not chunk.taken and self.held and self.held + length > self.budget:
-                    self.lock.wait()
-                if chunk.taken:
-                    continue
-                chunk.taken = chunk.held = True
-                self.held += length
-            self.pool.submit(self._fetch, chunk)
-
-    def _fetch(self, chunk: Chunk) -> None:
-        try:
-            chunk.data.set_result(self.fetch.get_range(chunk.url, chunk.start, chunk.stop))
-        except BaseException as error:
-            chunk.data.set_exception(error)
-
-    def _spent(self, chunk: Chunk) -> None:
+    def _drop(self, chunk: Chunk) -> None:
         with self.lock:
             self.remotes[chunk.url].drop(chunk)
-            if chunk.held:
-                chunk.held = False
-                self.held -= chunk.stop - chunk.start
-            self.lock.notify_all()
+        self.errands.let_go(chunk.errand)
 
 
 class Faults(threading.local):

@@ -5,7 +5,6 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from catalogs.rasters import is_remote, session
-from catalogs.sources.remote import Chunk, ahead
+from catalogs.rasters import session
+from catalogs.readers import is_far
+from catalogs.sources.share import share_among
 from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
-from schemas.errors import BudgetError
+from schemas.errors import BudgetError, SourceError
 from schemas.scenes import Scene
 from transforms.commits import Commit, committed
 from transforms.fetching import fetch_ahead
@@ -39,6 +39,7 @@ def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
 
     Raises:
         BudgetError: more samples failed than the budget allows; the work is kept.
+        SourceError: nothing can be read from a source any more; the work is kept.
     """
     names = [entry["id"] for entry in listed]
     done = {name for name in names if _record(job, name)}
@@ -46,8 +47,12 @@ def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     total = sum(entry["rows"] for entry in listed)
     allowed = job.budget * total
     if tally(job, names)["failed"] <= allowed:
-        with suppress(OverBudget):  # said below, over all runs and with its reasons
+        try:
             run("make", [tuple(todo)] if todo else [], Make(job, allowed))
+        except OverBudget:
+            pass  # said below, over all runs and with its reasons
+        except SourceError as error:
+            raise SourceError(f"{error}; what is made is kept, run again to go on") from error
     counts = tally(job, names)
     if counts["failed"] > allowed:
         raise BudgetError(
@@ -133,6 +138,7 @@ class Make:
         Raises:
             OverBudget: as soon as this run alone exceeds the budget.
         """
+        share_among(self.job.slice[1])
         tally = Tally(self.allowed)
         count = min(self.job.workers, len(names))
         many = count > 1 and len(names) >= self.job.solo and possible(self.job)
@@ -168,12 +174,16 @@ class Make:
         with session():
             state = State(self.job)
             coming = take()
-            while (name := coming) is not None:
-                state.expect(name)
-                if state.remote and (coming := take()) is not None:
-                    state.expect(coming)
-                make_named(name, state, tally.close)
-                coming = coming if state.remote else take()
+            try:
+                while (name := coming) is not None:
+                    state.expect(name)
+                    if state.remote and (coming := take()) is not None:
+                        state.expect(coming)
+                    make_named(name, state, tally.close)
+                    coming = coming if state.remote else take()
+            finally:
+                for name in list(state.expected):
+                    state.finished(name)
 
     def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
         """Have a process of its own make them."""
@@ -197,7 +207,7 @@ class State:
         self.context = job.context()
         self.scenes = scenes_of(job.planned / "scenes.jsonl")
         self.remote = any_remote(self.scenes)
-        self.expected: dict[str, list[Chunk]] = {}
+        self.expected: dict[str, list[Callable[[], None]]] = {}
 
     def windows(self, name: str) -> Path:
         """The planned windows of a block."""
@@ -211,13 +221,13 @@ class State:
 
     def finished(self, name: str) -> None:
         """Let go of what was fetched and not read."""
-        if chunks := self.expected.pop(name, []):
-            ahead().forget(chunks)
+        for let_go in self.expected.pop(name, []):
+            let_go()
 
 
 def any_remote(scenes: Mapping[str, Scene]) -> bool:
     """Whether any scene is read over the network."""
-    return any(is_remote(band.href) for scene in scenes.values() for band in scene.bands)
+    return any(is_far(band) for scene in scenes.values() for band in scene.bands)
 
 
 def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], object]) -> None:

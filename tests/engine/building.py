@@ -13,7 +13,7 @@ from typing import Any
 import pipelines.acts.plan as plan_act
 import pipelines.commands.build as command
 import pipelines.job as jobs
-from catalogs.rasters import SHELF
+from catalogs.shelf import SHELF
 from small_world import World
 
 ROOT = Path(__file__).resolve().parents[2]

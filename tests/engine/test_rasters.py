@@ -18,7 +18,8 @@ from affine import Affine
 import building
 import small_world
 from building import arguments, main, release, work
-from catalogs.rasters import READ_LIMIT, SHELF, open_raster
+from catalogs.rasters import READ_LIMIT, open_raster
+from catalogs.shelf import SHELF
 from catalogs.sources.headers import describe
 from schemas.errors import Fault
 from schemas.windows import Window

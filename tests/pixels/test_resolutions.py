@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
+from catalogs.sources.terms import Override
 from pixel_world import DATA, band, chip, cut, grid, scene, write
 from schemas.errors import Fault, Reject
 from schemas.samples import Sample

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from catalogs.sources import remote
 from catalogs.sources.remote import HEADER, Ahead, Chunk, File, coalesced
 from schemas.errors import Fault
+from schemas.scenes import Part
 
 URL = "https://example.org/a.tif"
 SPANS = st.lists(
@@ -85,7 +87,7 @@ def test_reads_are_the_files_bytes(
     for start, stop in [*wanted, *reads]:
         assert ahead.read(URL, start, stop) == memory.files["a"][start:stop]
     ahead.forget(chunks)
-    assert ahead.held == 0 and not ahead.remotes[URL].chunks
+    assert ahead.errands.held == 0 and not ahead.remotes[URL].chunks
     ahead.close()
 
 
@@ -96,7 +98,10 @@ def test_the_order_of_need_is_the_order_of_asking() -> None:
     other = "https://example.org/b.tif"
     wanted = [(URL, far, far + 9), (other, near, near + 9), (URL, near, near + 9)]
     for chunk in ahead.want(wanted):
-        assert chunk.data.result(20) == memory.files[Path(chunk.url).stem][chunk.start : chunk.stop]
+        assert (
+            chunk.errand.found.result(20)
+            == memory.files[Path(chunk.url).stem][chunk.start : chunk.stop]
+        )
     asked = [span for span in memory.asked if span[1] - span[0] == 9]
     assert asked == [(far, far + 9), (near, near + 9), (near, near + 9)]
     ahead.close()
@@ -109,10 +114,10 @@ def test_memory_is_bounded_and_a_reader_never_waits_for_room() -> None:
     chunks = ahead.want((URL, *span) for span in spans)
     last = spans[-1]  # its turn has not come: there is room for two only
     assert ahead.read(URL, *last) == memory.files["a"][slice(*last)]
-    assert ahead.held <= 2 << 20
+    assert ahead.errands.held <= 2 << 20
     for span in spans[:-1]:
         assert ahead.read(URL, *span) == memory.files["a"][slice(*span)]
-    assert ahead.held == 0
+    assert ahead.errands.held == 0
     ahead.forget(chunks)
     ahead.close()
 
@@ -166,8 +171,8 @@ def test_forgetting_lets_go_of_all() -> None:
     ahead = Ahead(memory, budget=1 << 20, connections=2)
     chunks = ahead.want((URL, at << 18, (at << 18) + 1000) for at in range(1, 15))
     ahead.forget(chunks)
-    assert ahead.held == 0 and not ahead.remotes[URL].chunks
-    assert all(isinstance(chunk, Chunk) and chunk.taken for chunk in chunks)
+    assert ahead.errands.held == 0 and not ahead.remotes[URL].chunks
+    assert all(isinstance(chunk, Chunk) and chunk.errand.taken for chunk in chunks)
     ahead.close()
 
 
@@ -194,7 +199,9 @@ def cog(path: Path, **more: Any) -> bytes:
 
 
 def test_a_remote_raster_is_the_local_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalogs.rasters import SHELF, open_raster
+    from catalogs.rasters import open_raster
+    from catalogs.shelf import SHELF
+    from catalogs.sources.headers import describe
 
     data = cog(tmp_path / "a.tif")
     with served(monkeypatch, a=data) as memory, rasterio.open(tmp_path / "a.tif") as local:
@@ -204,9 +211,11 @@ def test_a_remote_raster_is_the_local_one(tmp_path: Path, monkeypatch: pytest.Mo
         assert not any(stop > len(data) for _, stop in memory.asked)
         memory.broken = True
         SHELF.clear()
+        scene = describe(tmp_path / "a.tif")
+        band = replace(scene.bands[0], href=URL)
         out = [np.empty((64, 64), "uint16")]
         with pytest.raises(Fault) as caught:
-            SHELF.read(URL, [1], 500, 500, out)
+            SHELF.read(Part((band,), scene, (500, 500, 64, 64)), out)
         assert (caught.value.code, caught.value.retryable) == ("http_503", True)
         SHELF.clear()
 
@@ -239,5 +248,5 @@ def test_what_two_blocks_want_is_fetched_once_and_nothing_else_is_lost() -> None
     assert len(asked) == len(first) + len(second) < 10, "no tile is fetched by itself"
     assert sum(b - a for a, b in asked) < 1.4 * 29 * 200_000
     ahead.forget([*first, *second])
-    assert ahead.held == 0
+    assert ahead.errands.held == 0
     ahead.close()

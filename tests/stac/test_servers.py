@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from catalogs.sources.area import Area
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.terms import Override
 from catalogs.world import World, ensure
 from stub_api import Json, collection, s2
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
-from schemas.scenes import Scene
+from schemas.scenes import Part, Scene
 from transforms.context import Context
 from transforms.imagery.choice import (
     best_per_year,
@@ -17,7 +17,7 @@ from transforms.imagery.choice import (
     usable,
 )
 from transforms.imagery.masks import mask_band, read_mask
-from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
+from transforms.imagery.missing import nodata_of, valid_pixels
 from transforms.imagery.pixels import parts, read_pixels, read_window
 from transforms.imagery.place import chip_window
 from transforms.imagery.radiometry import display_of, remove_offset
@@ -36,7 +36,7 @@ from transforms.resampling import REACH
 
 __all__ = [
     "Find", "Read", "best_per_year", "choose_bands", "display_of", "mask_band", "nodata_of",
-    "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "unmasked", "valid_pixels",
+    "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "valid_pixels",
 ]  # fmt: skip
 
 
@@ -218,8 +218,8 @@ class Read:
             "resampled": "string",
         }
 
-    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
-        """(href, 1-based band, (column, row, width, height)) of what a sample will be read from.
+    def parts(self, sample: Sample) -> Iterator[Part]:
+        """What a sample will be read from, in the order of reading.
 
         Raises:
             Fault, Reject: as the read itself.

@@ -1,9 +1,8 @@
-"""Where the pixels of a file lie, once file, catalogue and scene agree."""
+"""Where the pixels of a band lie, once source, catalogue and scene agree."""
 
 from dataclasses import replace
-from functools import lru_cache
 
-from catalogs.rasters import SHELF
+from catalogs.readers import reader_of
 from schemas.errors import Fault
 from schemas.scenes import Band, Scene
 from schemas.windows import Grid
@@ -17,8 +16,8 @@ def aligned(own: Grid, chip: Grid) -> bool:
     return None not in map(whole, offset(own, chip))
 
 
-def own_grid(href: str, scene: Scene, band: Band) -> Grid:
-    """The grid of a file, once it agrees with the catalogue and with the scene's grid.
+def own_grid(scene: Scene, band: Band) -> Grid:
+    """The grid on which a band is stored, once its source agrees with the catalogue and the scene's grid.
 
     A band of another pixel size must nest with the scene's grid, unless the catalogue places it
     elsewhere itself (the 15 m band of Landsat lies between the 30 m ones).
@@ -26,7 +25,8 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     Raises:
         Fault: `band_mismatch`, `misaligned`.
     """
-    found = SHELF.grid(href)
+    reader = reader_of(band)
+    found = reader.place(band, scene)
     home = (scene.grid.width, scene.grid.height, *scene.grid.transform)
     if found == home and band.place in ((), home):
         return scene.grid
@@ -35,7 +35,7 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     own = Grid(scene.grid.crs, (a, b, c, d, e, f), int(width), int(height))
     alike = same_size(own, scene.grid) or (own.width, own.height) == home[:2]
     stated: tuple[float, ...] = band.place or (home if alike else ())
-    if not alike and not _in_crs(href, scene.grid.crs):
+    if not alike and not reader.in_crs(band, scene.grid.crs):
         raise Fault("band_mismatch", f"{scene.id}: {band.name} is not in {scene.grid.crs}")
     if not stated:
         coarse, fine = sorted((own, scene.grid), key=lambda grid: -abs(grid.transform[0]))
@@ -63,12 +63,3 @@ def _coincide(own: Grid, affine: tuple[float, ...]) -> bool:
     last = max(abs(x - y) for x, y in zip(said.bounds(), own.bounds(), strict=True))
     side = abs(own.transform[0])
     return not own.rotated and first <= TOLERANCE * side and last <= 10 * TOLERANCE * side
-
-
-@lru_cache(maxsize=4096)
-def _in_crs(href: str, crs: str) -> bool:
-    """Whether a file is in a CRS, as far as it states one."""
-    from rasterio.crs import CRS
-
-    found = SHELF.get(href).crs
-    return found is None or found == CRS.from_user_input(crs)
