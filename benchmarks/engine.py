@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from benchmarks import contender
 from benchmarks.family import Family
 from benchmarks.stack import CHIP, EPSG, sample
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
+from catalogs.sources.terms import Override
 from pipelines.acts.crew import warm
 from pipelines.acts.make import make
 from pipelines.acts.plan import plan

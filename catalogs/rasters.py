@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalogs.sources.chunks import Remote
+from catalogs.sources.net.redact import bare, scrub
 from catalogs.sources.remote import FAULTS, ahead, opened
 from schemas.errors import Fault
 
@@ -76,21 +77,23 @@ def driver_of(href: str, remote: Remote | None = None) -> str:
         or href.startswith("/vsi")
         or (":" in href and href.split(":", 1)[0].isupper())
     ):
-        raise Fault("driver_not_allowed", f"{href}: only plain raster files are opened")
+        raise Fault("driver_not_allowed", f"{said(href)}: only plain raster files are opened")
     else:
         try:
             with Path(href).open("rb") as stream:
                 head = stream.read(64)
         except OSError as error:
-            raise Fault("raster_missing", f"{href}: {error.strerror}", retryable=True) from error
+            raise Fault(
+                "raster_missing", f"{said(href)}: {error.strerror}", retryable=True
+            ) from error
     for magic, driver in MAGIC.items():
         if head.startswith(magic):
             return driver
     if head.lstrip()[:1] == b"<":
         raise Fault(
-            "driver_not_allowed", f"{href}: is XML (a VRT or service description), not pixels"
+            "driver_not_allowed", f"{said(href)}: is XML (a VRT or service description), not pixels"
         )
-    raise Fault("not_a_raster", f"{href}: not a GeoTIFF, JPEG 2000, PNG or JPEG file")
+    raise Fault("not_a_raster", f"{said(href)}: not a GeoTIFF, JPEG 2000, PNG or JPEG file")
 
 
 def remote_of(href: str) -> Remote | None:
@@ -130,9 +133,14 @@ def open_raster(href: str, remote: Remote | None = None) -> "DatasetReader":
         dataset.close()
         raise Fault(
             "too_large",
-            f"{href}: declares {declared / 1e9:,.1f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
+            f"{said(href)}: declares {declared / 1e9:,.1f} GB of pixels in a file of {stored / 1e6:,.1f} MB",
         )
     return dataset
+
+
+def said(href: str) -> str:
+    """A location as a message may show it: what signs it may be part of a URL."""
+    return bare(href) if is_remote(href) else href
 
 
 def is_remote(href: str) -> bool:
@@ -144,7 +152,7 @@ def unreadable(href: str, error: Exception) -> Fault:
     """Why a raster could not be read: the network's reason where there is one, else GDAL's."""
     cause = error.__cause__ or error
     found = FAULTS.take(href) if is_remote(href) else None
-    return found or Fault("raster_unreadable", f"{href}: {cause}", retryable=True)
+    return found or Fault("raster_unreadable", f"{said(href)}: {scrub(str(cause))}", retryable=True)
 
 
 @cache

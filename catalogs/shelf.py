@@ -1,71 +1,43 @@
-"""Rasters that a thread holds open, what is known of each, and which versions were read of late."""
+"""Files as a reader of pixels: datasets that stay open, which versions were read, the bytes of tiles."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catalogs.rasters import NOTED, is_remote, open_raster, remote_of, unreadable
-from catalogs.sources.chunks import Remote
+from catalogs.held import Held, masks_of, opened, same_file, tile_of
+from catalogs.rasters import NOTED, is_remote, said, unreadable
 from catalogs.sources.net.outcomes import CHANGED
-from catalogs.sources.net.redact import bare
-from catalogs.sources.remote import FAULTS
+from catalogs.sources.remote import FAULTS, ahead
 from schemas.errors import Fault
+from schemas.scenes import Band, Box, Part, Scene
 from schemas.sources import Version
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from rasterio.io import DatasetReader
 
+MOST_HEADERS = 400
+"""Files whose headers are fetched together, at most; those of later samples follow one by one."""
 
-@dataclass(slots=True)
-class Held:
-    """An open raster, and what has been asked of it.
+SIDE = 512
+"""Pixels along the longer side of a thumbnail, at most."""
 
-    Attributes:
-        dataset: open for reading.
-        remote: the version of a remote file that its bytes are of, None of one on disk.
-        size: bytes of its file.
-        grid: (width, height, six numbers of the affine).
-        mask: 1-based number of its alpha band (0: none), and whether it has a mask of its own; None
-            until asked for.
-        tiles: by band, bytes [start, stop) of the TIFF tiles at (column, row).
-    """
-
-    dataset: "DatasetReader"
-    remote: Remote | None
-    size: int
-    grid: tuple[float, ...]
-    mask: tuple[int, bool] | None = None
-    tiles: dict[int, dict[tuple[int, int], tuple[int, int] | None]] = field(default_factory=dict)
-
-
-def opened(href: str) -> Held:
-    """A raster opened.
-
-    Raises:
-        Fault: as `open_raster`.
-    """
-    remote = remote_of(href)
-    dataset = open_raster(href, remote)
-    size = Path(href).stat().st_size if remote is None else remote.size
-    t = dataset.transform
-    grid = (dataset.width, dataset.height, t.a, t.b, t.c, t.d, t.e, t.f)
-    return Held(dataset, remote, size, grid)
+FILES = 256
+"""Datasets that a thread keeps open: a dozen dates of a dozen bands, and what lies beside them."""
 
 
 class Shelf(threading.local):
     """Open rasters of one thread, the most recently used ones kept. Never pickled, never shared.
 
-    Between two calls of `begin`, a remote file is read in one version only.
+    It is a `catalogs.readers.Reader`. Between two calls of `begin`, a remote file is read in one
+    version only.
     """
 
-    def __init__(self, size: int = 32) -> None:
+    def __init__(self, size: int = FILES) -> None:
         self.size = size
         self.open: OrderedDict[str, Held] = OrderedDict()
         self.seen: dict[str, Version] = {}
@@ -93,85 +65,87 @@ class Shelf(threading.local):
             version = found.remote.version
             before = self.seen.setdefault(href, version)
             if before is not version and not before.agrees(version):
-                raise CHANGED.fault(bare(href))
+                raise CHANGED.fault(said(href))
         return found
 
-    def get(self, href: str) -> "DatasetReader":
-        """The dataset of a raster. Raises as `held`."""
-        return self.held(href).dataset
+    def dtype(self, band: Band) -> "np.dtype[Any]":
+        """As `Reader`."""
+        kind: np.dtype[Any] = np.dtype(self.held(band.href).dataset.dtypes[band.index - 1])
+        return kind
 
-    def version(self, href: str) -> Version | None:
-        """The version of a remote file that is read, None of a file on disk. Raises as `held`."""
-        remote = self.held(href).remote
-        return None if remote is None else remote.version
+    def nodata(self, band: Band) -> float | None:
+        """As `Reader`."""
+        found = self.held(band.href).dataset.nodatavals[band.index - 1]
+        return None if found is None else float(found)
 
-    def tiles(self, href: str, index: int, box: tuple[int, int, int, int]) -> list[tuple[int, int]]:
-        """Bytes [start, stop) of the TIFF tiles that a window of a band lies in; none if unknown.
-
-        Args:
-            index: 1-based band number.
-            box: (column, row, width, height) of the window.
-        """
-        held = self.held(href)
-        if held.dataset.driver != "GTiff":
-            return []
-        high, wide = held.dataset.block_shapes[index - 1]
-        col, row, width, height = box
-        known = held.tiles.setdefault(index, {})
-        found = []
-        for down in range(row // high, (row + height - 1) // high + 1):
-            for right in range(col // wide, (col + width - 1) // wide + 1):
-                if (right, down) not in known:
-                    known[right, down] = _tile(held.dataset, index, right, down)
-                if (place := known[right, down]) is not None:
-                    found.append(place)
-        return found
-
-    def read(
-        self, href: str, indexes: list[int], col: int, row: int, out: "list[npt.NDArray[Any]]"
-    ) -> None:
-        """Read the window at (col, row) of 1-based bands into arrays of one shape and dtype.
+    def place(self, band: Band, scene: Scene) -> tuple[float, ...]:
+        """As `Reader`.
 
         Raises:
-            Fault: `raster_unreadable`.
+            Fault: as `held`, and as `same_file`.
+        """
+        held = self.held(band.href)
+        same_file(band, held)
+        return held.place
+
+    def in_crs(self, band: Band, crs: str) -> bool:
+        """As `Reader`; a file without a CRS agrees with any."""
+        from rasterio.crs import CRS
+
+        held = self.held(band.href)
+        if crs not in held.systems:
+            found = held.dataset.crs
+            held.systems[crs] = found is None or found == CRS.from_user_input(crs)
+        return held.systems[crs]
+
+    def version(self, band: Band) -> Version | None:
+        """As `Reader`; None of a file on disk."""
+        remote = self.held(band.href).remote
+        return None if remote is None else remote.version
+
+    def read(self, part: Part, out: "Sequence[npt.NDArray[Any]]") -> "npt.NDArray[np.bool_] | None":
+        """As `Reader`.
+
+        Raises:
+            Fault: `raster_unreadable`, and as `open_raster`.
         """
         from rasterio.windows import Window
 
-        height, width = out[0].shape
-        box = Window(col, row, width, height)
-        with self._reading(href) as dataset:
-            if len(indexes) == 1:
-                dataset.read(indexes[0], window=box, out=out[0])
-                return
-            found = dataset.read(indexes, window=box)
-        for target, band in zip(out, found, strict=True):
-            target[...] = band
+        box = Window(*part.box)
+        with self._reading(part.href) as dataset:
+            if len(out) == 1:
+                dataset.read(part.bands[0].index, window=box, out=out[0])
+            else:
+                found = dataset.read([band.index for band in part.bands], window=box)
+                for target, band in zip(out, found, strict=True):
+                    target[...] = band
+        return self._mask(part.href, part.scene, part.box)
 
-    @contextmanager
-    def _reading(self, href: str) -> "Iterator[DatasetReader]":
-        """The dataset, for one read.
+    def thumbnail(
+        self, bands: tuple[Band, ...], scene: Scene
+    ) -> "tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]":
+        """As `Reader`.
 
         Raises:
-            Fault: `raster_unreadable`, also where a decoder went on with spoilt data. The dataset is
-                then closed, so that nothing of it is answered from decoded tiles.
+            Fault: `raster_unreadable`, and as `open_raster`.
         """
-        from rasterio.errors import RasterioError
+        href = bands[0].href
+        with self._reading(href) as dataset:
+            step = max(1, -(-max(dataset.width, dataset.height) // SIDE))
+            shape = (max(1, dataset.height // step), max(1, dataset.width // step))
+            indexes = [band.index for band in bands]
+            small = np.asarray(dataset.read(indexes, out_shape=(len(bands), *shape)))
+        return small, self._mask(href, scene, shape=shape)
 
-        dataset = self.get(href)
-        NOTED.text = ""
-        try:
-            yield dataset
-        except RasterioError as error:
-            if is_remote(href):
-                self.drop(href)  # what GDAL has half read of its directory is not to be built on
-            raise unreadable(href, error) from error
-        finally:
-            if NOTED.text:
-                self.drop(href)
-        if is_remote(href) and (fault := FAULTS.take(href)):
-            raise fault
-        if NOTED.text:
-            raise Fault("raster_unreadable", f"{href}: {NOTED.text.strip()}", retryable=True)
+    def prepare(self, bands: Iterable[Band]) -> set[str]:
+        """As `Reader`: headers of files on other hosts come together."""
+        hrefs = dict.fromkeys(band.href for band in bands if is_remote(band.href))
+        return ahead().prepare(list(hrefs)[:MOST_HEADERS])
+
+    def expect(self, parts: Iterable[Part]) -> Callable[[], None]:
+        """As `Reader`, of files on other hosts."""
+        chunks = ahead().want(dict.fromkeys(self._ranges(parts)))
+        return lambda: ahead().forget(chunks)
 
     def drop(self, href: str) -> None:
         """Close a file and forget what was decoded of it."""
@@ -179,74 +153,107 @@ class Shelf(threading.local):
         if found is not None:
             found.dataset.close()
 
-    def mask(
-        self,
-        href: str,
-        colours: Collection[int],
-        box: tuple[int, int, int, int] | None = None,
-        shape: tuple[int, int] | None = None,
-    ) -> "npt.NDArray[np.bool_] | None":
-        """Where a file's mask and alpha band say "valid", (y, x); None where it has neither.
-
-        Args:
-            colours: 1-based numbers of bands that hold pixels whatever colour the file gives them.
-            box: (column, row, width, height) of the window; the whole file when None.
-            shape: (y, x) to decimate to.
-
-        Raises:
-            Fault: `raster_unreadable`.
-        """
-        from rasterio.windows import Window
-
-        held = self.held(href)
-        alpha, own = held.mask = held.mask or masks_of(held.dataset)
-        how = {"window": Window(*box) if box else None, "out_shape": shape}
-        parts = []
-        if own or (alpha and alpha not in colours):
-            with self._reading(href) as dataset:
-                if own:
-                    parts.append(dataset.read_masks(1, **how) > 0)
-                if alpha and alpha not in colours:
-                    parts.append(dataset.read(alpha, **how) > 0)
-        return np.logical_and.reduce(parts) if parts else None
-
-    def thumbnail(self, href: str, index: int, side: int = 512) -> "npt.NDArray[Any]":
-        """A decimated band, at most `side` pixels a side.
-
-        Raises:
-            Fault: `raster_unreadable`.
-        """
-        with self._reading(href) as dataset:
-            step = max(1, -(-max(dataset.width, dataset.height) // side))
-            shape = (max(1, dataset.height // step), max(1, dataset.width // step))
-            return np.asarray(dataset.read(index, out_shape=shape))
-
     def clear(self) -> None:
         """Close everything this thread holds."""
         while self.open:
             self.drop(next(iter(self.open)))
         self.begin()
 
+    @contextmanager
+    def _reading(self, href: str) -> "Iterator[DatasetReader]":
+        """The dataset, for one read.
+
+        Raises:
+            Fault: `raster_unreadable`, also where a decoder went on with spoilt data. The dataset is
+                then closed, so that nothing is answered from what it has half read.
+        """
+        from rasterio.errors import RasterioError
+
+        dataset = self.held(href).dataset
+        NOTED.text = ""
+        FAULTS.take(href)
+        try:
+            yield dataset
+        except RasterioError as error:
+            self.drop(href)
+            raise unreadable(href, error) from error
+        if fault := FAULTS.take(href):
+            self.drop(href)
+            raise fault
+        if NOTED.text:
+            self.drop(href)
+            why = f"{said(href)}: {NOTED.text.strip()}"
+            raise Fault("raster_unreadable", why, retryable=True)
+
+    def _mask(
+        self,
+        href: str,
+        scene: Scene,
+        box: Box | None = None,
+        shape: tuple[int, int] | None = None,
+    ) -> "npt.NDArray[np.bool_] | None":
+        """Where a file's mask and alpha band say "valid", `(y, x)`; None where it has neither.
+
+        Args:
+            scene: whose bands hold pixels, whatever colour the file gives them.
+            box: of the window; the whole file when None.
+            shape: `(y, x)` to decimate to.
+        """
+        from rasterio.windows import Window
+
+        held = self.held(href)
+        alpha, own = held.mask = held.mask or masks_of(held.dataset)
+        veiled = alpha and alpha not in colours(scene, href)
+        if not (own or veiled):
+            return None
+        how = {"window": Window(*box) if box else None, "out_shape": shape}
+        parts = []
+        with self._reading(href) as dataset:
+            if own:
+                parts.append(dataset.read_masks(1, **how) > 0)
+            if veiled:
+                parts.append(dataset.read(alpha, **how) > 0)
+        return np.asarray(np.logical_and.reduce(parts))
+
+    def _ranges(self, parts: Iterable[Part]) -> Iterator[tuple[str, int, int]]:
+        """(url, start, stop) of the tiles of parts on other hosts; none of what cannot be opened."""
+        for part in parts:
+            if not is_remote(part.href):
+                continue
+            try:
+                for band in part.bands:
+                    for start, stop in self._tiles(part.href, band.index, part.box):
+                        yield part.href, start, stop
+            except Fault:  # the read itself will tell
+                continue
+
+    def _tiles(self, href: str, index: int, box: Box) -> list[tuple[int, int]]:
+        """Bytes [start, stop) of the TIFF tiles that a box of a band lies in; none if unknown.
+
+        Raises:
+            Fault: the index of tiles cannot be read.
+        """
+        held = self.held(href)
+        if held.dataset.driver != "GTiff":
+            return []
+        high, wide = held.dataset.block_shapes[index - 1]
+        col, row, width, height = box
+        known = held.tiles.setdefault(index, {})
+        places = [
+            (right, down)
+            for down in range(row // high, (row + height - 1) // high + 1)
+            for right in range(col // wide, (col + width - 1) // wide + 1)
+        ]
+        if missing := [place for place in places if place not in known]:
+            with self._reading(href) as dataset:
+                found = {place: tile_of(dataset, index, *place) for place in missing}
+            known.update(found)  # not what a broken read has left
+        return [tile for place in places if (tile := known[place]) is not None]
+
 
 SHELF = Shelf()
 
 
-def masks_of(dataset: "DatasetReader") -> tuple[int, bool]:
-    """The 1-based number of a file's alpha band (0: none), and whether it has a mask of its own.
-
-    A mask lies inside a GeoTIFF or beside it (`.msk`); one that GDAL derives from nodata or alpha
-    is not counted.
-    """
-    kinds = [kind.name for kind in dataset.colorinterp]
-    flags = [{flag.name for flag in band} for band in dataset.mask_flag_enums]
-    derived = {"all_valid", "nodata", "alpha"}
-    alpha = kinds.index("alpha") + 1 if "alpha" in kinds else 0
-    return alpha, any(not band & derived for band in flags)
-
-
-def _tile(dataset: Any, index: int, right: int, down: int) -> tuple[int, int] | None:
-    """Bytes [start, stop) of a tile; None where it is empty or beyond the image."""
-    at = f"{right}_{down}"
-    start = dataset.get_tag_item(f"BLOCK_OFFSET_{at}", "TIFF", bidx=index)
-    size = dataset.get_tag_item(f"BLOCK_SIZE_{at}", "TIFF", bidx=index)
-    return (int(start), int(start) + int(size)) if start and size else None
+def colours(scene: Scene, href: str) -> Collection[int]:
+    """Numbers of a file's bands that hold pixels, whatever colour the file gives them."""
+    return {b.index for b in scene.bands if b.href == href and not b.alpha}

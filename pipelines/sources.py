@@ -10,9 +10,10 @@ from typing import Any
 from catalogs.files import atomic
 from catalogs.sources.area import Area
 from catalogs.sources.catalogues import searched
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
 from catalogs.sources.osm import Expect, open_osm
 from catalogs.sources.osm_bounds import bounds_of
+from catalogs.sources.terms import Override
 from catalogs.world import World, ensure
 from pipelines.commands.options import by_role
 from pipelines.job import fingerprint

@@ -27,9 +27,11 @@ class Collection:
         bands: (band id, common name) of the bands that make up a scene; empty: all that there are.
         display: stored values shown as 0 and 255; None: taken from the pixels.
         first, last: days of the oldest and newest imagery; None: unknown, or still growing.
-        licence, attribution: terms; "" when the user must say them.
+        licence, attribution: terms, `{year}` for that of acquisition; "" when the user must say them.
         kinds: asset types that the id may turn out to be.
         scale: physical value = stored * scale.
+        nodata: stored value that means "no data" beside the mask that every asset has; None where
+            each value may be data: 0 is black in aerial pictures, and sea level elsewhere.
         prefixes: beginning of an image's name -> common names of its bands, in order.
     """
 
@@ -44,6 +46,7 @@ class Collection:
     attribution: str = ""
     kinds: tuple[str, ...] = (COLLECTION,)
     scale: float = 1.0
+    nodata: float | None = None
     prefixes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
@@ -82,13 +85,16 @@ def _known(
     *,
     kinds: tuple[str, ...] = (COLLECTION,),
     scale: float = 1.0,
+    nodata: float | None = None,
     prefixes: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    credit: str = "",
 ) -> Collection:
     terms = COLLECTIONS[alias]
     return Collection(
         alias, present_id(alias), terms.gsd_m, bands, display, date.fromisoformat(first),
-        date.fromisoformat(last) if last else None, terms.licence, terms.attribution,
-        kinds, scale, prefixes,
+        date.fromisoformat(last) if last else None, terms.licence,
+        credit or terms.attribution,
+        kinds, scale, nodata, prefixes,
     )  # fmt: skip
 
 
@@ -106,7 +112,15 @@ TABLE: dict[str, Collection] = {
         _known(  # without P: the panchromatic band lies on a grid of 0.8 m, all others on 2 m
             "P5", (*reversed(RGB), NIR), (200, 6000), "2014-07-03", "2016-12-24"
         ),
-        _known("S2", SENTINEL_2, DISPLAY["sentinel-2"], "2017-03-28", scale=1e-4),
+        _known(
+            "S2",
+            SENTINEL_2,
+            DISPLAY["sentinel-2"],
+            "2017-03-28",
+            scale=1e-4,
+            nodata=0.0,
+            credit="Contains modified Copernicus Sentinel data {year}",
+        ),
         _known("L8", LANDSAT, TOA_DISPLAY, "2013-03-18"),
         _known("L9", LANDSAT, TOA_DISPLAY, "2021-10-31"),
     )

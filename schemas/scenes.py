@@ -117,3 +117,27 @@ class Scene:
                 "display": tuple(row["display"]) if row["display"] else None,
             }
         )
+
+
+Box = tuple[int, int, int, int]
+"""(column, row, width, height) in pixels of the grid on which a band is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is read at once: a box of bands that share one location and one grid.
+
+    Attributes:
+        bands: of `scene`, equal in `href` and `place`.
+        scene: where they come from.
+        box: in pixels of their own grid.
+    """
+
+    bands: tuple[Band, ...]
+    scene: Scene
+    box: Box
+
+    @property
+    def href(self) -> str:
+        """Where the bands lie."""
+        return self.bands[0].href

@@ -19,6 +19,7 @@ class Credit:
         datetime: extract or acquisition time as ISO text, "" when unknown.
         generated: True for the sample world: the release must say that it depicts no real place.
         search: how it was searched and what was found, JSON text; "" when it was not searched.
+        caveats: sentences on it that the card of a release must hold.
     """
 
     role: str
@@ -32,6 +33,7 @@ class Credit:
     datetime: str = ""
     generated: bool = False
     search: str = ""
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def test_a_misspelt_option_does_not_vanish_among_beams(
         (["--license", "CC0-1.0"], ["--license", "NAME=VALUE"]),
         (["--imagery", "nowhere.tif", "--osm", "x.pbf"], ["nowhere.tif", "no such file"]),
         (["--imagery", "planetary-computer", "--osm", "x.pbf"], ["x.pbf", "no such file"]),
-        (["--imagery", "earth-engine", "--osm", "x.pbf"], ["not supported yet"]),
+        (["--imagery", "earth-engine", "--osm", "x.pbf"], ["x.pbf", "no such file"]),
         (["--imagery", "mine.tif"], ["--imagery mine.tif", "needs --osm"]),
         (["--osm", "mine.osm.pbf"], ["--osm mine.osm.pbf", "needs --imagery"]),
         (["--error-budget", "2"], ["--error-budget 2", "from 0 to 1"]),

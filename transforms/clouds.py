@@ -11,6 +11,7 @@ from schemas.errors import Reject
 from schemas.masks import LEGENDS, Field, Legend
 from schemas.recipes import within
 from schemas.samples import Sample
+from schemas.scenes import Band, Part
 from transforms.context import Context
 from transforms.imagery import mask_band, read_mask
 from transforms.imagery.pixels import parts
@@ -109,14 +110,14 @@ class Fractions:
         shares = {f"{name}_patch": "float64" for name in names}
         return {**shares, "cloud_patch_worst": "float64", "cloud_mask": "string"}
 
-    def hrefs(self, sample: Sample) -> Iterator[str]:
-        """The files that will be read; none of them is opened to say so."""
+    def reads(self, sample: Sample) -> Iterator[Band]:
+        """The bands that will be read; none is opened to say so."""
         for scene in sample.scenes:
             if (found := mask_band(scene, self.mask, self.legend)) is not None:
-                yield found[0].href
+                yield found[0]
 
-    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
-        """What will be read: (href, 1-based band, (column, row, width, height))."""
+    def parts(self, sample: Sample) -> Iterator[Part]:
+        """What will be read."""
         for scene in sample.scenes if sample.window is not None else ():
             found = mask_band(scene, self.mask, self.legend)
             if found is not None and sample.window is not None:

@@ -1,56 +1,55 @@
 """What a block will read over the network, fetched before it is read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from catalogs.rasters import is_remote
+from catalogs.readers import Reader, is_far, reader_of
 from catalogs.shelf import SHELF
-from catalogs.sources.chunks import Chunk
-from catalogs.sources.remote import ahead
 from schemas.errors import Fault, Reject
 from schemas.recipes import Recipe
 from schemas.samples import Sample
-from schemas.scenes import Scene
+from schemas.scenes import Band, Part, Scene
 from transforms.planning.rows import from_table
 
-Box = tuple[int, int, int, int]
-Part = tuple[str, int, Box]
-"""(href, 1-based band, (column, row, width, height)) of something that will be read."""
 
+def fetch_ahead(
+    windows: Path, scenes: Mapping[str, Scene], recipe: Recipe
+) -> list[Callable[[], None]]:
+    """Begin to fetch what a block's steps will read, in the order in which they will.
 
-def fetch_ahead(windows: Path, scenes: Mapping[str, Scene], recipe: Recipe) -> list[Chunk]:
-    """Begin to fetch the tiles that a block's steps will read, in the order in which they will.
-
-    Steps that read say from which files by a method `hrefs(sample)`, which opens none, and what of
-    them by `parts(sample)`, which may: the headers are fetched together in between. What cannot be
+    Steps that read say from which bands by a method `reads(sample)`, which opens none, and what of
+    them by `parts(sample)`, which may: headers are fetched together in between. What cannot be
     foreseen (a header that does not come) is left to the read itself, which tells why.
 
     Returns:
-        what is under way, for `Ahead.forget`.
+        calls that let go of what was fetched and not read.
     """
     SHELF.begin()
     steps: list[Any] = [step for step in recipe.make if hasattr(step, "parts")]
     samples = from_table(pq.read_table(windows), scenes)
-    headers = dict.fromkeys(href for s in samples for step in steps for href in step.hrefs(s))
-    ahead().prepare(list(filter(is_remote, headers))[:MOST_HEADERS])
-    return ahead().want(dict.fromkeys(_ranges(samples, steps)))
+    bands: dict[Reader, dict[Band, None]] = {}
+    for band in (b for s in samples for step in steps for b in step.reads(s) if is_far(b)):
+        bands.setdefault(reader_of(band), {})[band] = None
+    failed: set[str] = set()
+    for reader, own in bands.items():
+        failed |= reader.prepare(own)
+    parts: dict[Reader, list[Part]] = {reader: [] for reader in bands}
+    for part in _parts(samples, steps, failed):
+        if is_far(part.bands[0]):
+            parts[reader_of(part.bands[0])].append(part)
+    return [reader.expect(wanted) for reader, wanted in parts.items()]
 
 
-MOST_HEADERS = 400
-"""Files whose headers are fetched together, at most; those of later samples follow one by one."""
-
-
-def _ranges(samples: list[Sample], steps: list[Any]) -> Iterator[tuple[str, int, int]]:
-    """(url, start, stop) of every tile, again and again where tiles are shared."""
+def _parts(samples: list[Sample], steps: list[Any], failed: set[str]) -> Iterator[Part]:
+    """What each sample is read from, again where several steps read it; nothing of failed files."""
     for sample in samples:
         for step in steps:
+            if any(band.href in failed for band in step.reads(sample)):
+                continue
             try:
-                for href, index, box in step.parts(sample):
-                    if is_remote(href):
-                        for start, stop in SHELF.tiles(href, index, box):
-                            yield href, start, stop
+                yield from step.parts(sample)
             except (Fault, Reject):
                 continue

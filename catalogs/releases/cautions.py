@@ -31,7 +31,8 @@ def taste(staging: Staging, found: Survey) -> str:
 
 def known(staging: Staging, found: Survey) -> str:
     """Where the dataset departs from its published model, and what to mind; else ""."""
-    notes = [*staging.recipe.card.deviations, *assumed(staging)]
+    caveats = dict.fromkeys(f"{text}." for credit in staging.credits for text in credit.caveats)
+    notes = [*staging.recipe.card.deviations, *caveats, *assumed(staging)]
     undated = sum(shard.undated for shard in found.shards.values())
     if undated:
         come = "comes from a scene" if undated == 1 else "come from scenes"

@@ -1,10 +1,11 @@
 """Parts of remote files: which requests cover what is wanted, and which of them are under way."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
+from catalogs.sources.errands import Errand
 from schemas.sources import Version
 
 GAP = 1 << 17
@@ -37,20 +38,19 @@ def coalesced(
 
 @dataclass(eq=False)
 class Chunk:
-    """A range of a file: its bytes, now or soon, and how many of them are yet to be read.
+    """A range of a file: the errand for its bytes, and who has yet to read them.
 
     Attributes:
-        held: whether it counts against the budget.
-        taken: whether somebody is fetching it, or has.
+        needed: bytes that are yet to be read.
+        wanted: how many have asked for any of it and not let go.
     """
 
     remote: "Remote"
     start: int
     stop: int
     needed: int
-    held: bool = False
-    taken: bool = False
-    data: Future[bytes] = field(default_factory=Future)
+    errand: Errand[bytes]
+    wanted: int = 1
 
 
 class Remote:
@@ -83,21 +83,50 @@ class Remote:
         self.chunks[chunk.start] = chunk
         return True
 
-    def missing(self, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
-        """Chunks, announced here, for the ranges that nobody has asked for yet.
+    def cover(
+        self, spans: list[tuple[int, int]], fetch: Callable[[int, int], bytes]
+    ) -> tuple[list[Chunk], list[Chunk]]:
+        """Chunks for ranges: those announced here, and those of others that hold the rest.
 
         Where a joint request would run across another's chunk, ranges are asked for one by one.
+
+        Args:
+            fetch: gets the bytes [start, stop) of this file.
         """
-        fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
+        joined: dict[Chunk, int] = {}
+        fresh: list[tuple[int, int]] = []
+        for start, stop in sorted(set(spans)):
+            if stop <= len(self.header) or stop > self.size:
+                continue  # there already; or no part of the file, as its read will tell
+            chunk = self.find(start, stop)
+            if chunk is None:
+                fresh.append((start, stop))
+            else:
+                joined[chunk] = joined.get(chunk, 0) + stop - start
+        for chunk, asked in joined.items():
+            chunk.needed += asked
+            chunk.wanted += 1
+        return list(self._announced(fresh, fetch)), list(joined)
+
+    def _announced(
+        self, fresh: list[tuple[int, int]], fetch: Callable[[int, int], bytes]
+    ) -> Iterator[Chunk]:
+        at = 0
         for start, stop, asked in coalesced(fresh):
-            chunk = Chunk(self, start, stop, asked)
+            first, at = at, bisect_left(fresh, (stop, stop))
+            chunk = self._chunk(start, stop, asked, fetch)
             if self.add(chunk):
                 yield chunk
                 continue
-            for span in sorted({s for s in fresh if start <= s[0] < stop}):
-                alone = Chunk(self, *span, span[1] - span[0])
+            for span in fresh[first:at]:
+                alone = self._chunk(*span, span[1] - span[0], fetch)
                 if self.add(alone):
                     yield alone
+
+    def _chunk(
+        self, start: int, stop: int, needed: int, fetch: Callable[[int, int], bytes]
+    ) -> Chunk:
+        return Chunk(self, start, stop, needed, Errand(stop - start, partial(fetch, start, stop)))
 
     def find(self, start: int, stop: int) -> Chunk | None:
         """The chunk that holds [start, stop)."""

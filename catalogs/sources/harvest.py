@@ -43,12 +43,14 @@ class Harvest:
 
     Attributes:
         notes: one sentence each for people.
+        caveats: sentences that the release must carry as well.
         facts: how they were found, for provenance; JSON-able.
     """
 
     scenes: tuple[Scene, ...]
     notes: tuple[str, ...]
     facts: dict[str, Any]
+    caveats: tuple[str, ...] = ()
 
 
 def harvest(items: Iterable[Any], wanted: Wanted, lost: Lost) -> Harvest:

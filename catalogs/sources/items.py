@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.rasters import open_raster, remote_of
+from catalogs.sources.earth_engine.assets import SCHEME
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
 from catalogs.sources.stac_fields import Json, pictures, stated_bands
@@ -142,6 +143,8 @@ def _header_grid(item: Any, asset: Any) -> Grid:
 def _href(asset: Any) -> str:
     """Absolute location of an asset: a path, or a URL as the catalogue has it."""
     href = asset.get_absolute_href() or asset.href
+    if href.startswith(SCHEME):
+        raise Fault("blocked_href", f"{href}: only --imagery earth-engine:... names assets of it")
     place = on_disk(href, Path("/"))
     return str(place) if place is not None else href
 

@@ -11,12 +11,15 @@ another, its reads fail (`changed_source`), and what opens the file anew reads t
 import io
 import os
 import threading
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from concurrent.futures import CancelledError, wait
+from functools import cache, partial
 from typing import Protocol
 
 from catalogs.sources.chunks import Chunk, Remote
+from catalogs.sources.errands import Errands
 from catalogs.sources.net.outcomes import CHANGED
 from catalogs.sources.net.redact import bare
 from schemas.errors import Fault
@@ -33,6 +36,9 @@ BUDGET = 192 << 20
 
 CONNECTIONS = 16
 """Requests under way at once, at most, in one process."""
+
+FILES = 2048
+"""Files whose first bytes are kept, at most, in one process: 128 MB."""
 
 
 class Fetch(Protocol):
@@ -74,13 +80,11 @@ class Ahead:
     """Files at URLs, shared by all threads of a process. Chunks come in the order they are wanted."""
 
     def __init__(self, fetch: Fetch, budget: int = BUDGET, connections: int = CONNECTIONS) -> None:
-        self.fetch, self.budget = fetch, budget
-        self.remotes: dict[str, Remote] = {}
-        self.held = 0
-        self.lock = threading.Condition()
+        self.fetch = fetch
+        self.remotes: OrderedDict[str, Remote] = OrderedDict()
+        self.lock = threading.Lock()
         self.opening: dict[str, threading.Lock] = {}
-        self.order = ThreadPoolExecutor(1, "ranges")
-        self.pool = ThreadPoolExecutor(connections, "fetch")
+        self.errands: Errands[bytes] = Errands("fetch", budget, connections)
 
     def remote(self, url: str) -> Remote:
         """A file as it is now, its first bytes fetched once.
@@ -88,28 +92,35 @@ class Ahead:
         Raises:
             Fault: as `Fetch.get_range`.
         """
-        found = self.remotes.get(url)
-        if found is None:
-            with self.lock:
-                turn = self.opening.setdefault(url, threading.Lock())
-            with turn:
-                found = self.remotes.get(url)
-                if found is None:
-                    header, version = self.fetch.opening(url, HEADER)
-                    found = self.remotes[url] = Remote(url, version, header)
+        with self.lock:
+            if (found := self.remotes.get(url)) is not None:
+                self.remotes.move_to_end(url)
+                return found
+            turn = self.opening.setdefault(url, threading.Lock())
+        with turn:
+            if (found := self.remotes.get(url)) is None:
+                header, version = self.fetch.opening(url, HEADER)
+                found = Remote(url, version, header)
+                with self.lock:
+                    self.remotes[url] = found
+                    self.opening.pop(url, None)
+                    self._forget_oldest()
         return found
 
-    def prepare(self, urls: Iterable[str]) -> None:
-        """Open files together, rather than one after the other; a fault waits for the read."""
-        missing = [url for url in urls if url not in self.remotes]
-        if len(missing) > 1:
-            wait([self.pool.submit(self.remote, url) for url in missing])
+    def prepare(self, urls: Iterable[str]) -> set[str]:
+        """Open files together, rather than one after the other; returns those that cannot be."""
+        missing = [url for url in dict.fromkeys(urls) if url not in self.remotes]
+        if not missing:
+            return set()
+        opened = self.errands.run_together(partial(self.remote, url) for url in missing)
+        wait(opened)
+        return {url for url, done in zip(missing, opened, strict=True) if done.exception()}
 
     def want(self, ranges: Iterable[tuple[str, int, int]]) -> list[Chunk]:
         """Begin to fetch byte ranges [start, stop) of files, given in the order of need.
 
         Returns:
-            what is under way, for `forget`.
+            what is under way, also for others, for `forget`.
         """
         need: dict[tuple[str, int], int] = {}
         by_file: dict[str, list[tuple[int, int]]] = {}
@@ -117,22 +128,28 @@ class Ahead:
             by_file.setdefault(url, []).append((start, stop))
             need.setdefault((url, start), place)
         placed: list[tuple[int, Chunk]] = []
+        known: list[Chunk] = []
         for url, spans in by_file.items():
             remote = self.remote(url)
+            starts = sorted({start for start, _ in spans})
             with self.lock:
-                for chunk in remote.missing(spans):
-                    first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
-                    placed.append((first, chunk))
+                announced, joined = remote.cover(spans, partial(self._get, remote))
+            known += joined
+            for chunk in announced:
+                inside = starts[bisect_left(starts, chunk.start) : bisect_left(starts, chunk.stop)]
+                placed.append((min(need[url, start] for start in inside), chunk))
         chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
-        self.order.submit(self._feed, chunks)
-        return chunks
+        self.errands.send(chunk.errand for chunk in chunks)
+        return [*chunks, *known]
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
-        """Let go of what has not been read."""
+        """Let go of what has not been read, unless somebody else wants it too."""
         for chunk in chunks:
             with self.lock:
-                chunk.taken = True  # if nobody has taken it, nobody will
-                self._spent(chunk)
+                chunk.wanted -= 1
+                unwanted = not chunk.wanted
+            if unwanted:
+                self._drop(chunk)
 
     def read(self, remote: Remote, start: int, stop: int) -> bytes:
         """The bytes [start, stop) of a file: fetched ahead, or now.
@@ -145,18 +162,18 @@ class Ahead:
             return remote.header[start:stop]
         with self.lock:
             chunk = remote.find(start, stop)
-            mine = chunk is not None and not chunk.taken
-            if chunk is not None and mine:
-                chunk.taken = True
         if chunk is None:
             return self._get(remote, start, stop)
-        if mine:  # it is wanted before its turn has come
-            self._fetch(chunk)
-        data = chunk.data.result()[start - chunk.start : stop - chunk.start]
+        try:
+            data = self.errands.result(chunk.errand)[start - chunk.start : stop - chunk.start]
+        except (Fault, CancelledError):  # of the request that it shares with others, or let go
+            self._drop(chunk)
+            return self._get(remote, start, stop)
         with self.lock:
             chunk.needed -= stop - start
-        if chunk.needed <= 0:
-            self._spent(chunk)
+            used = chunk.needed <= 0
+        if used:
+            self._drop(chunk)
         return data
 
     def knows(self, remote: Remote, start: int, stop: int) -> bool:
@@ -166,26 +183,7 @@ class Ahead:
 
     def close(self) -> None:
         """Stop fetching."""
-        self.order.shutdown(cancel_futures=True)
-        self.pool.shutdown(cancel_futures=True)
-
-    def _feed(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
-            length = chunk.stop - chunk.start
-            with self.lock:
-                while not chunk.taken and self.held and self.held + length > self.budget:
-                    self.lock.wait()
-                if chunk.taken:
-                    continue
-                chunk.taken = chunk.held = True
-                self.held += length
-            self.pool.submit(self._fetch, chunk)
-
-    def _fetch(self, chunk: Chunk) -> None:
-        try:
-            chunk.data.set_result(self._get(chunk.remote, chunk.start, chunk.stop))
-        except BaseException as error:
-            chunk.data.set_exception(error)
+        self.errands.close()
 
     def _get(self, remote: Remote, start: int, stop: int) -> bytes:
         """Bytes of this version of a file.
@@ -205,13 +203,15 @@ class Ahead:
                     del self.remotes[remote.url]
         raise CHANGED.fault(bare(remote.url))
 
-    def _spent(self, chunk: Chunk) -> None:
+    def _drop(self, chunk: Chunk) -> None:
         with self.lock:
             chunk.remote.drop(chunk)
-            if chunk.held:
-                chunk.held = False
-                self.held -= chunk.stop - chunk.start
-            self.lock.notify_all()
+        self.errands.let_go(chunk.errand)
+
+    def _forget_oldest(self) -> None:
+        """Keep the files of late; one that is still being fetched or read stays with its reader."""
+        while len(self.remotes) > FILES:
+            self.remotes.popitem(last=False)
 
 
 class Faults(threading.local):
@@ -256,10 +256,8 @@ class File(io.RawIOBase):
         if first <= start and stop <= first + len(near):
             return near[start - first : stop - first]
         if stop - start < NEAREST and not self.ahead.knows(self.remote, start, stop):
-            near = self.ahead.read(
-                self.remote, start, start + NEAREST
-            )  # directories come in pieces
-            self.near = (start, near)
+            near = self.ahead.read(self.remote, start, start + NEAREST)
+            self.near = (start, near)  # directories come in pieces
             return near[: stop - start]
         return self.ahead.read(self.remote, start, stop)
 

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from catalogs.rasters import ENVIRONMENT
+from catalogs.sources.share import share_among
 from schemas.errors import BuildError
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def serve(
     threading.Thread(target=_end_with_parent, args=(sockets,), daemon=True).start()
     if os.environ.get("GDAL_CACHEMAX") == ENVIRONMENT["GDAL_CACHEMAX"]:  # else it is the user's own
         os.environ["GDAL_CACHEMAX"] = str(max(CACHE_MB // job.workers, CACHE_MB // 8))
+    share_among(job.workers * job.slice[1])
     sending, room = threading.Lock(), threading.BoundedSemaphore(CLOSING)
 
     def send(value: Any) -> None:

@@ -4,20 +4,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalogs.rasters import is_remote, session
-from catalogs.sources.chunks import Chunk
-from catalogs.sources.remote import ahead
+from catalogs.rasters import session
+from catalogs.readers import is_far
+from catalogs.sources.share import share_among
 from pipelines.acts.blocks import block_digest, reasons, records, renew, summed
 from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
-from schemas.errors import BudgetError, BuildError
+from schemas.errors import BudgetError, BuildError, SourceError
 from schemas.scenes import Scene
 from transforms.commits import Commit
 from transforms.fetching import fetch_ahead
@@ -38,6 +37,7 @@ def make(
     Raises:
         BudgetError: more samples failed than the budget allows; the work is kept.
         BuildError: a remote file changed again and again.
+        SourceError: nothing can be read from a source any more; the work is kept.
     """
     names = [entry["id"] for entry in listed]
     total = sum(entry["rows"] for entry in listed)
@@ -55,14 +55,18 @@ def _round(job: Job, names: list[str], total: int) -> dict[str, Commit]:
     """Make what this slice has not made yet; returns the records of all blocks made so far.
 
     Raises:
-        BudgetError: as `make`.
+        BudgetError, SourceError: as `make`.
     """
     allowed = job.budget * total
     done = records(job, names)
     todo = [name for name in job.part(names) if name not in done]
     if todo and summed(done)["failed"] <= allowed:
-        with suppress(OverBudget):  # said below, over all runs and with its reasons
+        try:
             run("make", [tuple(todo)], Make(job, allowed))
+        except OverBudget:
+            pass  # said below, over all runs and with its reasons
+        except SourceError as error:
+            raise SourceError(f"{error}; what is made is kept, run again to go on") from error
         done = records(job, names)
     counts = summed(done)
     if counts["failed"] > allowed:
@@ -95,6 +99,7 @@ class Make:
         Raises:
             OverBudget: as soon as this run alone exceeds the budget.
         """
+        share_among(self.job.slice[1])
         tally = Tally(self.allowed)
         count = min(self.job.workers, len(names))
         many = count > 1 and len(names) >= self.job.solo and possible(self.job)
@@ -130,12 +135,16 @@ class Make:
         with session():
             state = State(self.job)
             coming = take()
-            while (name := coming) is not None:
-                state.expect(name)
-                if state.remote and (coming := take()) is not None:
-                    state.expect(coming)
-                make_named(name, state, tally.close)
-                coming = coming if state.remote else take()
+            try:
+                while (name := coming) is not None:
+                    state.expect(name)
+                    if state.remote and (coming := take()) is not None:
+                        state.expect(coming)
+                    make_named(name, state, tally.close)
+                    coming = coming if state.remote else take()
+            finally:
+                for name in list(state.expected):
+                    state.finished(name)
 
     def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
         """Have a process of its own make them."""
@@ -159,7 +168,7 @@ class State:
         self.context = job.context()
         self.scenes = scenes_of(job.planned / "scenes.jsonl")
         self.remote = any_remote(self.scenes)
-        self.expected: dict[str, list[Chunk]] = {}
+        self.expected: dict[str, list[Callable[[], None]]] = {}
 
     def windows(self, name: str) -> Path:
         """The planned windows of a block."""
@@ -173,13 +182,13 @@ class State:
 
     def finished(self, name: str) -> None:
         """Let go of what was fetched and not read."""
-        if chunks := self.expected.pop(name, []):
-            ahead().forget(chunks)
+        for let_go in self.expected.pop(name, []):
+            let_go()
 
 
 def any_remote(scenes: Mapping[str, Scene]) -> bool:
     """Whether any scene is read over the network."""
-    return any(is_remote(band.href) for scene in scenes.values() for band in scene.bands)
+    return any(is_far(band) for scene in scenes.values() for band in scene.bands)
 
 
 def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], object]) -> None:

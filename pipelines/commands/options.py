@@ -41,6 +41,7 @@ def parser() -> Parser:
                    help="a GeoTIFF, a folder of them, a STAC catalogue, items file or table of "
                    "items (.parquet) on disk; planetary-computer, earth-search, or the address of a "
                    "STAC API, with #COLLECTION,... for some of its collections; "
+                   "earth-engine:COLLECTION,... by alias (S2, CH, US, ...) or id; "
                    "'none' with --plan counts objects only; 'world' is the sample world")  # fmt: skip
     p.add_argument("--osm", default="", metavar="FILE",
                    help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, "

@@ -39,6 +39,7 @@ def served(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("EARTHLOOM_EE_URL", url)
         monkeypatch.setenv("EARTHLOOM_EE_PROJECT", PROJECT)
+        monkeypatch.delenv("EARTHLOOM_PROCESSES", raising=False)
         yield world
 
 

@@ -11,7 +11,8 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,6 +60,8 @@ class World:
         assets: metadata by id, images and collections.
         rasters: the file of an image, whose band descriptions are its band ids.
         refusals: what to answer instead, by the last word of the path, first come first served.
+        trouble: the same for a request that none of them is for.
+        delay_s: before pixels are answered.
         brief: whether listings leave out the bands.
         together: computePixels answers only when so many are under way.
     """
@@ -67,6 +70,8 @@ class World:
     rasters: dict[str, Path] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     refusals: dict[str, list[Refusal]] = field(default_factory=dict)
+    trouble: Callable[[Request], Refusal | None] = lambda request: None
+    delay_s: float = 0.0
     page: int = 1000
     brief: bool = False
     request_bytes: int = 1 << 30
@@ -94,8 +99,12 @@ def documents() -> tuple[Json, Json]:
     return discovery, json.loads((folder / "algorithms.json").read_text())
 
 
-def evaluate(expression: Json) -> tuple[str, list[str] | None]:
-    """(asset id, band ids) of an expression graph made of Image.load and Image.select."""
+Image = dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.float64]]]
+"""Numbers and masks from 0 to 1 by band id, on the grid asked for."""
+
+
+def evaluate(world: World, expression: Json, grid: Json) -> Image:
+    """The image of an expression graph, on a grid; a masked band is no input of a reducer."""
     values = expression["values"]
 
     def value(node: Json) -> Any:
@@ -107,18 +116,43 @@ def evaluate(expression: Json) -> tuple[str, list[str] | None]:
             return [value(entry) for entry in node["arrayValue"]["values"]]
         call = node["functionInvocationValue"]
         given = {name: value(argument) for name, argument in call["arguments"].items()}
-        if call["functionName"] == "Image.load":
-            return given["id"], None
-        if call["functionName"] == "Image.select":
-            return given["input"][0], given["bandSelectors"]
-        raise Refusal(400, f"{call['functionName']}: not known to this server")
+        return invoke(call["functionName"], given)
 
-    result: tuple[str, list[str] | None] = value(values[expression["result"]])
+    def invoke(name: str, given: Json) -> Any:
+        if name == "Image.load":
+            return sample(world, given["id"], grid)
+        if name == "Image.constant":
+            shape = (grid["dimensions"]["height"], grid["dimensions"]["width"])
+            return {"constant": (np.full(shape, given["value"]), np.ones(shape))}
+        if name == "Image.select":
+            return {band: given["input"][band] for band in given["bandSelectors"]}
+        if name == "Image.mask" and "mask" not in given:
+            return {k: (mask.copy(), np.ones_like(mask)) for k, (_, mask) in given["image"].items()}
+        if name == "Reducer.min":
+            return name
+        if name == "Image.reduce" and given["reducer"] == "Reducer.min":
+            pixels, masks = (
+                np.stack(found) for found in zip(*given["image"].values(), strict=True)
+            )
+            least = np.where(masks > 0, pixels, np.inf).min(axis=0)
+            return {"min": (least, masks.max(axis=0))}
+        if name == "Image.gt":
+            (_, one), *more = given["image1"].items()
+            (other,) = given["image2"].values()
+            assert not more
+            return {"gt": ((one[0] > other[0]).astype(np.uint8), np.minimum(one[1], other[1]))}
+        if name == "Image.rename":
+            return dict(zip(given["names"], given["input"].values(), strict=True))
+        if name == "Image.addBands" and not {*given["dstImg"]} & {*given["srcImg"]}:
+            return {**given["dstImg"], **given["srcImg"]}
+        raise Refusal(400, f"{name}: not known to this server")
+
+    result: Image = value(values[expression["result"]])
     return result
 
 
-def sample(world: World, asset: str, bands: list[str], grid: Json) -> npt.NDArray[Any]:
-    """The nearest pixel of a raster for every pixel of a grid, 0 outside: a structured array (y, x)."""
+def sample(world: World, asset: str, grid: Json) -> Image:
+    """The nearest pixel of a raster for every pixel of a grid, and its mask: 0 outside."""
     if asset not in world.rasters:
         raise Refusal(
             400,
@@ -132,10 +166,28 @@ def sample(world: World, asset: str, bands: list[str], grid: Json) -> npt.NDArra
             or "crsCode" in grid
         ):
             raise Refusal(400, "this server does not reproject")
-        places = [dataset.descriptions.index(name) for name in bands]
-        whole = dataset.read()
-        own = dataset.transform
-    kinds = np.dtype([(name, whole.dtype) for name in bands])
+        names, own = dataset.descriptions, dataset.transform
+        whole, masks = dataset.read(), dataset.read_masks()
+    x = t["translateX"] + t["scaleX"] * (np.arange(size["width"]) + 0.5)
+    y = t["translateY"] + t["scaleY"] * (np.arange(size["height"]) + 0.5)
+    cols = np.floor((x - own.c) / own.a).astype(int)
+    rows = np.floor((y - own.f) / own.e).astype(int)
+    inside = np.ix_((rows >= 0) & (rows < whole.shape[1]), (cols >= 0) & (cols < whole.shape[2]))
+    source = np.ix_(rows[inside[0].ravel()], cols[inside[1].ravel()])
+    found: Image = {}
+    for name, band, mask in zip(names, whole, masks, strict=True):
+        pixels = np.zeros((size["height"], size["width"]), band.dtype)
+        there = np.zeros(pixels.shape)
+        pixels[inside], there[inside] = band[source], mask[source] / 255
+        found[name] = pixels, there
+    return found
+
+
+def computed(world: World, body: Json) -> npt.NDArray[Any]:
+    """The answer to computePixels: a structured array (y, x), 0 where a band is masked."""
+    image = evaluate(world, body["expression"], body["grid"])
+    kinds = np.dtype([(name, pixels.dtype) for name, (pixels, _) in image.items()])
+    size = body["grid"]["dimensions"]
     asked = kinds.itemsize * size["width"] * size["height"]
     if asked > world.request_bytes:
         raise Refusal(
@@ -143,16 +195,9 @@ def sample(world: World, asset: str, bands: list[str], grid: Json) -> npt.NDArra
             f"Total request size ({asked} bytes) must be less than or equal to "
             f"{world.request_bytes} bytes.",
         )
-    x = t["translateX"] + t["scaleX"] * (np.arange(size["width"]) + 0.5)
-    y = t["translateY"] + t["scaleY"] * (np.arange(size["height"]) + 0.5)
-    cols = np.floor((x - own.c) / own.a).astype(int)
-    rows = np.floor((y - own.f) / own.e).astype(int)
-    inside = np.ix_((rows >= 0) & (rows < whole.shape[1]), (cols >= 0) & (cols < whole.shape[2]))
     out = np.zeros((size["height"], size["width"]), kinds)
-    for name, place in zip(bands, places, strict=True):
-        band = np.zeros(out.shape, whole.dtype)
-        band[inside] = whole[place][np.ix_(rows[inside[0].ravel()], cols[inside[1].ravel()])]
-        out[name] = band
+    for name, (pixels, mask) in image.items():
+        out[name] = np.where(mask > 0, pixels, 0)
     return out
 
 
@@ -196,7 +241,7 @@ def answer(world: World, request: Request, fixed: tuple[Json, Json]) -> bytes:
     """
     waiting = world.refusals.get(request.route, [])
     with world.lock:
-        refusal = waiting.pop(0) if waiting else None
+        refusal = waiting.pop(0) if waiting else world.trouble(request)
     if refusal is not None:
         raise refusal
     path = request.path
@@ -205,10 +250,10 @@ def answer(world: World, request: Request, fixed: tuple[Json, Json]) -> bytes:
     if path.endswith("/algorithms"):
         return json.dumps(fixed[1]).encode()
     if path.endswith("/image:computePixels"):
-        asset, bands = evaluate(request.body["expression"])
         assert request.body["fileFormat"] == "NPY"
+        time.sleep(world.delay_s)
         buffer = io.BytesIO()
-        np.save(buffer, sample(world, asset, bands or [], request.body["grid"]))
+        np.save(buffer, computed(world, request.body))
         return buffer.getvalue()
     name = path.removeprefix("/v1alpha/").removeprefix(PUBLIC)
     if name.endswith(":listAssets"):
@@ -227,15 +272,20 @@ def serving(world: World) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.reply({})
+            self.reply("GET", urlsplit(self.path).query, {})
 
         def do_POST(self) -> None:
-            self.reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            """A question too long for an address comes as the body, as the client's library does it."""
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            if instead := self.headers.get("X-HTTP-Method-Override"):
+                self.reply(instead, sent.decode(), {})
+            else:
+                self.reply("POST", urlsplit(self.path).query, json.loads(sent))
 
-        def reply(self, body: Json) -> None:
-            parts = urlsplit(self.path)
-            query = {key: value[0] for key, value in parse_qs(parts.query).items()}
-            request = Request(self.command, unquote(parts.path), query, dict(self.headers), body)
+        def reply(self, method: str, asked: str, body: Json) -> None:
+            query = {key: value[0] for key, value in parse_qs(asked).items()}
+            path = unquote(urlsplit(self.path).path)
+            request = Request(method, path, query, dict(self.headers), body)
             with world.lock:
                 world.requests.append(request)
                 world.running += 1

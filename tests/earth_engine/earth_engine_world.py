@@ -1,5 +1,6 @@
 """Rasters, the metadata that Earth Engine would state of them, and a clock that nobody waits for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import rasterio
 import shapely
 from affine import Affine
 
-from catalogs.sources.earth_engine.limits import Patience
+from catalogs.sources.earth_engine.calls import POLICY, Service
+from catalogs.sources.earth_engine.limits import Limits
+from catalogs.sources.net import clock as net
 from earth_engine_server import World
 from schemas.windows import transformer
 
@@ -29,8 +32,15 @@ class Clock:
         self.slept.append(seconds)
         self.time += seconds
 
-    def patience(self, **more: Any) -> Patience:
-        return Patience(**more, sleep=self.sleep, now=lambda: self.time)
+    def service(
+        self, limits: Limits | None = None, sleep: Any = None, jitter: float = 0.5, **policy: Any
+    ) -> Service:
+        """Dealings by this clock; every backoff is `jitter` of its longest."""
+        told = net.Clock(
+            now=lambda: self.time, utc=lambda: self.time, sleep=sleep or self.sleep,
+            jitter=lambda: jitter,
+        )  # fmt: skip
+        return Service(limits, replace(POLICY, **policy), told)
 
 
 def raster(
@@ -41,13 +51,24 @@ def raster(
     most = {"uint8": 255, "uint16": 60_000, "float32": 1}[kind]
     seed = np.random.default_rng(len(path.stem))
     pixels = (seed.random((len(bands), size, size + 16)) * (most - 1) + 1).astype(kind)
-    with rasterio.open(
-        path, "w", driver="GTiff", count=len(bands), height=size, width=size + 16,
-        dtype=kind, crs=crs, transform=transform, photometric="minisblack",
+    return written(path, pixels, names, transform, crs)
+
+
+def written(
+    path: Path, pixels: Any, names: str, transform: Affine, crs: str, nodata: float | None = None,
+    valid: Any = None,
+) -> Path:  # fmt: skip
+    """A GeoTIFF of pixels (band, y, x), masked where `valid` (y, x) is False or bands are nodata."""
+    count, height, width = pixels.shape
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(
+        path, "w", driver="GTiff", count=count, height=height, width=width, nodata=nodata,
+        dtype=pixels.dtype, crs=crs, transform=transform, photometric="minisblack",
     ) as target:  # fmt: skip
         target.write(pixels)
-        for index, name in enumerate(bands, start=1):
+        for index, name in enumerate(names.split(), start=1):
             target.set_band_description(index, name)
+        if valid is not None:
+            target.write_mask(valid)
     return path
 
 
@@ -81,6 +102,7 @@ def asset(world: World, name: str, path: Path, start: str, **properties: Any) ->
         "name": f"projects/earthengine-public/assets/{name}",
         "id": name,
         "startTime": start,
+        "updateTime": "2024-05-03T00:00:00Z",
         "geometry": shapely.geometry.mapping(shapely.box(*box)),
         "bands": bands,
         "properties": properties,

@@ -10,14 +10,18 @@ import pytest
 import rasterio
 from rasterio.windows import Window as Box
 
-from catalogs.sources.earth_engine import open_earth_engine, read_window, thumbnail
+from catalogs.readers import reader_of
+from catalogs.sources.area import Area
+from catalogs.sources.earth_engine.calls import Service
 from catalogs.sources.earth_engine.limits import Limits
-from catalogs.sources.earth_engine.pixels import grid_request, pieces, read
+from catalogs.sources.earth_engine.pixels import VALID, grid_request, pieces
+from catalogs.sources.earth_engine.pixels import read as read_both
+from catalogs.sources.earth_engine.search import scenes_of_earth_engine
 from earth_engine_server import Refusal, World
 from earth_engine_world import PROJECT, S2, SHIFTED, TEN, Clock, asset, raster
 from schemas.errors import Fault
 from schemas.scenes import Scene
-from schemas.windows import Grid, Window
+from schemas.windows import Grid
 
 NAME = f"{S2}/T32TMT_2"
 GRID = Grid("EPSG:32632", tuple(TEN)[:6], 112, 96)
@@ -26,6 +30,13 @@ GRID = Grid("EPSG:32632", tuple(TEN)[:6], 112, 96)
 def stored(path: Path, bands: list[int], col: int, row: int, width: int, height: int) -> Any:
     with rasterio.open(path) as dataset:
         return dataset.read(bands, window=Box(col, row, width, height))
+
+
+def read(*what: Any, **how: Any) -> Any:
+    """The pixels, all of them valid."""
+    pixels, valid = read_both(*what, **how)
+    assert valid.shape == pixels.shape[1:] and valid.all()
+    return pixels
 
 
 def test_a_window_is_the_rasters_own_pixels(served: World) -> None:
@@ -50,12 +61,18 @@ def test_what_is_asked_for(served: World) -> None:
             "shearY": 0, "scaleY": -10, "translateY": 5_199_770,
         },
     }  # fmt: skip
-    assert graph(request.body["expression"]) == (
+    chosen = (
         "Image.select",
-        {
-            "input": ("Image.load", {"id": NAME}),
-            "bandSelectors": ["B4", "B2"],
-        },
+        {"input": ("Image.load", {"id": NAME}), "bandSelectors": ["B4", "B2"]},
+    )
+    least = (
+        "Image.reduce",
+        {"image": ("Image.mask", {"image": chosen}), "reducer": ("Reducer.min", {})},
+    )
+    valid = ("Image.gt", {"image1": least, "image2": ("Image.constant", {"value": 0})})
+    assert graph(request.body["expression"]) == (
+        "Image.addBands",
+        {"dstImg": chosen, "srcImg": ("Image.rename", {"input": valid, "names": [VALID]})},
     )
 
 
@@ -86,9 +103,10 @@ def test_a_grid_with_an_odd_origin(served: World, tmp_path: Path) -> None:
 
 
 def test_beyond_the_image_there_is_nothing(served: World) -> None:
-    got = read(NAME, ["B4"], GRID.cut(-5, 90, 10, 10))
+    got, valid = read_both(NAME, ["B4"], GRID.cut(-5, 90, 10, 10))
     assert not got[:, 6:].any()
     assert not got[:, :, :5].any()
+    np.testing.assert_array_equal(valid, got[0] > 0)
     np.testing.assert_array_equal(got[:, :6, 5:], stored(served.rasters[NAME], [4], 0, 90, 5, 6))
 
 
@@ -102,7 +120,7 @@ def test_a_crs_without_a_code_travels_as_wkt() -> None:
 def test_a_read_beyond_the_limits_is_cut(served: World) -> None:
     limits = Limits(request_bytes=4_000, side=50, bands=2)
     served.request_bytes = limits.request_bytes
-    got = read(NAME, ["B4", "B3", "B2"], GRID, itemsize=2, limits=limits)
+    got = read(NAME, ["B4", "B3", "B2"], GRID, itemsize=2, by=Service(limits))
     np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4, 3, 2], 0, 0, 112, 96))
     sizes = [request.body["grid"]["dimensions"] for request in served.sent("computePixels")]
     assert len(sizes) > 6
@@ -142,18 +160,18 @@ def test_never_more_requests_under_way_than_allowed(served: World) -> None:
     cap = 3
     served.together = threading.Barrier(cap, timeout=30)  # fewer at once would never be answered
     limits = Limits(requests=cap, side=28)
-    read(NAME, ["B4"], replace(GRID, width=112, height=84), limits=limits)
+    read(NAME, ["B4"], replace(GRID, width=112, height=84), by=Service(limits))
     assert len(served.sent("computePixels")) == 12
     assert served.most == cap
 
 
 def test_threads_share_the_places(served: World) -> None:
     cap = 2
-    limits = Limits(requests=cap, side=28)
+    by = Service(Limits(requests=cap, side=28))
     served.together = threading.Barrier(cap, timeout=30)
     grid = replace(GRID, width=56, height=56)
     readers = [
-        threading.Thread(target=read, args=(NAME, ["B4"], grid), kwargs={"limits": limits})
+        threading.Thread(target=read, args=(NAME, ["B4"], grid), kwargs={"by": by})
         for _ in range(4)
     ]
     for reader in readers:
@@ -165,44 +183,25 @@ def test_threads_share_the_places(served: World) -> None:
 
 
 def scene(served: World) -> Scene:
-    found = open_earth_engine("earth-engine:S2", (8.9, 46.8, 9.1, 47.0), (2020, 2020))
+    area = Area.of_box((8.9, 46.8, 9.1, 47.0))
+    found = scenes_of_earth_engine("earth-engine:S2", area, (2020, 2020), [])
     return next(s for s in found.scenes if s.id == "T32TMT_2")
 
 
-def test_a_window_of_a_scene(served: World) -> None:
+def test_a_thumbnail_shows_the_whole_scene(served: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalogs.sources.earth_engine.reader.SIDE", 28)
     found = scene(served)
-    by_name = {band.common: band for band in found.bands}
-    window = Window(found.grid.cut(8, 9, 32, 32), 10.0, 8, 9)
-    got = read_window((by_name["red"], by_name["nir"]), window, found)
-    np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4, 5], 8, 9, 32, 32))
-
-
-def test_a_coarser_band_is_never_stretched(served: World) -> None:
-    found = scene(served)
-    with pytest.raises(Fault) as fault:
-        read_window((found.bands[0],), Window(found.grid, 10.0), found)
-    assert fault.value.code == "band_mismatch"
-    assert not served.sent("computePixels")
-
-
-def test_files_are_not_read_here(served: World) -> None:
-    found = scene(served)
-    with pytest.raises(Fault) as fault:
-        read_window((replace(found.bands[1], href="x.tif"),), Window(found.grid, 10.0), found)
-    assert fault.value.code == "blocked_href"
-
-
-def test_a_thumbnail_shows_the_whole_scene(served: World) -> None:
-    found = scene(served)
-    small = thumbnail(found.bands[1:4], found, side=28)
+    small, valid = reader_of(found.bands[1]).thumbnail(found.bands[1:4], found)
     assert small.shape == (3, 24, 28)
-    assert small.all()
+    assert valid is not None and valid.all()
+    whole = stored(served.rasters[NAME], [2, 3, 4], 0, 0, 112, 96)
+    np.testing.assert_array_equal(small, whole[:, 2::4, 2::4])
 
 
 def test_the_services_own_limit_is_a_fault_with_its_words(served: World, clock: Clock) -> None:
     served.request_bytes = 10
     with pytest.raises(Fault, match="Total request size") as fault:
-        read(NAME, ["B4"], GRID, patience=clock.patience())
+        read(NAME, ["B4"], GRID, by=clock.service())
     assert fault.value.code == "ee_invalid"
     assert not fault.value.retryable
     assert not clock.slept
@@ -210,12 +209,12 @@ def test_the_services_own_limit_is_a_fault_with_its_words(served: World, clock: 
 
 def test_a_cut_answer_is_asked_for_again(served: World, clock: Clock) -> None:
     served.refuse("computePixels", Refusal(200, "cut", cut=True))
-    got = read(NAME, ["B4"], GRID, patience=clock.patience())
+    got = read(NAME, ["B4"], GRID, by=clock.service())
     np.testing.assert_array_equal(got, stored(served.rasters[NAME], [4], 0, 0, 112, 96))
     assert len(clock.slept) == 1
 
 
 def test_an_answer_that_is_no_array_is_asked_for_again(served: World, clock: Clock) -> None:
     served.refuse("computePixels", Refusal(200, "<html>"))
-    assert read(NAME, ["B4"], GRID, patience=clock.patience()).shape == (1, 96, 112)
+    assert read(NAME, ["B4"], GRID, by=clock.service()).shape == (1, 96, 112)
     assert len(clock.slept) == 1

@@ -68,14 +68,14 @@ def test_no_project(served: World, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_access_refused(served: World, route: str) -> None:
     path = "/$discovery/rest" if route == "discovery" else f"/v1alpha/projects/{PROJECT}/{route}"
     served.refuse(path, Refusal(403, "Caller does not have required permission to use project"))
-    with pytest.raises(UsageError, match=r"required permission.*eligibility anew") as error:
+    with pytest.raises(SourceError, match=r"required permission.*eligibility anew") as error:
         connect()
     assert "\n" not in str(error.value)
 
 
 def test_a_busy_service_is_asked_again(served: World, clock: Clock) -> None:
     served.refuse(f"/v1alpha/projects/{PROJECT}/algorithms", Refusal(503, "later"))
-    connect(patience=clock.patience())
+    connect(by=clock.service())
     assert len(clock.slept) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_service_out_of_reach(
 ) -> None:
     monkeypatch.setenv("EARTHLOOM_EE_URL", "http://127.0.0.1:9")
     with pytest.raises(SourceError, match="try again later"):
-        connect(patience=clock.patience(deadline=5.0))
+        connect(by=clock.service())
 
 
 def test_no_client(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
+from catalogs.sources.terms import Override
 from pixel_world import band, chip, code, cut, grid, noise, repeat, scene, write
 from schemas.errors import Reject
 from schemas.samples import Sample

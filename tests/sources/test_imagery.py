@@ -11,10 +11,11 @@ import pytest
 import raster_world
 from catalogs.shelf import SHELF
 from catalogs.sources.headers import describe
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.terms import Override
 from raster_world import half, noise, read, write
 from schemas.errors import UsageError
-from transforms.imagery import unmasked
+from schemas.scenes import Part
 
 FREE = Override(licence="CC0-1.0")
 
@@ -61,11 +62,13 @@ def test_an_alpha_band_is_validity_not_colour(tmp_path: Path) -> None:
 
 def test_a_window_takes_its_own_part_of_the_mask(tmp_path: Path) -> None:
     scene = describe(with_alpha(tmp_path / "x.tif"))
-    found = unmasked(scene.bands, scene, (5, 10, 30, 40))
+    out = [np.empty((40, 30), "uint8") for _ in scene.bands]
+    found = SHELF.read(Part(scene.bands, scene, (5, 10, 30, 40)), out)
     assert found is not None
     np.testing.assert_array_equal(found, half()[10:50, 5:35])
     plain = describe(write(tmp_path / "y.tif", noise()))
-    assert unmasked(plain.bands, plain, (0, 0, 8, 8)) is None
+    out = [np.empty((8, 8), "uint8") for _ in plain.bands]
+    assert SHELF.read(Part(plain.bands, plain, (0, 0, 8, 8)), out) is None
 
 
 def test_mask_and_nodata_add_up(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import raster_world
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.terms import Override
 from raster_world import item, noise, write
 from schemas.errors import SourceError
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
 from catalogs.sources.stac_items import trimmed
+from catalogs.sources.terms import Override
 from recorded import MIXED, NAIP, items_of, scenes
 from schemas.collections import COLLECTIONS
 from schemas.masks import legend_of

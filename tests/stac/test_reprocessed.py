@@ -10,8 +10,9 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
 from catalogs.sources.reprocessed import Take, baseline_of, newest, same_ground, take_of
+from catalogs.sources.terms import Override
 from recorded import scenes
 from schemas.scenes import Scene
 from schemas.sensors import convention

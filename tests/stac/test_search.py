@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from catalogs.sources.area import Area
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
 from stub_api import Catalogue, Json, collection, following, landing, s2, serving
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from catalogs.sources.area import Area
-from catalogs.sources.imagery import Imagery, Override, open_imagery
+from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.terms import Override
 from catalogs.world import World, ensure
 from stac_servers import RUSTAC, pgstac, rustac, served, why_no_pgstac
 from stub_api import collection, s2

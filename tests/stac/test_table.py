@@ -13,8 +13,9 @@ import shapely
 
 from catalogs.sources import stac_table
 from catalogs.sources.area import Area
-from catalogs.sources.imagery import Override, open_imagery
+from catalogs.sources.imagery import open_imagery
 from catalogs.sources.stac_table import item_of_row, items_of_table
+from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
 from stub_api import Json, s2
 

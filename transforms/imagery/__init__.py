@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
-from schemas.scenes import Scene
+from schemas.scenes import Band, Part, Scene
 from transforms.context import Context
 from transforms.imagery.choice import choose_bands, one_per_year, one_zone, slug, usable
 from transforms.imagery.masks import mask_band, read_mask
-from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
+from transforms.imagery.missing import nodata_of, valid_pixels
 from transforms.imagery.pixels import parts, read_pixels, read_window
 from transforms.imagery.place import chip_window
 from transforms.imagery.radiometry import display_of, remove_offset
@@ -29,7 +29,7 @@ from transforms.resampling import REACH
 
 __all__ = [
     "Find", "Read", "choose_bands", "display_of", "mask_band", "nodata_of",
-    "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "unmasked", "valid_pixels",
+    "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "valid_pixels",
 ]  # fmt: skip
 
 
@@ -211,15 +211,15 @@ class Read:
             "resampled": "string",
         }
 
-    def hrefs(self, sample: Sample) -> Iterator[str]:
-        """The files that a sample will be read from; none of them is opened to say so."""
+    def reads(self, sample: Sample) -> Iterator[Band]:
+        """The bands that a sample will be read from; none is opened to say so."""
         for scene in sample.scenes:
-            yield from (band.href for band in choose_bands(scene, self.bands))
+            yield from choose_bands(scene, self.bands)
             if self.mask and (found := mask_band(scene)) is not None:
-                yield found[0].href
+                yield found[0]
 
-    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
-        """(href, 1-based band, (column, row, width, height)) of what a sample will be read from.
+    def parts(self, sample: Sample) -> Iterator[Part]:
+        """What a sample will be read from, in the order of reading.
 
         Raises:
             Fault, Reject: as the read itself.

@@ -1,12 +1,10 @@
-"""Where the pixels of a file lie, once file, catalogue and scene agree."""
+"""Where the pixels of a band lie, once source, catalogue and scene agree."""
 
 from dataclasses import replace
-from functools import lru_cache
 
-from catalogs.shelf import SHELF, Held
+from catalogs.readers import reader_of
 from schemas.errors import Fault
 from schemas.scenes import Band, Scene
-from schemas.sources import Version
 from schemas.windows import Grid
 from transforms.resampling import TOLERANCE, nests, offset, same_size, whole
 
@@ -18,28 +16,29 @@ def aligned(own: Grid, chip: Grid) -> bool:
     return None not in map(whole, offset(own, chip))
 
 
-def own_grid(href: str, scene: Scene, band: Band) -> Grid:
-    """The grid of a file, once it agrees with the catalogue and with the scene's grid.
+def own_grid(scene: Scene, band: Band) -> Grid:
+    """The grid on which a band is stored, once its source agrees with the catalogue and the scene's grid.
 
     A band of another pixel size must nest with the scene's grid, unless the catalogue places it
     elsewhere itself (the 15 m band of Landsat lies between the 30 m ones).
 
     Raises:
-        Fault: `band_mismatch`, `misaligned`, and as `check_file`.
+        Fault: `band_mismatch`, `misaligned`, `rotated_grid`, and as the reader's `place`.
     """
-    held = SHELF.held(href)
-    check_file(href, held, band)
-    found = held.grid
+    reader = reader_of(band)
+    found = reader.place(band, scene)
+    if not reader.in_crs(band, scene.grid.crs):
+        raise Fault("band_mismatch", f"{scene.id}: {band.name} is not in {scene.grid.crs}")
     home = (scene.grid.width, scene.grid.height, *scene.grid.transform)
     if found == home and band.place in ((), home):
         return scene.grid
     width, height, *affine = found
     a, b, c, d, e, f = affine
     own = Grid(scene.grid.crs, (a, b, c, d, e, f), int(width), int(height))
+    if own.rotated:
+        raise Fault("rotated_grid", f"{scene.id}: the rows of {band.name} do not run east-west")
     alike = same_size(own, scene.grid) or (own.width, own.height) == home[:2]
     stated: tuple[float, ...] = band.place or (home if alike else ())
-    if not alike and not _in_crs(href, scene.grid.crs, SHELF.version(href)):
-        raise Fault("band_mismatch", f"{scene.id}: {band.name} is not in {scene.grid.crs}")
     if not stated:
         coarse, fine = sorted((own, scene.grid), key=lambda grid: -abs(grid.transform[0]))
         factor = whole(coarse.transform[0] / fine.transform[0])
@@ -57,26 +56,6 @@ def own_grid(href: str, scene: Scene, band: Band) -> Grid:
     return own
 
 
-def check_file(href: str, held: Held, band: Band) -> None:
-    """Refuse a file that is not the one that the catalogue or the plan has seen.
-
-    Raises:
-        Fault: `checksum` where its size is not the declared one, `changed_source` where its entity
-            tag is another than when the plan read its header.
-    """
-    if band.size and held.size != band.size:
-        raise Fault(
-            "checksum",
-            f"{href}: has {held.size:,} bytes, its catalogue says {band.size:,}; it was cut or "
-            "replaced: mend it, or its catalogue",
-            retryable=True,
-        )
-    if held.remote is not None and band.etag and held.remote.version.etag not in ("", band.etag):
-        raise Fault(
-            "changed_source", f"{href}: changed after it was planned; run again", retryable=True
-        )
-
-
 def _coincide(own: Grid, affine: tuple[float, ...]) -> bool:
     """Whether a grid lies where an affine says: its first corner to a hundredth of a pixel, the last
     to a tenth (catalogues round the size of a pixel)."""
@@ -86,12 +65,3 @@ def _coincide(own: Grid, affine: tuple[float, ...]) -> bool:
     last = max(abs(x - y) for x, y in zip(said.bounds(), own.bounds(), strict=True))
     side = abs(own.transform[0])
     return not own.rotated and first <= TOLERANCE * side and last <= 10 * TOLERANCE * side
-
-
-@lru_cache(maxsize=4096)
-def _in_crs(href: str, crs: str, version: Version | None) -> bool:
-    """Whether this version of a file is in a CRS, as far as it states one."""
-    from rasterio.crs import CRS
-
-    found = SHELF.get(href).crs
-    return found is None or found == CRS.from_user_input(crs)

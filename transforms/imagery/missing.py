@@ -1,15 +1,12 @@
-"""Which pixels hold no data: by a stored value, by NaN, by a mask or alpha band of the file."""
+"""Which pixels hold no data: by a stored value, by NaN, by what its source says of it."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.shelf import SHELF
-from schemas.scenes import Band, Scene
-
-Box = tuple[int, int, int, int]
-"""(column, row, width, height) in pixels of a file."""
+from catalogs.readers import reader_of
+from schemas.scenes import Band
 
 
 def missing_values(array: npt.NDArray[Any], nodata: list[float | None]) -> npt.NDArray[np.bool_]:
@@ -46,45 +43,14 @@ def valid_pixels(array: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[n
 
 
 def stated_nodata(band: Band) -> float | None:
-    """A band's stored value for "no data": as the catalogue states it, else as the file does."""
-    if band.nodata is not None:
-        return band.nodata
-    found = SHELF.get(band.href).nodatavals[band.index - 1]
-    return None if found is None else float(found)
+    """A band's stored value for "no data": as the catalogue states it, else as its source does."""
+    return band.nodata if band.nodata is not None else reader_of(band).nodata(band)
 
 
 def nodata_of(bands: tuple[Band, ...]) -> float | None:
-    """The stored value that means "no data": as the catalogue states it, else as the file does."""
+    """The stored value that means "no data": as the catalogue states it, else as its source does."""
     stated = next((b.nodata for b in bands if b.nodata is not None), None)
     return stated if stated is not None else stated_nodata(bands[0])
-
-
-def colours(scene: Scene, href: str) -> set[int]:
-    """Numbers of a file's bands that hold pixels, whatever colour the file gives them."""
-    return {b.index for b in scene.bands if b.href == href and not b.alpha}
-
-
-def unmasked(
-    bands: tuple[Band, ...],
-    scene: Scene,
-    box: Box | None = None,
-    shape: tuple[int, int] | None = None,
-) -> npt.NDArray[np.bool_] | None:
-    """Where the masks and alpha bands of all files of `bands` say "valid", (y, x); None without any.
-
-    Args:
-        box: of the window in these files; the whole scene when None.
-        shape: (y, x) to decimate to.
-
-    Raises:
-        Fault: `raster_unreadable`.
-    """
-    valid: npt.NDArray[np.bool_] | None = None
-    for href in dict.fromkeys(band.href for band in bands):
-        found = SHELF.mask(href, colours(scene, href), box, shape)
-        if found is not None:
-            valid = found if valid is None else valid & found
-    return valid
 
 
 def writable(nodata: float | None, dtype: np.dtype[Any]) -> bool:

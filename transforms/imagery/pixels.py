@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.rasters import READ_LIMIT
-from catalogs.shelf import SHELF
+from catalogs.readers import reader_of, together
 from schemas.errors import Fault
-from schemas.scenes import Band, Scene
+from schemas.scenes import Band, Box, Part, Scene
 from schemas.windows import Grid, Window
 from transforms.imagery.grids import aligned, own_grid
 from transforms.imagery.missing import (
-    Box,
-    colours,
     mark,
     missing_values,
     nodata_of,
@@ -33,7 +31,7 @@ class Pixels:
     Attributes:
         array: stored numbers `(band, y, x)`.
         nodata: stored value that means "no data", or None.
-        there: bool `(y, x)`: False where a file has no pixel, or its mask or alpha band says so.
+        there: bool `(y, x)`: False where a source has no pixel, or says besides nodata that it is void.
         resampled: what was done to which band, e.g. `B11:20->10 nearest`.
     """
 
@@ -60,9 +58,9 @@ def read_window(bands: tuple[Band, ...], window: Window, scene: Scene) -> npt.ND
 def read_pixels(
     bands: tuple[Band, ...], chip: Grid, scene: Scene, method: str = "nearest"
 ) -> Pixels:
-    """The bands on the grid of a chip; those of one file are read in one call.
+    """The bands on the grid of a chip; those of one place and grid are read in one call.
 
-    A file on the chip's own grid is never resampled. Bands of several types share the least type
+    A band on the chip's own grid is never resampled. Bands of several types share the least type
     that holds them all.
 
     Args:
@@ -80,10 +78,7 @@ def read_pixels(
         raise Fault(
             "too_large", f"{scene.id}: a window of {chip.width} x {chip.height} x {len(bands)}"
         )
-    groups = list(_by_file(bands))
-    kinds = [
-        np.dtype(SHELF.get(href).dtypes[bands[p].index - 1]) for href, ps in groups for p in ps
-    ]
+    kinds = [reader_of(band).dtype(band) for band in bands]
     nodata = nodata_of(bands)
     found = Pixels(
         np.empty((len(bands), chip.height, chip.width), np.result_type(*kinds)),
@@ -91,16 +86,14 @@ def read_pixels(
         np.ones((chip.height, chip.width), bool),
     )
     notes: dict[int, str] = {}
-    for href, places in groups:
-        group = tuple(bands[p] for p in places)
-        own = own_grid(href, scene, group[0])
+    for group, places in together(bands):
+        own = own_grid(scene, group[0])
         if (box := _within(own, chip)) is not None:
             outs = [found.array[p] for p in places]
-            SHELF.read(href, [band.index for band in group], box[0], box[1], outs)
-            mask = SHELF.mask(href, colours(scene, href), box)
+            mask = reader_of(group[0]).read(Part(group, scene, box), outs)
         else:
             exact = aligned(own, chip)
-            part = _resampled(href, group, own, chip, scene, "nearest" if exact else method)
+            part = _resampled(group, own, chip, scene, "nearest" if exact else method)
             found.array[places] = part.array
             mask = part.there
             if not exact:
@@ -115,29 +108,21 @@ def read_pixels(
 
 def parts(
     bands: tuple[Band, ...], chip: Grid, scene: Scene, method: str = "nearest"
-) -> Iterator[tuple[str, int, Box]]:
-    """(href, 1-based band, (column, row, width, height)) of all that `read_pixels` will read.
+) -> Iterator[Part]:
+    """All that `read_pixels` will read.
 
     Raises:
         Fault: as `own_grid`.
     """
-    for href, places in _by_file(bands):
-        own = own_grid(href, scene, bands[places[0]])
+    for group, _ in together(bands):
+        own = own_grid(scene, group[0])
         box = cover(own, chip, "nearest" if aligned(own, chip) else method)
-        for place in places if box is not None else ():
-            yield href, bands[place].index, box or (0, 0, 1, 1)
-
-
-def _by_file(bands: tuple[Band, ...]) -> Iterator[tuple[str, list[int]]]:
-    """(file, places of its bands) in the order in which the files first appear."""
-    files: dict[str, list[int]] = {}
-    for place, band in enumerate(bands):
-        files.setdefault(band.href, []).append(place)
-    yield from files.items()
+        if box is not None:
+            yield Part(group, scene, box)
 
 
 def _within(own: Grid, chip: Grid) -> Box | None:
-    """The chip in whole pixels of a file; None when it must be resampled or reaches beyond it."""
+    """The chip in whole pixels of a grid; None when it must be resampled or reaches beyond it."""
     if not aligned(own, chip):
         return None
     col, row = map(round, offset(own, chip))
@@ -146,20 +131,17 @@ def _within(own: Grid, chip: Grid) -> Box | None:
     return col, row, chip.width, chip.height
 
 
-def _resampled(
-    href: str, group: tuple[Band, ...], own: Grid, chip: Grid, scene: Scene, method: str
-) -> Pixels:
-    """Bands of one file on the chip's grid, their own nodata value where they are missing."""
-    kinds = [np.dtype(SHELF.get(href).dtypes[band.index - 1]) for band in group]
-    kind = np.result_type(*kinds)
+def _resampled(group: tuple[Band, ...], own: Grid, chip: Grid, scene: Scene, method: str) -> Pixels:
+    """Bands of one grid on the chip's grid, their own nodata value where they are missing."""
+    reader = reader_of(group[0])
+    kind = np.result_type(*map(reader.dtype, group))
     nodata = [stated_nodata(band) for band in group]
     box = cover(own, chip, method) or (0, 0, 1, 1)  # apart: one pixel, all of it outside
-    col, row, width, height = box
+    _, _, width, height = box
     if width * height * len(group) * 8 > READ_LIMIT:
         raise Fault("too_large", f"{scene.id}: a window of {width} x {height} x {len(group)}")
     read = np.empty((len(group), height, width), kind)
-    SHELF.read(href, [band.index for band in group], col, row, list(read))
-    mask = SHELF.mask(href, colours(scene, href), box)
+    mask = reader.read(Part(group, scene, box), list(read))
     seen = np.ones((height, width), bool) if mask is None else mask
     part = own.cut(*box)
     values, gone = onto(read, part, chip, method, missing_values(read, nodata) | ~seen)

@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 
+from catalogs.readers import together
 from schemas.errors import Fault, Reject
 from schemas.scenes import Band, Scene
 from schemas.windows import Grid, Window, ground_gsd
@@ -26,8 +27,7 @@ def chip_window(window: Window, scene: Scene, bands: tuple[Band, ...], gsd: floa
         Reject: `too_small` when no whole pixel lies within the window.
         Fault: as `own_grid`; `geographic_grid` for a gsd on a grid in degrees.
     """
-    by_file = {band.href: band for band in bands}
-    grids = [window.grid, *(own_grid(href, scene, band) for href, band in by_file.items())]
+    grids = [window.grid, *(own_grid(scene, group[0]) for group, _ in together(bands))]
     finest = min(abs(grid.transform[0]) for grid in grids[1:])
     side = gsd / metres_per_unit(window.grid.crs) if gsd else finest
     base = next((g for g in grids if abs(abs(g.transform[0]) - side) <= TOLERANCE * side), None)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.shelf import SHELF
+from catalogs.readers import reader_of, together
 from schemas.scenes import Band, Scene
 from schemas.sensors import Convention, family, reflective, scaling
-from transforms.imagery.missing import nodata_of, unmasked, valid_pixels
+from transforms.imagery.missing import nodata_of, valid_pixels
 
 LUSH = 2000
 """Near infrared over red, DN, from which ground counts as dense green plants, whose red is dark.
@@ -122,17 +122,18 @@ def offset_suspect(
 def display_of(scene: Scene, bands: tuple[Band, ...], cache: dict[str, Any]) -> tuple[float, float]:
     """Stored values shown as black and white: declared, else the 2nd and 98th percentile of the scene.
 
-    Taken from a decimated read of at most 512 px a side, so it depends on the file alone.
+    Taken from a decimated read of at most 512 px a side, so it depends on the source alone.
     """
     if scene.display is not None:
         return scene.display
     shown = [b for b in bands[:3] if b.gsd == bands[0].gsd] or list(bands[:1])
-    place = f"{scene.key} {[SHELF.version(b.href) for b in shown]}"
+    place = f"{scene.key} {[reader_of(b).version(b) for b in shown]}"
     if (known := cache.get(place)) is None:
-        small = np.stack([SHELF.thumbnail(b.href, b.index) for b in shown])
+        seen = [reader_of(group[0]).thumbnail(group, scene) for group, _ in together(shown)]
+        small = np.concatenate([pixels for pixels, _ in seen])
         valid = valid_pixels(small, nodata_of(bands))
-        masked = unmasked(tuple(shown), scene, shape=small.shape[1:])
-        good = small[:, valid if masked is None else valid & masked]
+        masks = [mask for _, mask in seen if mask is not None]
+        good = small[:, np.logical_and.reduce([valid, *masks])]
         low, high = np.percentile(good, (2, 98)) if good.size else (0.0, 1.0)
         known = cache[place] = (float(low), float(max(high, low + 1)))
     return known

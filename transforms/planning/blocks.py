@@ -71,7 +71,7 @@ def code_version() -> str:
     root = Path(__file__).resolve().parents[2]
     folders = ("schemas", "transforms", "catalogs/sources")
     files = [p for f in folders for p in (root / f).rglob("*") if p.suffix in (".py", ".csv")]
-    files.append(root / "catalogs" / "rasters.py")
+    files += [root / "catalogs" / name for name in ("rasters.py", "readers.py", "shelf.py")]
     texts = [(str(p.relative_to(root)), p.read_text(encoding="utf-8")) for p in sorted(files)]
     codecs = [
         (name, version(name)) for name in ("numpy", "pillow", "deflate", "rasterio", "pyproj")

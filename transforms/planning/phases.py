@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.errors import BuildError, Fault, Reject
+from catalogs.sources.net.redact import scrub
+from schemas.errors import BuildError, Fault, LoomError, Reject
 from schemas.recipes import Recipe, name_of
 from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
@@ -184,6 +185,9 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
     """Run a step or an encoder on one sample: results go to `passed`, a loss comes back as a row.
 
     The one place where a step's bug is caught: it becomes a failed row with its traceback.
+
+    Raises:
+        LoomError: the whole build cannot go on: a source refuses access, or a setting is wrong.
     """
     try:
         result = step(sample, ctx)
@@ -192,7 +196,9 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
         return Drop(sample.id, name_of(step), reject.code, reject.message)
     except Fault as fault:
         return Drop(sample.id, name_of(step), fault.code, fault.message, "failed", fault.retryable)
+    except LoomError:
+        raise
     except Exception:
-        trace = FOLDERS.sub(r'File "\1"', traceback.format_exc(limit=-4))
+        trace = scrub(FOLDERS.sub(r'File "\1"', traceback.format_exc(limit=-4)))
         return Drop(sample.id, name_of(step), "unexpected", trace[-2000:], "failed", False)
     return None

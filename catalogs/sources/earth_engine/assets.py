@@ -20,8 +20,7 @@ CLOUD = ("CLOUDY_PIXEL_PERCENTAGE", "CLOUD_COVER")
 
 PLATFORM = ("SPACECRAFT_NAME", "SPACECRAFT_ID", "satelliteName")
 
-MASKED = 0.0
-"""What Earth Engine delivers where a pixel is masked."""
+BASELINE = "PROCESSING_BASELINE"
 
 Asset = dict[str, Any]
 
@@ -32,6 +31,17 @@ def asset_id(asset: Asset) -> str:
     for public in ("projects/earthengine-public/assets/", "projects/earthengine-legacy/assets/"):
         name = name.removeprefix(public)
     return name
+
+
+KEPT = ("name", "id", "type", "startTime", "updateTime", "geometry", "bands", "sizeBytes")
+"""What of an asset's metadata is looked at, besides its properties."""
+
+
+def trimmed(asset: Asset) -> Asset:
+    """An asset with what `scene_of` looks at, and nothing else."""
+    stated = asset.get("properties") or {}
+    told = {k: stated[k] for k in (*CLOUD, *PLATFORM, BASELINE) if k in stated}
+    return {**{k: asset[k] for k in KEPT if k in asset}, "properties": told}
 
 
 def scene_of(asset: Asset, found: Collection) -> Scene:
@@ -50,18 +60,19 @@ def scene_of(asset: Asset, found: Collection) -> Scene:
     stated = asset.get("properties") or {}
     when = asset.get("startTime")
     outline = _outline(asset.get("geometry"))
+    taken = parse_time(when) if when else None
     return Scene(
         id=whole.removeprefix(found.id + "/") if whole != found.id else image,
         collection=found.id,
-        datetime=parse_time(when) if when else None,
+        datetime=taken,
         grid=grid,
         footprint=shapely.to_wkt(outline or footprint(grid), rounding_precision=9),
         bands=bands,
         licence=found.licence,
-        attribution=found.attribution,
+        attribution=found.attribution.format(year=taken.year if taken else "n.d."),
         provider="earth-engine",
         platform=str(next((stated[name] for name in PLATFORM if name in stated), "")),
-        baseline=str(stated.get("PROCESSING_BASELINE", "")),
+        baseline=str(stated.get(BASELINE, "")),
         cloud=_cloud(stated),
         size=int(asset.get("sizeBytes") or 0),
         display=found.display or _eight_bit(bands),
@@ -75,7 +86,7 @@ def _bands(
     stored = asset.get("bands") or []
     ids = [str(band.get("id", "")) for band in stored]
     placed = [
-        (_band(band, whole, index, common, found.scale), grid_of(band.get("grid") or {}, whole))
+        (_band(band, whole, index, common, found), grid_of(band.get("grid") or {}, whole))
         for index, (band, common) in enumerate(
             zip(stored, band_names(found, image, ids), strict=True), start=1
         )
@@ -107,14 +118,15 @@ def own_grid(band: Band, scene: Scene) -> Grid:
     return Grid(scene.grid.crs, (a, b, c, d, e, f), int(width), int(height))
 
 
-def _band(band: Asset, whole: str, index: int, common: str, scale: float) -> Band:
+def _band(band: Asset, whole: str, index: int, common: str, found: Collection) -> Band:
+    dtype = dtype_of(band.get("dataType") or {})
     return Band(
         name=str(band["id"]),
         href=SCHEME + whole,
         index=index,
-        dtype=dtype_of(band.get("dataType") or {}),
-        nodata=MASKED,
-        scale=scale if np.dtype(dtype_of(band.get("dataType") or {})).itemsize > 1 else 1.0,
+        dtype=dtype,
+        nodata=found.nodata,
+        scale=found.scale if np.dtype(dtype).itemsize > 1 else 1.0,
         common=common,
     )
 

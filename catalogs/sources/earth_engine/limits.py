@@ -1,17 +1,20 @@
-"""What one process may ask of Earth Engine: size and number of requests, and patience with them."""
+"""What may be asked of Earth Engine at once, and how much of it by one process."""
 
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.errors import UsageError
+from catalogs.sources.share import positive, share_of
 
 REQUESTS = "EARTHLOOM_EE_REQUESTS"
-"""Environment variable: requests under way at once in one process."""
+"""Environment variable: requests under way at once in one job, over all of its processes."""
 
 BYTES = "EARTHLOOM_EE_REQUEST_BYTES"
 """Environment variable: bytes of pixels, uncompressed, in one request."""
+
+AT_ONCE = 40
+"""Requests that a project may have under way at once on the high-volume endpoint, unless it has
+asked for more (Earth Engine quotas page)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,56 +22,25 @@ class Limits:
     """Limits of one process.
 
     Attributes:
-        requests: under way at once. A project has 40 on the high-volume endpoint unless it asked
-            for more, so lower it where many workers share one project.
-        request_bytes: uncompressed pixels of one request; 16 MB, as the REST reference states.
-        side: pixels along one side of a request, likewise.
+        requests: under way at once.
+        request_bytes: uncompressed pixels of one request; the REST reference allows 32 to 48 MB.
+        side: pixels along one side of a request, as the REST reference states.
         bands: bands of one request, likewise.
     """
 
-    requests: int = 16
+    requests: int = AT_ONCE
     request_bytes: int = 16_000_000
     side: int = 10_000
     bands: int = 100
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> "Limits":
-        """The limits with what the environment says of them.
+        """The limits with what the environment says of them: a process has its share of the requests.
 
         Raises:
             UsageError: a value that is no positive whole number.
         """
         return cls(
-            requests=_number(environ, REQUESTS, cls().requests),
-            request_bytes=_number(environ, BYTES, cls().request_bytes),
+            share_of(positive(environ, REQUESTS, AT_ONCE), environ),
+            positive(environ, BYTES, cls().request_bytes),
         )
-
-
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, "")
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{name}={text}: must be a positive whole number")
-    return int(text)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for an answer.
-
-    Attributes:
-        deadline: seconds from the first attempt after which no further one is made.
-        first, longest: seconds before the second attempt, doubled with each one up to the longest.
-        sleep, now: replaced in tests.
-    """
-
-    deadline: float = 600.0
-    first: float = 1.0
-    longest: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
-
-
-ATTEMPT = 330.0
-"""Seconds without a byte after which an attempt is given up; Earth Engine itself stops at 300."""

@@ -1,4 +1,4 @@
-"""Pixels of Earth Engine assets, on exactly the grid asked for."""
+"""Pixels of Earth Engine assets, on exactly the grid asked for, and where they are masked."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.rasters import READ_LIMIT
-from catalogs.sources.earth_engine.assets import SCHEME
-from catalogs.sources.earth_engine.calls import call
-from catalogs.sources.earth_engine.limits import Limits, Patience
+from catalogs.sources.earth_engine.calls import Service, service
+from catalogs.sources.earth_engine.limits import Limits
 from catalogs.sources.earth_engine.session import connect
-from schemas.errors import Fault, LoomError, SourceError
-from schemas.scenes import Band, Scene
-from schemas.windows import Grid, Window
+from schemas.errors import Fault
+from schemas.windows import Grid
+
+VALID = "valid_in_all_bands"
+"""Name of the band that is computed beside those of the asset: 1 where none of them is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class Piece:
 def pieces(grid: Grid, count: int, itemsize: int, limits: Limits) -> list[Piece]:
     """The requests that together read `count` bands of a grid, none beyond the limits.
 
-    Bands are divided last, then columns, then rows; parts are of nearly equal size.
+    Each has a byte a pixel more, for `VALID`. Bands are divided last, then columns, then rows; parts
+    are of nearly equal size.
     """
-    bands = math.ceil(count / math.ceil(count / limits.bands))
-    pixels = max(1, limits.request_bytes // (bands * itemsize))
+    bands = math.ceil(count / math.ceil(count / max(1, limits.bands - 1)))
+    pixels = max(1, limits.request_bytes // (bands * itemsize + 1))
     width = _even(grid.width, min(limits.side, pixels))
     height = _even(grid.height, min(limits.side, max(1, pixels // width)))
     return [
@@ -56,73 +58,69 @@ def _even(length: int, most: int) -> int:
     return math.ceil(length / math.ceil(length / most))
 
 
-def read(
-    asset: str,
-    bands: Sequence[str],
-    grid: Grid,
-    *,
-    itemsize: int = 8,
-    limits: Limits | None = None,
-    patience: Patience | None = None,
-) -> npt.NDArray[Any]:
-    """Pixels of an asset, shape (band, y, x), in the stored type; 0 where they are masked.
+Pixels = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
+"""Stored numbers `(band, y, x)`, and where all of the bands are valid `(y, x)`."""
 
-    On the asset's own grid, or a part of it, nothing is resampled. Other grids get the nearest pixel.
+
+def read(
+    asset: str, bands: Sequence[str], grid: Grid, *, itemsize: int = 8, by: Service | None = None
+) -> Pixels:
+    """Pixels of an asset in the stored type, and where they are valid.
+
+    Where a band is masked its number is 0, which may also be a number like any other: only the mask
+    tells. On the asset's own grid, or a part of it, nothing is resampled; other grids get the nearest
+    pixel. Beyond the asset everything is masked.
 
     Args:
         asset: its id.
         bands: band ids, in the order of the result.
         itemsize: bytes of one number of the widest band, for the size of requests.
+        by: does the requests.
 
     Raises:
-        Fault: as `call`; `too_large`.
+        Fault: as `Service.call`; `too_large`.
+        UsageError, SourceError: as `connect`.
     """
-    limits = limits or Limits.of()
+    by = by or service()
     if grid.height * grid.width * len(bands) * itemsize > READ_LIMIT:
         raise Fault(
             "too_large", f"{asset}: a window of {grid.width} x {grid.height} x {len(bands)}"
         )
-    try:
-        connect(patience=patience)
-    except LoomError as error:
-        again = isinstance(error, SourceError)
-        code = "ee_timeout" if again else "ee_refused"
-        raise Fault(code, str(error), retryable=again) from error
-    parts = pieces(grid, len(bands), itemsize, limits)
+    connect(by=by)
+    parts = pieces(grid, len(bands), itemsize, by.limits)
 
-    def fetch(part: Piece) -> npt.NDArray[Any]:
+    def fetch(part: Piece) -> Pixels:
         chosen = bands[part.first : part.first + part.count]
-        box = grid.cut(part.col, part.row, part.width, part.height)
-        return _compute(asset, chosen, box, limits, patience)
+        return _compute(asset, chosen, grid.cut(part.col, part.row, part.width, part.height), by)
 
     if len(parts) == 1:
         return fetch(parts[0])
-    pool = ThreadPoolExecutor(min(len(parts), limits.requests), "earth-engine")
+    pool = ThreadPoolExecutor(min(len(parts), by.limits.requests), "earth-engine")
     try:
         found = list(pool.map(fetch, parts))
     finally:
         pool.shutdown(cancel_futures=True)
-    kind = np.result_type(*(array.dtype for array in found))
+    kind = np.result_type(*(array.dtype for array, _ in found))
     out = np.empty((len(bands), grid.height, grid.width), kind)
-    for part, array in zip(parts, found, strict=True):
+    valid = np.ones((grid.height, grid.width), bool)
+    for part, (array, there) in zip(parts, found, strict=True):
         rows, cols = slice(part.row, part.row + part.height), slice(part.col, part.col + part.width)
         out[part.first : part.first + part.count, rows, cols] = array
-    return out
+        valid[rows, cols] &= there
+    return out, valid
 
 
-def _compute(
-    asset: str, bands: Sequence[str], grid: Grid, limits: Limits, patience: Patience | None
-) -> npt.NDArray[Any]:
-    """One request: the bands' pixels, shape (band, y, x).
+def _compute(asset: str, bands: Sequence[str], grid: Grid, by: Service) -> Pixels:
+    """One request.
 
     Raises:
-        Fault: as `call`; `ee_invalid` for pixels of another shape than asked for.
+        Fault: as `Service.call`; `ee_invalid` for pixels of another shape than asked for.
     """
     import ee
     from google.auth.exceptions import GoogleAuthError
 
     asked = {
-        "expression": ee.Image(asset).select(list(bands)),
+        "expression": expression(asset, bands),
         "fileFormat": "NUMPY_NDARRAY",
         "grid": grid_request(grid),
     }
@@ -137,10 +135,22 @@ def _compute(
 
     _, _, x, _, _, y = grid.transform
     what = f"{asset} at {x:.10g} {y:.10g}"
-    array = call(request, what, limits, patience)
-    if array.shape != (grid.height, grid.width) or array.dtype.names is None:
+    array = by.call(request, what)
+    names = (*bands, VALID)
+    if array.shape != (grid.height, grid.width) or set(array.dtype.names or ()) != set(names):
         raise Fault("ee_invalid", f"earth-engine: {what}: came as {array.shape} {array.dtype}")
-    return np.stack([array[name] for name in bands])
+    return np.stack([array[name] for name in bands]), array[VALID] > 0
+
+
+def expression(asset: str, bands: Sequence[str]) -> Any:
+    """The image that is asked for: bands as they are stored, and `VALID`.
+
+    Every band has a mask of its own, from 0 to 1; the least of them counts.
+    """
+    import ee
+
+    image = ee.Image(asset).select(list(bands))
+    return image.addBands(image.mask().reduce(ee.Reducer.min()).gt(0).rename([VALID]))
 
 
 def grid_request(grid: Grid) -> dict[str, Any]:
@@ -153,64 +163,3 @@ def grid_request(grid: Grid) -> dict[str, Any]:
         },
         "crsCode" if grid.crs.startswith("EPSG:") else "crsWkt": grid.crs,
     }  # fmt: skip
-
-
-def read_bands(
-    bands: tuple[Band, ...],
-    grid: Grid,
-    *,
-    limits: Limits | None = None,
-    patience: Patience | None = None,
-) -> npt.NDArray[Any]:
-    """Stored numbers of bands of one asset on a grid, shape (band, y, x), as `read` has them.
-
-    Raises:
-        Fault: as `read`; `blocked_href` for bands that are not of one Earth Engine asset.
-    """
-    hrefs = {band.href for band in bands}
-    href = hrefs.pop()
-    if hrefs or not href.startswith(SCHEME):
-        raise Fault("blocked_href", f"{href}: not bands of one Earth Engine asset")
-    itemsize = max(np.dtype(band.dtype).itemsize for band in bands)
-    names = [band.name for band in bands]
-    asset = href.removeprefix(SCHEME)
-    return read(asset, names, grid, itemsize=itemsize, limits=limits, patience=patience)
-
-
-def read_window(
-    bands: tuple[Band, ...],
-    window: Window,
-    scene: Scene,
-    *,
-    limits: Limits | None = None,
-    patience: Patience | None = None,
-) -> npt.NDArray[Any]:
-    """Stored numbers of `bands` within `window` of the scene's grid, (band, y, x), never resampled.
-
-    Raises:
-        Fault: as `read_bands`; `band_mismatch` (stored on another grid than the scene's).
-    """
-    for band in bands:
-        if band.place:
-            finest = min(own.gsd for own in scene.bands)
-            raise Fault(
-                "band_mismatch",
-                f"{scene.id}: {band.name} has pixels of {band.gsd:.3g} m, the scene {finest:.3g} m",
-            )
-    return read_bands(bands, window.grid, limits=limits, patience=patience)
-
-
-def thumbnail(bands: tuple[Band, ...], scene: Scene, side: int = 512) -> npt.NDArray[Any]:
-    """The whole scene in few pixels, (band, y, x), at most `side` a side; from the asset's pyramid.
-
-    Raises:
-        Fault: as `read`.
-    """
-    grid = scene.grid
-    step = max(1, math.ceil(max(grid.width, grid.height) / side))
-    a, b, c, d, e, f = grid.transform
-    small = Grid(
-        grid.crs, (a * step, b, c, d, e * step, f),
-        max(1, grid.width // step), max(1, grid.height // step),
-    )  # fmt: skip
-    return read_bands(bands, small)

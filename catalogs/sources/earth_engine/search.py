@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from catalogs.sources.area import Area
-from catalogs.sources.earth_engine.assets import Asset, asset_id, scene_of
-from catalogs.sources.earth_engine.calls import call
-from catalogs.sources.earth_engine.limits import Patience
+from catalogs.sources.earth_engine.assets import Asset, asset_id, scene_of, trimmed
+from catalogs.sources.earth_engine.calls import Service, service
 from catalogs.sources.earth_engine.session import connect
+from catalogs.sources.harvest import Harvest
+from catalogs.sources.search_files import Answer, Kept
+from catalogs.sources.stac_fields import Lost
+from schemas.chance import digest
 from schemas.earth_engine import IMAGE, TABLE, Collection, collection
 from schemas.errors import Fault, SourceError, UsageError
 from schemas.scenes import Scene
-from schemas.sources import Credit
 from schemas.windows import Bounds
 
 PREFIX = "earth-engine"
@@ -22,80 +24,95 @@ PREFIX = "earth-engine"
 PAGE = 500
 """Assets asked for in one answer, each with its full metadata."""
 
+FIRST_S = 60.0
+"""Seconds to try to connect: somebody sits and waits for it."""
+
 Years = tuple[int, int]
-Lost = list[tuple[str, str, str]]
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a search gave.
-
-    Attributes:
-        scenes: sorted by collection and id.
-        credits: one for each collection, for those whose terms are known.
-        lost: (asset id, reason code, message) of images that cannot be used.
-        notes: one sentence each.
-        facts: how they were found, for provenance; JSON-able.
-    """
-
-    scenes: tuple[Scene, ...]
-    credits: tuple[Credit, ...] = ()
-    lost: tuple[tuple[str, str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def open_earth_engine(
+def scenes_of_earth_engine(
     location: str,
-    area: Area | Bounds | None,
-    years: Years | None = None,
+    area: Area,
+    years: Years | None,
+    lost: Lost,
     *,
-    project: str = "",
-    patience: Patience | None = None,
-) -> Found:
+    keep: Path | None = None,
+    say: Callable[[str], None] | None = None,
+    by: Service | None = None,
+) -> Harvest:
     """The scenes that `earth-engine:S2`, or several such as `earth-engine:CH,FI`, holds over an area.
 
     Args:
         location: aliases or collection ids after `earth-engine:` (or `#`).
-        area: where; bounds are (west, south, east, north) in degrees, as `Area.of_box` takes them.
+        area: where.
         years: first and last.
-        project: Google Cloud project; that of the environment when empty.
+        lost: gets (asset id, reason code, message) of images that cannot be used.
+        keep: folder for the answers, so that the same question is not asked twice.
+        say: takes a line for people before the first question.
+        by: does the requests.
 
     Raises:
-        UsageError: no such collection, no area, years without imagery, no client, no access.
-        SourceError: the service cannot be reached, or has not one usable scene.
+        UsageError: no such collection, years without imagery, no client, project or credentials.
+        SourceError: access is refused, the service cannot be reached, or a collection is gone.
     """
     chosen = [collection(name) for name in names(location)]
-    if area is None:
-        raise UsageError(
-            f"--imagery {location}: where should it be searched? "
-            "pass --bbox W S E N or --region FILE.geojson"
-        )
-    where = area if isinstance(area, Area) else Area.of_box(area)
-    for found, _ in chosen:
+    caveats = tuple(dict.fromkeys(note for _, note in chosen if note))
+    collections = {found.id: found for found, _ in chosen}
+    for found in collections.values():
         check_years(found, years)
-    connect(project, patience)
-    lost: Lost = []
     scenes: list[Scene] = []
-    items = 0
-    for found, _ in chosen:
-        try:
-            for asset in assets(found, where, years, patience):
-                items += 1
-                scene = usable(asset, found, where, years, lost)
-                scenes += [scene] if scene else []
-        except Fault as fault:
-            raise SourceError(f"--imagery {fault.message} ({fault.code})") from fault
-    if not scenes:
-        why = f"; first reason: {lost[0][2]}" if lost else ""
-        raise SourceError(
-            f"--imagery {location}: not one usable scene in the area and years asked for{why}"
-        )
-    scenes.sort(key=lambda s: (s.collection, s.id))
-    facts = {"items": items, "outside": items - len(scenes) - len(lost), "scenes": len(scenes)}
-    credits = tuple(credit for found, _ in chosen for credit in _credit(found, scenes))
-    notes = tuple(dict.fromkeys(note for _, note in chosen if note))
-    return Found(tuple(scenes), credits, tuple(lost), notes, facts)
+    items, unusable, newest = 0, len(lost), ""
+    for found in collections.values():
+        for asset in _kept(found, area, years, keep, say, by):
+            items += 1
+            newest = max(newest, str(asset.get("updateTime") or ""))
+            scene = usable(asset, found, area, years, lost)
+            scenes += [scene] if scene else []
+    outside = items - len(scenes) - (len(lost) - unusable)
+    facts = {
+        "url": PREFIX,
+        "collections": list(collections),
+        "bounds": [list(box) for box in area.boxes()],
+        "years": list(years) if years else None,
+        "items": items,
+        "outside": outside,
+        "scenes": len(scenes),
+        "newest_updated": newest,
+    }
+    notes = (f"{outside:,} items lie outside of the area or years asked for",) if outside else ()
+    return Harvest(tuple(scenes), notes, facts, caveats)
+
+
+def _kept(
+    found: Collection,
+    area: Area,
+    years: Years | None,
+    keep: Path | None,
+    say: Callable[[str], None] | None,
+    by: Service | None,
+) -> list[Asset]:
+    """The assets of a collection that may show an area: as they are kept, else as the service says.
+
+    Raises:
+        UsageError, SourceError: as `scenes_of_earth_engine`.
+    """
+    folder = Kept(keep) if keep else None
+    asked = [PREFIX, found.id, [list(box) for box in area.boxes()], list(years) if years else None]
+    name = f"{PREFIX}-{digest(asked)[:16]}"
+    known = folder.read(name, asked) if folder else None
+    if known is not None:
+        return known.items
+    if say:
+        say(f"sources: searching {PREFIX} for {found.id}")
+    by = by or service()
+    connect(by=by, deadline_s=FIRST_S)
+    try:
+        answer = [trimmed(asset) for asset in assets(found, area, years, by)]
+    except Fault as fault:
+        raise SourceError(f"--imagery {fault.message} ({fault.code})") from fault
+    if folder:
+        folder.write(name, asked, Answer(answer, given=len(answer)))
+    return answer
 
 
 def names(location: str) -> list[str]:
@@ -149,20 +166,18 @@ def usable(
     return scene if timely and where.meets(shapely.from_wkt(scene.footprint)) else None
 
 
-def assets(
-    found: Collection, where: Area, years: Years | None, patience: Patience | None
-) -> Iterator[Asset]:
+def assets(found: Collection, where: Area, years: Years | None, by: Service) -> Iterator[Asset]:
     """The metadata of the image that the id is, or of the collection's images, each once.
 
     The service is asked with boxes around the area.
 
     Raises:
-        Fault: as `call`; `ee_not_found` also where the id is something else.
+        Fault: as `Service.call`; `ee_not_found` also where the id is something else.
     """
     import ee
 
     def get(name: str) -> Asset:
-        return call(lambda: dict(ee.data.getAsset(name)), name, patience=patience)
+        return by.call(lambda: dict(ee.data.getAsset(name)), name)
 
     root = get(found.id)
     kind = str(root.get("type", ""))
@@ -174,7 +189,7 @@ def assets(
         return
     seen: set[str] = set()
     for box in where.boxes():
-        for asset in _pages(found.id, box, years, patience):
+        for asset in _pages(found.id, box, years, by):
             name = asset_id(asset)
             if name in seen or asset.get("type", IMAGE) != IMAGE:
                 continue
@@ -182,9 +197,7 @@ def assets(
             yield asset if asset.get("bands") else get(name)
 
 
-def _pages(
-    parent: str, box: Bounds, years: Years | None, patience: Patience | None
-) -> Iterator[Asset]:
+def _pages(parent: str, box: Bounds, years: Years | None, by: Service) -> Iterator[Asset]:
     """All images of a collection whose outline meets a box, page after page.
 
     Both limits are on the start time: the year's mosaics end where the next year begins.
@@ -201,11 +214,7 @@ def _pages(
     while True:
         number += 1
         # listImages rewrites what it is given
-        answer = call(
-            lambda: dict(ee.data.listImages(dict(asked))),
-            f"{parent}, page {number}",
-            patience=patience,
-        )
+        answer = by.call(lambda: dict(ee.data.listImages(dict(asked))), f"{parent}, page {number}")
         yield from answer.get("images") or []
         if not answer.get("nextPageToken"):
             return
@@ -220,20 +229,3 @@ def polygon(box: Bounds) -> str:
     ring = shapely.segmentize(shapely.box(*box), max(1.0, (east - west) / 32, (north - south) / 32))
     corners = [[round(x, 6), round(y, 6)] for x, y in shapely.get_coordinates(ring).tolist()]
     return json.dumps({"type": "Polygon", "coordinates": [corners]})
-
-
-def _credit(found: Collection, scenes: list[Scene]) -> Iterator[Credit]:
-    """The credit of a collection, as of its newest scene."""
-    group = [scene for scene in scenes if scene.collection == found.id]
-    if not group or not found.licence:
-        return
-    yield Credit(
-        role="imagery",
-        title=found.id,
-        location=f"{PREFIX}:{found.alias or found.id}",
-        licence=found.licence,
-        attribution=found.attribution,
-        parts=("pixels",),
-        size=sum(scene.size for scene in group),
-        datetime=max((s.datetime.date().isoformat() for s in group if s.datetime), default=""),
-    )

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from catalogs.sources.earth_engine.calls import call
-from catalogs.sources.earth_engine.limits import Limits, Patience
+from catalogs.sources.earth_engine.calls import Service, service
 from catalogs.sources.earth_engine.transport import Transport
 from schemas.errors import Fault, SourceError, UsageError
 
@@ -59,35 +58,40 @@ class Settings:
         return found
 
 
-FIRST = Patience(deadline=60.0)
-"""How long to try to connect: somebody sits and waits for it."""
-
 _lock = threading.Lock()
 _connected: tuple[int, Settings] | None = None
 
 
-def connect(project: str = "", patience: Patience | None = None) -> Settings:
+def connect(
+    project: str = "", by: Service | None = None, deadline_s: float | None = None
+) -> Settings:
     """Connect this process once; later calls with the same settings do nothing.
 
-    The project is exported, so that worker processes started later find it.
+    The project is exported, so that worker processes started later find it. A process that was
+    forked connects anew, by its own sockets.
+
+    Args:
+        project: that of the environment when empty.
+        by: does the requests.
+        deadline_s: seconds to try; as for every request when None.
 
     Raises:
-        UsageError: no client library, project or credentials, or access refused.
-        SourceError: the service cannot be reached.
+        UsageError: no client library, project or credentials.
+        SourceError: access is refused, or the service cannot be reached.
     """
     global _connected
-    settings, patience = Settings.of(project), patience or FIRST
+    settings = Settings.of(project)
     with _lock:
         if _connected == (os.getpid(), settings):
             return settings
-        _initialise(settings, patience)
+        _initialise(settings, by or service(), deadline_s)
         _connected = (os.getpid(), settings)
     if settings.project:
         os.environ[PROJECT] = settings.project
     return settings
 
 
-def _initialise(settings: Settings, patience: Patience) -> None:
+def _initialise(settings: Settings, by: Service, deadline_s: float | None) -> None:
     ee = _library()
     credentials = _credentials(settings, ee)
     where = settings.project or getattr(credentials, "project_id", "") or ""
@@ -96,14 +100,13 @@ def _initialise(settings: Settings, patience: Patience) -> None:
             f"--imagery earth-engine: name a Google Cloud project registered for Earth Engine in {PROJECT}"
         )
     ee.Reset()
-    ee.data.setMaxRetries(0)  # `call` repeats, with a deadline and a cap that the library lacks
-    more = {"project": where, "url": settings.url, "http_transport": Transport(Limits.of())}
+    ee.data.setMaxRetries(0)  # `Service` repeats, with a deadline and a cap that the library lacks
+    transport = Transport(by.limits.requests)
+    more = {"project": where, "url": settings.url, "http_transport": transport}
     try:
-        call(lambda: ee.Initialize(credentials, **more), f"project {where}", patience=patience)
+        by.call(lambda: ee.Initialize(credentials, **more), f"project {where}", deadline_s)
     except Fault as fault:
-        if fault.retryable:
-            raise SourceError(f"--imagery {fault.message} ({fault.code})") from fault
-        raise UsageError(f"--imagery {fault.message} ({fault.code})") from fault
+        raise SourceError(f"--imagery {fault.message} ({fault.code})") from fault
 
 
 def _library() -> Any:

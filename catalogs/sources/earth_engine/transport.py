@@ -5,20 +5,21 @@ The library's own transport waits for an answer without end and keeps ten connec
 
 from typing import Any
 
-from catalogs.sources.earth_engine.limits import ATTEMPT, Limits
+ATTEMPT = 330.0
+"""Seconds without a byte after which an attempt is given up; Earth Engine itself stops at 300."""
 
 
 class Transport:
     """Connections that threads share: one for each place among the requests under way."""
 
-    def __init__(self, limits: Limits, timeout: float = ATTEMPT) -> None:
+    def __init__(self, connections: int, timeout: float = ATTEMPT) -> None:
         import requests
         from requests.adapters import HTTPAdapter
 
         self.timeout = timeout
         self.session = requests.Session()
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_maxsize=limits.requests))
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
 
     def request(
         self,
