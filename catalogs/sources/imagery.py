@@ -128,7 +128,7 @@ def open_imagery(
     facts = json.dumps(made.facts, sort_keys=True) if made else ""
     credits = tuple(_credits(scenes, place_of(location), generated, facts))
     notes = (*(made.notes if made else ()), *_cloud_notes(scenes), *_single_notes(scenes),
-             *_band_notes(scenes))  # fmt: skip
+             *_band_notes(scenes), *(() if generated else _unverified_notes(scenes)))  # fmt: skip
     return Imagery(tuple(scenes), credits, tuple(lost), notes)
 
 
@@ -263,6 +263,16 @@ def _band_notes(scenes: list[Scene]) -> Iterator[str]:
         yield (
             f"{names[0]}{more}: {which} taken as {', '.join(name for _, name in bands)} by their "
             "number; describe them in the file if that is wrong"
+        )
+
+
+def _unverified_notes(scenes: list[Scene]) -> Iterator[str]:
+    """Whether checksums are declared: of files that are read in parts, only the size can be compared."""
+    stated = sum(any(band.checksum for band in scene.bands) for scene in scenes)
+    if stated:
+        yield (
+            f"unverified: {stated:,} of {len(scenes):,} scenes declare checksums, which cannot be tested "
+            "on files read in parts; sizes are compared where they are declared"
         )
 
 

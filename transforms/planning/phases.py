@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from catalogs.sources.net.redact import scrub
 from schemas.errors import BuildError, Fault, Reject
 from schemas.recipes import Recipe, name_of
 from schemas.samples import Drop, Sample
@@ -191,8 +192,9 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
     except Reject as reject:
         return Drop(sample.id, name_of(step), reject.code, reject.message)
     except Fault as fault:
-        return Drop(sample.id, name_of(step), fault.code, fault.message, "failed", fault.retryable)
+        message = scrub(fault.message)
+        return Drop(sample.id, name_of(step), fault.code, message, "failed", fault.retryable)
     except Exception:
-        trace = FOLDERS.sub(r'File "\1"', traceback.format_exc(limit=-4))
+        trace = FOLDERS.sub(r'File "\1"', scrub(traceback.format_exc(limit=-4)))
         return Drop(sample.id, name_of(step), "unexpected", trace[-2000:], "failed", False)
     return None
