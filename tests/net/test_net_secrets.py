@@ -13,7 +13,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "stac"))
 
 from blobs import CANARY, Blobs
-from fault_server import FaultServer, answer, page
+from fault_server import FaultServer, answer, file
 from net_world import built, features, release
 from small_world import World
 from stac_servers import RUSTAC, rustac
@@ -67,7 +67,7 @@ def test_fault_34_a_served_build_leaves_no_secret_anywhere(
         if path.stem == "train-c":
             return server.on(f"/acc/data/{path.name}", answer(403))
         if path.stem == "train-d":
-            return server.on("/signed.tif", page(kind="image/tiff")) + f"?sig={PRESIGNED}"
+            return server.on("/signed.tif", file(b"GIF89a" + bytes(2000))) + f"?sig={PRESIGNED}"
         return blobs.blob(path.read_bytes(), path.name)
 
     given, home, out = (tmp_path / name for name in ("given", "home", "out"))
