@@ -9,6 +9,7 @@ from pipelines.progress import Progress
 from schemas.text import counted
 
 if TYPE_CHECKING:
+    from catalogs.sources.imagery import Imagery
     from pipelines.job import Job
     from pipelines.sources import Sources
 
@@ -45,11 +46,19 @@ def plan_report(
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
         f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
-        f"{counted(job.workers, 'core')}, "
-        "no request over the network"
+        f"{counted(job.workers, 'core')}, {_requests(opened.imagery, planned['samples'])}"
     )
     licences = sorted({(c.role, c.licence) for c in opened.credits})
     progress.say("plan: licences: " + ", ".join(f"{role} {name}" for role, name in licences))
+
+
+def _requests(imagery: "Imagery", samples: int) -> str:
+    """What make will ask over the network: a request a chip where no two of them share tiles."""
+    from catalogs.rasters import is_remote
+
+    if any(is_remote(band.href) for scene in imagery.scenes for band in scene.bands):
+        return f"up to about {counted(samples, 'request')} over the network"
+    return "no request over the network"
 
 
 def planned_bytes(job: "Job") -> int:

@@ -11,6 +11,7 @@ from catalogs.files import atomic
 from catalogs.sources.area import Area
 from catalogs.sources.catalogues import searched
 from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.net.redact import scrub
 from catalogs.sources.osm import Expect, open_osm
 from catalogs.sources.osm_bounds import bounds_of
 from catalogs.sources.terms import Override
@@ -178,7 +179,7 @@ def _world(say: Callable[[str], None]) -> World:
 
 def _unusable(imagery: Imagery, most: int = 5) -> list[str]:
     """Files and items that no sample can come from, each with its reason."""
-    found = [f"unusable: {message} ({code})" for _, code, message in imagery.lost[:most]]
+    found = [f"unusable: {scrub(message)} ({code})" for _, code, message in imagery.lost[:most]]
     rest = len(imagery.lost) - most
     return found if rest <= 0 else [*found, f"unusable: {rest:,} further images"]
 

@@ -1,5 +1,6 @@
 """STAC 1.1 of a release: catalog, collection and one Item for each shard. No wall-clock times."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,8 @@ def band_entry(name: str, band: Band | None, total: BandTotal) -> dict[str, Any]
     if band is not None:
         entry["data_type"] = band.dtype
         if band.nodata is not None:
-            entry["nodata"] = band.nodata
+            finite = math.isfinite(band.nodata)
+            entry["nodata"] = band.nodata if finite else str(band.nodata)  # "nan", "inf", "-inf"
     numbers = describe(total, full_scale(band))
     if "mean" in numbers:
         entry["statistics"] = {

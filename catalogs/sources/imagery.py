@@ -16,7 +16,7 @@ from catalogs.sources.harvest import Harvest
 from catalogs.sources.on_disk import scenes_on_disk
 from catalogs.sources.stac_fields import Lost
 from catalogs.sources.terms import Override, credits_of, licensed
-from catalogs.sources.unsaid import unsaid
+from catalogs.sources.unsaid import unsaid, unverified
 from schemas.errors import SourceError
 from schemas.scenes import Scene
 from schemas.sources import Credit
@@ -105,5 +105,6 @@ def open_imagery(
     )
     facts = json.dumps(made.facts, sort_keys=True) if made.facts else ""
     credits = tuple(credits_of(scenes, place_of(location), generated, facts, made.caveats))
-    notes = (*made.caveats, *made.notes, *unsaid(scenes))
+    notes = (*made.caveats, *made.notes, *unsaid(scenes),
+             *(() if generated else unverified(scenes)))  # fmt: skip
     return Imagery(tuple(scenes), credits, tuple(lost), notes)

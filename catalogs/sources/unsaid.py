@@ -56,3 +56,13 @@ def _band_notes(scenes: Sequence[Scene]) -> Iterator[str]:
             f"{names[0]}{more}: {which} taken as {', '.join(name for _, name in bands)} by their "
             "number; describe them in the file if that is wrong"
         )
+
+
+def unverified(scenes: list[Scene]) -> Iterator[str]:
+    """Whether checksums are declared: of files that are read in parts, only the size can be compared."""
+    stated = sum(any(band.checksum for band in scene.bands) for scene in scenes)
+    if stated:
+        yield (
+            f"unverified: {stated:,} of {len(scenes):,} scenes declare checksums, which cannot be tested "
+            "on files read in parts; sizes are compared where they are declared"
+        )

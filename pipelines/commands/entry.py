@@ -43,5 +43,7 @@ def readable(argv: list[str]) -> None:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    from catalogs.sources.net.redact import scrub
+
+    print(f"error: {scrub(sentence)}", file=sys.stderr)
     return code

@@ -67,6 +67,24 @@ def test_fault_36_spoilt_jpeg_tiles_are_no_grey_pixels(tmp_path: Path) -> None:
     SHELF.clear()
 
 
+def test_fault_36_a_file_of_another_size_than_declared(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif")
+    scene = describe(path)
+    window = Window(scene.grid.cut(0, 0, 64, 64), 0.6, 0, 0)
+    size = path.stat().st_size
+    for stated, good in ((0, True), (size, True), (size + 1, False)):
+        bands = tuple(replace(band, size=stated) for band in scene.bands)
+        if good:
+            assert read_window(bands, window, scene).shape[1:] == (64, 64)
+            continue
+        with pytest.raises(
+            Fault, match=f"has {size:,} bytes, its catalogue says {stated:,}"
+        ) as got:
+            read_window(bands, window, scene)
+        assert (got.value.code, got.value.retryable) == ("checksum", True)
+    SHELF.clear()
+
+
 def test_fault_35_truncated_cog(tmp_path: Path) -> None:
     path = write(tmp_path / "whole.tif")
     scene = describe(path)

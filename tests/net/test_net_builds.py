@@ -1,14 +1,17 @@
 """Whole builds over the network: the bytes of a build from disk, whatever the servers do meanwhile."""
 
+import json
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from blobs import CANARY, Blobs
-from catalogs.files import read_json
-from fault_server import FaultServer, Handler, Step, answer, cut, file
+from catalogs.files import read_json, write_json
+from fault_server import FaultServer, Handler, Step, answer, cut, file, tag_of
 from net_world import built, items, release, same
 from small_world import World
 
@@ -96,8 +99,6 @@ def test_fault_24_34_tokens_end_in_mid_run_and_leave_no_trace(
 def test_a_file_that_is_gone_fails_by_name(
     world: World, server: FaultServer, tmp_path: Path
 ) -> None:
-    import pyarrow.parquet as pq
-
     def href(path: Path) -> str:
         if path.stem == "train-d":
             return server.on("/gone.tif", answer(404))
@@ -110,3 +111,56 @@ def test_a_file_that_is_gone_fails_by_name(
     failed = [row for row in drops if row["outcome"] == "failed"]
     assert len(failed) == 12 and {row["code"] for row in failed} == {"not_found"}
     assert all("gone.tif" in row["message"] for row in failed)
+
+
+def test_items_that_leave_grid_and_bands_to_the_header(
+    world: World, from_disk: Path, server: FaultServer, tmp_path: Path
+) -> None:
+    """The plan reads headers over the network, and the build is bound to the files that it saw."""
+
+    def href(path: Path) -> str:
+        return server.on(f"/{path.name}", file(path.read_bytes()))
+
+    place = items(world, tmp_path / "items.json", href)
+    document = read_json(place)
+    for feature in document["features"]:
+        for name in ("proj:code", "proj:transform", "proj:shape", "gsd"):
+            del feature["properties"][name]
+        del feature["assets"]["image"]["bands"]
+    write_json(place, document)
+    done = built(world, place, tmp_path / "out", "--until", "plan")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "out/skyscript/.work/plan/scenes.jsonl").read_text().splitlines()
+    scenes = [json.loads(line) for line in lines]
+    tags = {scene["id"]: {band["etag"] for band in scene["bands"]} for scene in scenes}
+    images = {path.stem: {tag_of(path.read_bytes())} for path in world.imagery.glob("*.tif")}
+    assert tags == images
+    assert built(world, place, tmp_path / "out").returncode == 0
+    same(release(tmp_path / "out"), from_disk)
+
+
+def test_fault_36_files_of_another_size_than_declared(
+    world: World, server: FaultServer, tmp_path: Path
+) -> None:
+    """A size is compared with the file; a checksum of the whole cannot be, which is said once."""
+
+    def href(path: Path) -> str:
+        return server.on(f"/{path.name}", file(path.read_bytes()))
+
+    place = items(world, tmp_path / "items.json", href)
+    document = read_json(place)
+    for feature in document["features"]:
+        size = (world.imagery / f"{feature['id']}.tif").stat().st_size
+        wrong = feature["id"] == "train-d"
+        more = {"file:size": size + wrong, "file:checksum": "1220" + "ab" * 32}
+        feature["assets"]["image"] |= more
+    write_json(place, document)
+    done = built(world, place, tmp_path / "out", "--error-budget", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("unverified: 8 of 8 scenes declare checksums") == 1
+    drops = pq.read_table(release(tmp_path / "out") / "metadata" / "drops.parquet").to_pylist()
+    failed = [row for row in drops if row["outcome"] == "failed"]
+    assert len(failed) == 12 and {row["code"] for row in failed} == {"checksum"}
+    size = (world.imagery / "train-d.tif").stat().st_size
+    said = f"train-d.tif: has {size:,} bytes, its catalogue says {size + 1:,}"
+    assert all(said in row["message"] for row in failed)

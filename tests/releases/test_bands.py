@@ -1,6 +1,7 @@
 """Band statistics: of training samples, by collection, against sums made here."""
 
 import dataclasses
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 import release_world
 from catalogs.files import read_json
-from catalogs.releases.bands import groups
+from catalogs.releases.bands import BandTotal, groups
+from catalogs.releases.stac import band_entry
 from catalogs.releases.verify import verify
 from catalogs.releases.write import write_release
 from release_world import BANDS, PX
@@ -103,3 +105,11 @@ def test_a_collection_of_two_data_types_is_two_groups() -> None:
     assert groups(both, with_collection()) == {"a/1": "local uint8", "a/2": "local uint16"}
     assert groups(both, release_world.RECIPE) == {"a/1": "all uint8", "a/2": "all uint16"}
     assert groups(scenes, with_collection()) == {"a/1": "aerial", "a/2": "sentinel-2-l2a"}
+
+
+@pytest.mark.parametrize("nodata", [float("nan"), float("-inf"), 0.0])
+def test_a_catalogue_is_json_whatever_means_no_data(nodata: float) -> None:
+    """STAC 1.1 writes numbers that JSON lacks as text."""
+    entry = band_entry("a", Band("a", "a.tif", dtype="float32", nodata=nodata), BandTotal())
+    found = json.loads(json.dumps(entry, allow_nan=False))["nodata"]
+    assert repr(float(found)) == repr(nodata)

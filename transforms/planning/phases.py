@@ -195,10 +195,11 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
     except Reject as reject:
         return Drop(sample.id, name_of(step), reject.code, reject.message)
     except Fault as fault:
-        return Drop(sample.id, name_of(step), fault.code, fault.message, "failed", fault.retryable)
+        message = scrub(fault.message)
+        return Drop(sample.id, name_of(step), fault.code, message, "failed", fault.retryable)
     except LoomError:
         raise
     except Exception:
-        trace = scrub(FOLDERS.sub(r'File "\1"', traceback.format_exc(limit=-4)))
+        trace = FOLDERS.sub(r'File "\1"', scrub(traceback.format_exc(limit=-4)))
         return Drop(sample.id, name_of(step), "unexpected", trace[-2000:], "failed", False)
     return None
