@@ -45,11 +45,23 @@ def plan_report(
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
         f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
-        f"{counted(job.workers, 'core')}, "
-        "no request over the network"
+        f"{counted(job.workers, 'core')}, {network(opened)}"
     )
     licences = sorted({(c.role, c.licence) for c in opened.credits})
     progress.say("plan: licences: " + ", ".join(f"{role} {name}" for role, name in licences))
+
+
+def network(opened: "Sources") -> str:
+    """Whether pixels will be read over the network, and whose."""
+    from catalogs.readers import is_far
+
+    scenes = [s for s in opened.imagery.scenes if any(is_far(band) for band in s.bands)]
+    hosts = sorted({scene.provider for scene in scenes if scene.provider})
+    if not scenes:
+        return "no request over the network"
+    return " from ".join(
+        ["pixels are read over the network", *([", ".join(hosts)] if hosts else [])]
+    )
 
 
 def planned_bytes(job: "Job") -> int:
