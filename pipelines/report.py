@@ -9,7 +9,6 @@ from pipelines.progress import Progress
 from schemas.text import counted
 
 if TYPE_CHECKING:
-    from catalogs.sources.imagery import Imagery
     from pipelines.job import Job
     from pipelines.sources import Sources
 
@@ -46,19 +45,22 @@ def plan_report(
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
         f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
-        f"{counted(job.workers, 'core')}, {_requests(opened.imagery, planned['samples'])}"
+        f"{counted(job.workers, 'core')}, {network(opened, planned['samples'])}"
     )
     licences = sorted({(c.role, c.licence) for c in opened.credits})
     progress.say("plan: licences: " + ", ".join(f"{role} {name}" for role, name in licences))
 
 
-def _requests(imagery: "Imagery", samples: int) -> str:
-    """What make will ask over the network: a request a chip where no two of them share tiles."""
-    from catalogs.rasters import is_remote
+def network(opened: "Sources", samples: int) -> str:
+    """What make will ask over the network, and of whom: a request a chip where no two share tiles."""
+    from catalogs.readers import is_far
 
-    if any(is_remote(band.href) for scene in imagery.scenes for band in scene.bands):
-        return f"up to about {counted(samples, 'request')} over the network"
-    return "no request over the network"
+    scenes = [s for s in opened.imagery.scenes if any(is_far(band) for band in s.bands)]
+    if not scenes:
+        return "no request over the network"
+    hosts = sorted({scene.provider for scene in scenes if scene.provider})
+    whose = f" to {', '.join(hosts)}" if hosts else ""
+    return f"up to about {counted(samples, 'request')} over the network{whose}"
 
 
 def planned_bytes(job: "Job") -> int:

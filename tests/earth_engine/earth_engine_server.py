@@ -99,6 +99,22 @@ def documents() -> tuple[Json, Json]:
     return discovery, json.loads((folder / "algorithms.json").read_text())
 
 
+def graph(expression: dict[str, Any]) -> Any:
+    """An expression as nested (function, arguments)."""
+
+    def open_(node: dict[str, Any]) -> Any:
+        if "valueReference" in node:
+            return open_(expression["values"][node["valueReference"]])
+        if "functionInvocationValue" in node:
+            call = node["functionInvocationValue"]
+            return call["functionName"], {k: open_(v) for k, v in call["arguments"].items()}
+        if "arrayValue" in node:
+            return [open_(entry) for entry in node["arrayValue"]["values"]]
+        return node["constantValue"]
+
+    return open_(expression["values"][expression["result"]])
+
+
 Image = dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.float64]]]
 """Numbers and masks from 0 to 1 by band id, on the grid asked for."""
 

@@ -115,3 +115,13 @@ def asset(world: World, name: str, path: Path, start: str, **properties: Any) ->
 
 def collection(world: World, name: str) -> None:
     world.assets[name] = {"type": "IMAGE_COLLECTION", "id": name}
+
+
+def whole_graph(name: str, bands: list[str]) -> Any:
+    """What must be asked of an asset: its bands, and where none of them is masked."""
+    chosen = ("Image.select", {"input": ("Image.load", {"id": name}), "bandSelectors": bands})
+    masks = ("Image.mask", {"image": chosen})
+    least = ("Image.reduce", {"image": masks, "reducer": ("Reducer.min", {})})
+    valid = ("Image.gt", {"image1": least, "image2": ("Image.constant", {"value": 0})})
+    renamed = ("Image.rename", {"input": valid, "names": ["valid_in_all_bands"]})
+    return "Image.addBands", {"dstImg": chosen, "srcImg": renamed}

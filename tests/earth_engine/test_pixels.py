@@ -14,11 +14,11 @@ from catalogs.readers import reader_of
 from catalogs.sources.area import Area
 from catalogs.sources.earth_engine.calls import Service
 from catalogs.sources.earth_engine.limits import Limits
-from catalogs.sources.earth_engine.pixels import VALID, grid_request, pieces
+from catalogs.sources.earth_engine.pixels import grid_request, pieces
 from catalogs.sources.earth_engine.pixels import read as read_both
 from catalogs.sources.earth_engine.search import scenes_of_earth_engine
-from earth_engine_server import Refusal, World
-from earth_engine_world import PROJECT, S2, SHIFTED, TEN, Clock, asset, raster
+from earth_engine_server import Refusal, World, graph
+from earth_engine_world import PROJECT, S2, SHIFTED, TEN, Clock, asset, raster, whole_graph
 from schemas.errors import Fault
 from schemas.scenes import Scene
 from schemas.windows import Grid
@@ -61,35 +61,7 @@ def test_what_is_asked_for(served: World) -> None:
             "shearY": 0, "scaleY": -10, "translateY": 5_199_770,
         },
     }  # fmt: skip
-    chosen = (
-        "Image.select",
-        {"input": ("Image.load", {"id": NAME}), "bandSelectors": ["B4", "B2"]},
-    )
-    least = (
-        "Image.reduce",
-        {"image": ("Image.mask", {"image": chosen}), "reducer": ("Reducer.min", {})},
-    )
-    valid = ("Image.gt", {"image1": least, "image2": ("Image.constant", {"value": 0})})
-    assert graph(request.body["expression"]) == (
-        "Image.addBands",
-        {"dstImg": chosen, "srcImg": ("Image.rename", {"input": valid, "names": [VALID]})},
-    )
-
-
-def graph(expression: dict[str, Any]) -> Any:
-    """An expression as nested (function, arguments)."""
-
-    def open_(node: dict[str, Any]) -> Any:
-        if "valueReference" in node:
-            return open_(expression["values"][node["valueReference"]])
-        if "functionInvocationValue" in node:
-            call = node["functionInvocationValue"]
-            return call["functionName"], {k: open_(v) for k, v in call["arguments"].items()}
-        if "arrayValue" in node:
-            return [open_(entry) for entry in node["arrayValue"]["values"]]
-        return node["constantValue"]
-
-    return open_(expression["values"][expression["result"]])
+    assert graph(request.body["expression"]) == whole_graph(NAME, ["B4", "B2"])
 
 
 def test_a_grid_with_an_odd_origin(served: World, tmp_path: Path) -> None:
