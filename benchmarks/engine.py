@@ -106,7 +106,7 @@ def main() -> None:
     cpu, peak = family.end()
     used = contender.Clock(used.seconds, used.cpu_seconds + cpu)
     done = contender.Done(counts["shipped"], counts["bytes"], contender.peak_mb() + peak)
-    contender.check(sample(options.n), item, _places(job, planned))
+    contender.check(sample(options.n), options.cache, _places(job, planned))
     contender.report("earthloom make", "0.1.0", done, used, options.workers,
                      f"{counts['blocks']} blocks, committed")  # fmt: skip
 

@@ -80,34 +80,36 @@ def sample(n: int) -> list[Spot]:
 
 def make(cache: Path) -> Path:
     """The path of the STAC item; scene and item are made on the first call and kept."""
-    folder = cache / f"stack-{SIZE}"
-    item = folder / "item.json"
+    item = cache / f"stack-{SIZE}" / "item.json"
     if not item.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        item.parent.mkdir(parents=True, exist_ok=True)
         for index, band in enumerate(BANDS):
-            _write(folder / f"{band}.tif", _pixels(index))
+            _write(item.parent / f"{band}.tif", _pixels(index))
         unfinished = item.with_suffix(".part")
         unfinished.write_text(json.dumps(_item(), indent=2))
         unfinished.rename(item)
     return item
 
 
-def paths(item: Path) -> dict[str, str]:
-    """Band name to COG path, or URL where BENCH_HTTP names a server, in the order of BANDS."""
-    folder = os.environ.get("BENCH_HTTP") or str(item.parent)
-    return {band: f"{folder}/{band}.tif" for band in BANDS}
-
-
 def placed(item: Path, folder: Path) -> Path:
-    """The item as contenders shall read it: with URLs where BENCH_HTTP names a server."""
-    if not os.environ.get("BENCH_HTTP"):
-        return item
-    document = json.loads(item.read_text())
-    for band, href in paths(item).items():
-        document["assets"][band]["href"] = href
-    found = folder / "item.json"
-    found.write_text(json.dumps(document))
+    """A copy of the item (or items) as contenders shall read it: with links to files, or to URLs where
+    BENCH_HTTP names a server of the cache."""
+    place = item.parent
+    home = f"{os.environ.get('BENCH_HTTP') or place.parent}/{place.name}"
+    found = folder / item.name
+    found.write_text(item.read_text().replace('"href": "./', f'"href": "{home}/'))
     return found
+
+
+def paths(item: Path) -> dict[str, str]:
+    """Band name to path or URL, in the order of BANDS, of a placed item."""
+    assets = json.loads(item.read_text())["assets"]
+    return {band: assets[band]["href"] for band in BANDS}
+
+
+def told(n: int) -> str:
+    """What the chips are, for the head of a table."""
+    return f"{n} chips of {CHIP} px, {len(BANDS)} bands of uint16, in tile order"
 
 
 def _pixels(index: int) -> NDArray[np.uint16]:
