@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from benchmarks.encoding import Tars
 from benchmarks.family import peak_mb
-from benchmarks.stack import BANDS, CHIP, Spot, make, placed, sample
+from benchmarks.stack import BANDS, CHIP, Spot, make, placed, sample, stored
 
 # Settings of the C library, read when it first looks: the same for everyone.
 GDAL = {
@@ -56,9 +56,9 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def start(options: argparse.Namespace) -> Path:
-    """The STAC item's path; empties the output folder and pins the process to its cores."""
-    item = make(options.cache)
+def start(options: argparse.Namespace, item: Path | None = None) -> Path:
+    """The placed item's path; empties the output folder and pins the process to its cores."""
+    item = item or make(options.cache)
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     os.environ.update(GDAL)
@@ -142,7 +142,7 @@ def check(spots: list[Spot], cache: Path, found: dict[str, tuple[Path, int, int]
     missing = {spot.key for spot in spots} - found.keys()
     if missing:
         raise AssertionError(f"{len(missing)} chips are missing, such as {min(missing)}")
-    scene = [rasterio.open(make(cache).parent / f"{band}.tif") for band in BANDS]
+    scene = [rasterio.open(stored(cache) / f"{band}.tif") for band in BANDS]
     for spot in spots[:: max(1, len(spots) // 20)]:
         path, offset, size = found[spot.key]
         with path.open("rb") as file:

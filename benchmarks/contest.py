@@ -47,14 +47,14 @@ Column = tuple[str, Callable[[Contender, list[Result]], str]]
 """Heading, and what stands below it for a contender and its runs."""
 
 
-def parser(purpose: str, n: int, zlevel: int) -> argparse.ArgumentParser:
+def parser(purpose: str, n: int, zlevel: int, repeat: int = 3) -> argparse.ArgumentParser:
     """The options that every table takes."""
     found = argparse.ArgumentParser(description=purpose.splitlines()[0])
     found.add_argument("--cache", type=Path, required=True, help="folder that keeps the scenes")
     found.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     found.add_argument("--only", default="", help="contenders whose label holds this text")
-    found.add_argument("--n", type=int, default=n, help=f"chips (default {n})")
-    found.add_argument("--repeat", type=int, default=3, help="rounds (default 3)")
+    found.add_argument("--n", type=int, default=n, help=f"chips ({n})")
+    found.add_argument("--repeat", type=int, default=repeat, help=f"rounds ({repeat})")
     found.add_argument("--zlevel", type=int, default=zlevel, help=f"deflate level ({zlevel})")
     found.add_argument("--tmp", type=Path, help="folder for the output, removed after each run")
     found.add_argument("--delay", type=float, default=0.02, help="seconds each way, over HTTP")
@@ -82,7 +82,8 @@ def measure(contenders: Iterable[Contender], options: argparse.Namespace) -> tup
             else:
                 runs.append(result)
                 told = f"{contender.label}, {contender.cores}: {rate(result):.1f} chips/s"
-                print(f"{told}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+                told += f", {result['peak_mb']:.0f} MB, load {os.getloadavg()[0]:.1f}"
+                print(told, file=sys.stderr, flush=True)
     return {contender: runs for contender, runs in results.items() if runs}, failed
 
 

@@ -58,8 +58,8 @@ class Family(threading.Thread):
             self.peak[pid] = max(peak_mb(pid), self.peak.get(pid, 0.0))
             self.look(pid)
 
-    def end(self) -> tuple[float, float]:
-        """(seconds of processor time, MB of memory) of all descendants together."""
+    def end(self) -> tuple[float, list[float]]:
+        """Seconds of processor time of all descendants together, and MB of memory of each."""
         self._stop_now.set()
         self.join()
-        return sum(self.cpu.values()), sum(self.peak.values())
+        return sum(self.cpu.values()), list(self.peak.values())

@@ -196,11 +196,24 @@ def session() -> "rasterio.Env":
     return rasterio.Env()
 
 
-class Shelf(threading.local):
-    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared."""
+def room() -> int:
+    """Files that one thread keeps open: a year of all bands has 156, a process may open that many."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 128
+    may, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 256 if may == resource.RLIM_INFINITY else max(32, min(256, may // 4))
 
-    def __init__(self, size: int = 32) -> None:
-        self.size = size
+
+class Shelf(threading.local):
+    """Open datasets of one thread, the most recently used ones kept. Never pickled, never shared.
+
+    A dataset that is closed forgets its decoded tiles, so all that a chip is read from must stay open.
+    """
+
+    def __init__(self, size: int = 0) -> None:
+        self.size = size or room()
         self.open: OrderedDict[str, DatasetReader] = OrderedDict()
         self.masks: dict[str, tuple[int, bool]] = {}
         self.grids: dict[str, tuple[float, ...]] = {}

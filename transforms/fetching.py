@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from catalogs.rasters import SHELF, is_remote
-from catalogs.sources.remote import Chunk, ahead
+from catalogs.sources.chunks import Chunk
+from catalogs.sources.remote import ahead
 from schemas.errors import Fault, Reject
 from schemas.recipes import Recipe
 from schemas.samples import Sample

@@ -8,13 +8,12 @@ each tile. What was not foreseen is fetched when it is read: fetching ahead chan
 import io
 import os
 import threading
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Protocol
 
+from catalogs.sources.chunks import NOTHING, Chunk, Remote, waves
 from schemas.errors import Fault
 
 HEADER = 1 << 16
@@ -23,14 +22,11 @@ HEADER = 1 << 16
 NEAREST = 1 << 15
 """Bytes fetched at least when a read was not foreseen."""
 
-GAP = 1 << 17
-"""Ranges this near are fetched as one: at 40 ms and 25 MB/s a request costs as much as 1 MB."""
-
-LONGEST = 4 << 20
-"""Bytes of one request at most, so that many connections share the work."""
-
 BUDGET = 192 << 20
 """Bytes fetched ahead and not yet read, at most, in one process."""
+
+WAVE = 4
+"""Parts of the budget: only ranges that are needed within one of them share a request."""
 
 CONNECTIONS = 16
 """Requests under way at once, at most, in one process."""
@@ -46,24 +42,6 @@ class Fetch(Protocol):
     def get_range(self, url: str, start: int, stop: int) -> bytes:
         """Exactly the bytes [start, stop)."""
         ...
-
-
-@dataclass(eq=False)
-class Chunk:
-    """A range of a file: its bytes, now or soon, and how many of them are yet to be read.
-
-    Attributes:
-        held: whether it counts against the budget.
-        taken: whether somebody is fetching it, or has.
-    """
-
-    url: str
-    start: int
-    stop: int
-    needed: int
-    held: bool = False
-    taken: bool = False
-    data: Future[bytes] = field(default_factory=Future)
 
 
 @cache
@@ -87,75 +65,6 @@ def opened(url: str) -> Callable[[str, str], "File"]:
         return File(ahead(), url)
 
     return opener
-
-
-def coalesced(
-    ranges: Iterable[tuple[int, int]], gap: int = GAP, longest: int = LONGEST
-) -> list[tuple[int, int, int]]:
-    """(start, stop, bytes asked for) of few requests that cover many ranges, in order of place.
-
-    Ranges less than `gap` apart share a request as long as it stays below `longest`; one that is
-    longer by itself stays whole. Overlapping and repeated ranges are counted once.
-    """
-    found: list[tuple[int, int, int]] = []
-    for start, stop in sorted(set(ranges)):
-        if found:
-            first, last, asked = found[-1]
-            if stop <= last:
-                continue
-            if start <= last + gap and (stop - first <= longest or start < last):
-                found[-1] = (first, stop, asked + stop - max(start, last))
-                continue
-        found.append((start, stop, stop - start))
-    return found
-
-
-class Remote:
-    """What is known of one file: its size, its first bytes, and the chunks under way."""
-
-    def __init__(self, size: int, header: bytes) -> None:
-        self.size, self.header = size, header
-        self.starts: list[int] = []
-        self.chunks: dict[int, Chunk] = {}
-
-    def add(self, chunk: Chunk) -> bool:
-        """Announce a chunk; False where part of it is there already."""
-        at = bisect_right(self.starts, chunk.start)
-        if at and self.chunks[self.starts[at - 1]].stop > chunk.start:
-            return False
-        if at < len(self.starts) and self.starts[at] < chunk.stop:
-            return False
-        self.starts.insert(at, chunk.start)
-        self.chunks[chunk.start] = chunk
-        return True
-
-    def missing(self, url: str, spans: list[tuple[int, int]]) -> Iterator[Chunk]:
-        """Chunks, announced here, for the ranges that nobody has asked for yet.
-
-        Where a joint request would run across another's chunk, ranges are asked for one by one.
-        """
-        fresh = [s for s in spans if s[1] > len(self.header) and self.find(*s) is None]
-        for start, stop, asked in coalesced(fresh):
-            chunk = Chunk(url, start, stop, asked)
-            if self.add(chunk):
-                yield chunk
-                continue
-            for span in sorted({s for s in fresh if start <= s[0] < stop}):
-                alone = Chunk(url, *span, span[1] - span[0])
-                if self.add(alone):
-                    yield alone
-
-    def find(self, start: int, stop: int) -> Chunk | None:
-        """The chunk that holds [start, stop)."""
-        at = bisect_right(self.starts, start)
-        chunk = self.chunks[self.starts[at - 1]] if at else None
-        return chunk if chunk is not None and stop <= chunk.stop else None
-
-    def drop(self, chunk: Chunk) -> None:
-        """Forget a chunk."""
-        if self.chunks.get(chunk.start) is chunk:
-            del self.chunks[chunk.start]
-            self.starts.remove(chunk.start)
 
 
 class Ahead:
@@ -199,19 +108,21 @@ class Ahead:
         Returns:
             what is under way, for `forget`.
         """
-        need: dict[tuple[str, int], int] = {}
-        by_file: dict[str, list[tuple[int, int]]] = {}
-        for place, (url, start, stop) in enumerate(ranges):
-            by_file.setdefault(url, []).append((start, stop))
-            need.setdefault((url, start), place)
-        placed: list[tuple[int, Chunk]] = []
-        for url, spans in by_file.items():
-            remote = self.remote(url)
-            with self.lock:
-                for chunk in remote.missing(url, spans):
-                    first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
-                    placed.append((first, chunk))
-        chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
+        chunks: list[Chunk] = []
+        for wave in waves(ranges, self.budget // WAVE):
+            need: dict[tuple[str, int], int] = {}
+            by_file: dict[str, list[tuple[int, int]]] = {}
+            for place, (url, start, stop) in enumerate(wave):
+                by_file.setdefault(url, []).append((start, stop))
+                need.setdefault((url, start), place)
+            placed: list[tuple[int, Chunk]] = []
+            for url, spans in by_file.items():
+                remote = self.remote(url)
+                with self.lock:
+                    for chunk in remote.missing(url, spans):
+                        first = min(need[url, s] for s, _ in spans if chunk.start <= s < chunk.stop)
+                        placed.append((first, chunk))
+            chunks += [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
         self.order.submit(self._feed, chunks)
         return chunks
 
@@ -236,14 +147,15 @@ class Ahead:
             return remote.header[start:stop]
         with self.lock:
             chunk = remote.find(start, stop)
-            mine = chunk is not None and not chunk.taken
-            if chunk is not None and mine:
-                chunk.taken = True
+            if chunk is not None:
+                coming = chunk.data
+                if mine := not chunk.taken:  # it is wanted before its turn has come
+                    self._take(chunk)
         if chunk is None:
             return self.fetch.get_range(url, start, stop)
-        if mine:  # it is wanted before its turn has come
+        if mine:
             self._fetch(chunk)
-        data = chunk.data.result()[start - chunk.start : stop - chunk.start]
+        data = coming.result()[start - chunk.start : stop - chunk.start]
         with self.lock:
             chunk.needed -= stop - start
         if chunk.needed <= 0:
@@ -265,17 +177,19 @@ class Ahead:
         self.order.shutdown(cancel_futures=True)
         self.pool.shutdown(cancel_futures=True)
 
-    def _feed(self, chunks: list[Chunk]) -> None:
+    def _feed(self, chunks: Iterable[Chunk]) -> None:
         for chunk in chunks:
-            length = chunk.stop - chunk.start
             with self.lock:
-                while not chunk.taken and self.held and self.held + length > self.budget:
+                while not chunk.taken and self.held and self.held + chunk.size > self.budget:
                     self.lock.wait()
                 if chunk.taken:
                     continue
-                chunk.taken = chunk.held = True
-                self.held += length
+                self._take(chunk)
             self.pool.submit(self._fetch, chunk)
+
+    def _take(self, chunk: Chunk) -> None:
+        chunk.taken = chunk.held = True
+        self.held += chunk.size
 
     def _fetch(self, chunk: Chunk) -> None:
         try:
@@ -288,7 +202,9 @@ class Ahead:
             self.remotes[chunk.url].drop(chunk)
             if chunk.held:
                 chunk.held = False
-                self.held -= chunk.stop - chunk.start
+                self.held -= chunk.size
+            if chunk.data.done():
+                chunk.data = NOTHING  # a block's list of chunks outlives what they held
             self.lock.notify_all()
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from catalogs.rasters import is_remote, session
-from catalogs.sources.remote import Chunk, ahead
+from catalogs.sources.chunks import Chunk
+from catalogs.sources.remote import ahead
 from pipelines.acts.crew import Worker, possible
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run

@@ -66,6 +66,36 @@ def test_fault_36_spoilt_jpeg_tiles_are_no_grey_pixels(tmp_path: Path) -> None:
     SHELF.clear()
 
 
+def test_all_files_of_a_year_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve dates of four bands: reopened for every chip, each tile would be decoded again."""
+    from catalogs import rasters
+
+    count = 0
+
+    def opened(href: str) -> Any:
+        nonlocal count
+        count += 1
+        return open_raster(href)
+
+    monkeypatch.setattr(rasters, "open_raster", opened)
+    pixels = write(tmp_path / "0.tif").read_bytes()
+    for k in range(48):
+        (tmp_path / f"{k}.tif").write_bytes(pixels)
+    out = [np.empty((8, 8), "uint8")]
+    shelf = rasters.Shelf()
+    for _ in range(3):
+        for k in range(48):
+            shelf.read(str(tmp_path / f"{k}.tif"), [1], 0, 0, out)
+    assert count == 48
+    small = rasters.Shelf(20)
+    small.read(str(tmp_path / "0.tif"), [1], 0, 0, out)
+    for k in range(1, 30):
+        small.read(str(tmp_path / f"{k}.tif"), [1], 0, 0, out)
+        assert len(small.open) <= 20
+    shelf.clear()
+    small.clear()
+
+
 def test_fault_35_truncated_cog(tmp_path: Path) -> None:
     path = write(tmp_path / "whole.tif")
     scene = describe(path)
