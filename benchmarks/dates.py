@@ -6,13 +6,16 @@ date is like another, and the year takes 0.3 GB more than the day.
 
 from __future__ import annotations
 
-from itertools import permutations
+import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
 
-from benchmarks import stack
+from benchmarks import contender, stack
 from benchmarks.stack import BANDS, CHIP, METRES, SIZE, TILE, Spot
 
 DATES = tuple(f"2024-{month:02d}-15" for month in range(1, 13))
@@ -53,7 +56,7 @@ def thinned(scene: Path, tile: int) -> None:
 
 def source(band: str, date: str) -> str:
     """The file of the scene that stands for a band on a date."""
-    dealt = list(permutations(FINE))[2 * DATES.index(date)]
+    dealt = list(itertools.permutations(FINE))[2 * DATES.index(date)]
     step = round(ALL[band] / METRES)
     name = dealt[list(ALL).index(band) % len(FINE)]
     return f"{name}.tif" if step == 1 else f"{name}-{step}.tif"
@@ -70,3 +73,39 @@ def places(n: int, scattered: bool, seed: int = 0) -> list[Spot]:
     return stack.tile_order(
         [Spot(f"{i:06d}", int(c), int(r)) for i, (c, r) in enumerate(zip(cols, rows, strict=True))]
     )
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of a contender for dates."""
+    parser = contender.arguments()
+    parser.add_argument("--where", default="towns", help="`towns` or `anywhere`")
+    parser.add_argument("--bands", type=int, default=4, help="4 or 13")
+    parser.add_argument("--tile", type=int, default=TILE, help="pixels a side of the files' tiles")
+    parser.add_argument("--merge", default="", help="how to make one picture of the dates")
+    parser.add_argument("--block", type=int, default=500, help="windows of a block")
+    return parser
+
+
+def check(
+    spots: list[Spot], options: argparse.Namespace, found: dict[str, tuple[Path, int, int]]
+) -> None:
+    """Raises unless every chip is there, and all bands of 10 m of some equal the dates' pixels."""
+    if len(found) != len(spots):
+        raise AssertionError(f"{len(found)} chips of {len(spots)}")
+    by_key = {key.split("_")[0]: place for key, place in found.items()}
+    scene = stack.stored(options.cache, options.tile)
+    for spot in spots[:: max(1, len(spots) // 5)]:
+        path, offset, size = by_key[spot.key]
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+        with MemoryFile(data) as memory, memory.open() as chip:
+            pixels = chip.read()
+        window = Window(spot.col, spot.row, CHIP, CHIP)
+        files = {}
+        for band in FINE:
+            with rasterio.open(scene / f"{band}.tif") as whole:
+                files[f"{band}.tif"] = whole.read(1, window=window)
+        for (t, date), (b, band) in itertools.product(enumerate(DATES), enumerate(FINE)):
+            if not np.array_equal(pixels[t * options.bands + b], files[source(band, date)]):
+                raise AssertionError(f"chip {spot.key}, {date}, {band} differs from the scene")
