@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import tarfile
 import time
@@ -21,7 +20,8 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from benchmarks.encoding import Tars
-from benchmarks.stack import CHIP, Spot, make, paths, placed, sample
+from benchmarks.family import peak_mb
+from benchmarks.stack import BANDS, CHIP, Spot, make, placed, sample, stored
 
 # Settings of the C library, read when it first looks: the same for everyone.
 GDAL = {
@@ -56,9 +56,9 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def start(options: argparse.Namespace) -> Path:
-    """The STAC item's path; empties the output folder and pins the process to its cores."""
-    item = make(options.cache)
+def start(options: argparse.Namespace, item: Path | None = None) -> Path:
+    """The placed item's path; empties the output folder and pins the process to its cores."""
+    item = item or make(options.cache)
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     os.environ.update(GDAL)
@@ -79,7 +79,7 @@ def main(name: str, version: str, work: Work, note: str = "") -> None:
     begun = clock()
     done = spread(work, spots, item, options)
     used = clock() - begun
-    check(spots, item, tar_members(options.out))
+    check(spots, options.cache, tar_members(options.out))
     report(name, version, done, used, options.workers, note)
 
 
@@ -126,11 +126,6 @@ def clock() -> Clock:
     return Clock(time.perf_counter(), sum(os.times()[:4]))
 
 
-def peak_mb() -> float:
-    """The process's largest resident memory so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
 def tar_members(folder: Path) -> dict[str, tuple[Path, int, int]]:
     """Where each chip's GeoTIFF lies: file, offset and size by key."""
     found = {}
@@ -142,12 +137,12 @@ def tar_members(folder: Path) -> dict[str, tuple[Path, int, int]]:
     return found
 
 
-def check(spots: list[Spot], item: Path, found: dict[str, tuple[Path, int, int]]) -> None:
+def check(spots: list[Spot], cache: Path, found: dict[str, tuple[Path, int, int]]) -> None:
     """Raises unless every chip is there, and sampled ones equal the scene pixel for pixel."""
     missing = {spot.key for spot in spots} - found.keys()
     if missing:
         raise AssertionError(f"{len(missing)} chips are missing, such as {min(missing)}")
-    scene = [rasterio.open(path) for path in paths(item).values()]
+    scene = [rasterio.open(stored(cache) / f"{band}.tif") for band in BANDS]
     for spot in spots[:: max(1, len(spots) // 20)]:
         path, offset, size = found[spot.key]
         with path.open("rb") as file:
@@ -161,7 +156,16 @@ def check(spots: list[Spot], item: Path, found: dict[str, tuple[Path, int, int]]
             raise AssertionError(f"chip {spot.key} differs from the scene at {spot}")
 
 
-def report(name: str, version: str, done: Done, used: Clock, cores: int, note: str) -> None:
-    """Prints the contender's one line of JSON."""
+def report(
+    name: str,
+    version: str,
+    done: Done,
+    used: Clock,
+    cores: int,
+    note: str,
+    planes: int = len(BANDS),
+) -> None:
+    """Prints the contender's one line of JSON; a chip has so many planes of 16 bit."""
     row = {"name": name, "version": version, "cores": cores, "note": note}
+    row["pixel_bytes"] = done.chips * planes * CHIP * CHIP * 2
     print(json.dumps(row | done._asdict() | used._asdict()), flush=True)

@@ -20,7 +20,6 @@ GTIFF = {
     "driver": "GTiff",
     "width": CHIP,
     "height": CHIP,
-    "count": len(BANDS),
     "dtype": "uint16",
     "crs": CRS.from_epsg(EPSG),
     "nodata": 0,
@@ -43,7 +42,7 @@ def geotiff(pixels: NDArray[np.uint16], spot: Spot, level: int = 6) -> bytes:
         grid = Grid(f"EPSG:{EPSG}", tuple(spot.transform)[:6], CHIP, CHIP)
         return encode(pixels, grid, 0, tuple(BANDS))
     with MemoryFile() as memory:
-        with memory.open(transform=spot.transform, zlevel=level, **GTIFF) as out:
+        with memory.open(transform=spot.transform, zlevel=level, count=len(pixels), **GTIFF) as out:
             out.write(pixels)
         return bytes(memory.getbuffer())
 

@@ -4,16 +4,18 @@ The plan (windows, blocks) is made first and not timed, as the loop's sorting is
 reading, GeoTIFF, JPEG, band statistics, checksums, syncs, sidecars and commit records.
 """
 
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import contender
+from benchmarks import contender, dates
 from benchmarks.family import Family
-from benchmarks.stack import CHIP, EPSG, sample
+from benchmarks.stack import CHIP, EPSG, Spot, sample
 from catalogs.sources.imagery import open_imagery
 from catalogs.sources.terms import Override
 from pipelines.acts.crew import warm
@@ -31,9 +33,10 @@ from transforms.context import Context
 
 @dataclass(frozen=True)
 class Spots:
-    """One sample for each of the benchmark's places."""
+    """One sample for each of the benchmark's places: `stack`, or `towns` or `anywhere` of `dates`."""
 
     count: int
+    where: str = "stack"
     role: str = field(default="spots", init=False)
     needs: tuple[str, ...] = field(default=(), init=False)
     gives: dict[str, str] = field(
@@ -45,7 +48,7 @@ class Spots:
 
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """All places in one table."""
-        spots = sample(self.count)
+        spots = places(self.where, self.count)
         place = [spot.transform * (CHIP / 2, CHIP / 2) for spot in spots]
         lon, lat = to_lonlat(f"EPSG:{EPSG}", *map(pa.array, zip(*place, strict=True)))
         yield pa.table(
@@ -59,9 +62,14 @@ class Spots:
         )
 
 
+def places(where: str, count: int) -> list[Spot]:
+    """So many places."""
+    return sample(count) if where == "stack" else dates.places(count, where == "anywhere")
+
+
 @dataclass(frozen=True)
 class Here:
-    """The window of a place, in the one scene there is."""
+    """The window of a place, in the scenes chosen for it or in the one scene there is."""
 
     needs: tuple[str, ...] = field(default=(), init=False)
     gives: dict[str, str] = field(
@@ -70,10 +78,10 @@ class Here:
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with window and scene."""
-        scene = ctx.sources["imagery"].scenes[0]
+        sample.scenes = sample.scenes or ctx.sources["imagery"].scenes
         col, row = int(sample.facts["_col"]), int(sample.facts["_row"])  # type: ignore[arg-type]
-        sample.scenes = (scene,)
-        sample.window = Window(scene.grid.cut(col, row, CHIP, CHIP), 10.0, col, row)
+        grid = sample.scenes[0].grid.cut(col, row, CHIP, CHIP)
+        sample.window = Window(grid, 10.0, col, row)
         return sample
 
 
@@ -88,14 +96,26 @@ def recipe(count: int) -> Recipe:
     )
 
 
-def main() -> None:
-    """Plan, time the make act, check pixels, print one line of JSON."""
-    options = contender.arguments().parse_args()
-    item = contender.start(options)
+class Run(NamedTuple):
+    """What a timed make act did.
+
+    Attributes:
+        made: (sidecar, payload) of each block.
+        worker_mb: the largest memory of a process that makes blocks.
+    """
+
+    done: contender.Done
+    used: contender.Clock
+    made: list[tuple[Path, Path]]
+    worker_mb: float
+
+
+def timed(wanted: Recipe, item: Path, options: argparse.Namespace, **settings: Any) -> Run:
+    """Plan a recipe on placed items, then make it, by the clock."""
+    location = {"spots": ""}
     folder = options.out / ".work"
-    job = Job(folder, recipe(options.n), 0, "bench", {"spots": ""}, workers=options.workers)
-    scenes = open_imagery(str(item), Override(licence="CC0-1.0"))
-    write_scenes(scenes, job.planned)
+    job = Job(folder, wanted, 0, "bench", location, workers=options.workers, **settings)
+    write_scenes(open_imagery(str(item), Override(licence="CC0-1.0")), job.planned)
     if options.workers > 1:
         warm()  # as `build` does before it plans
     planned = plan(job)
@@ -104,25 +124,32 @@ def main() -> None:
     begun = contender.clock()
     counts = make(job, planned["blocks"])
     used = contender.clock() - begun
-    cpu, peak = family.end()
+    cpu, peaks = family.end()
     used = contender.Clock(used.seconds, used.cpu_seconds + cpu)
-    done = contender.Done(counts["shipped"], counts["bytes"], contender.peak_mb() + peak)
-    contender.check(sample(options.n), item, _places(job, planned))
-    contender.report("earthloom make", "0.1.0", done, used, options.workers,
-                     f"{counts['blocks']} blocks, committed")  # fmt: skip
+    own = contender.peak_mb()
+    done = contender.Done(counts["shipped"], counts["bytes"], own + sum(peaks))
+    made = [job.made / f"{entry['id']}.bin" for entry in planned["blocks"]]
+    return Run(done, used, [(p.with_suffix(".parquet"), p) for p in made], max(peaks, default=own))
 
 
-def _places(job: Job, planned: dict[str, list[dict[str, str]]]) -> dict[str, tuple[Path, int, int]]:
+def members(made: list[tuple[Path, Path]]) -> dict[str, tuple[Path, int, int]]:
     """Where each chip's GeoTIFF lies."""
     found = {}
-    for entry in planned["blocks"]:
-        path = job.made / f"{entry['id']}.bin"
-        table = pq.read_table(
-            path.with_suffix(".parquet"), columns=["key", "tif_offset", "tif_size"]
-        )
+    for sidecar, payload in made:
+        table = pq.read_table(sidecar, columns=["key", "tif_offset", "tif_size"])
         for row in table.to_pylist():
-            found[row["key"]] = (path, row["tif_offset"], row["tif_size"])
+            found[row["key"]] = (payload, row["tif_offset"], row["tif_size"])
     return found
+
+
+def main() -> None:
+    """Plan, time the make act, check pixels, print one line of JSON."""
+    options = contender.arguments().parse_args()
+    item = contender.start(options)
+    ran = timed(recipe(options.n), item, options)
+    contender.check(sample(options.n), options.cache, members(ran.made))
+    note = f"{len(ran.made)} blocks, committed"
+    contender.report("earthloom make", "0.1.0", ran.done, ran.used, options.workers, note)
 
 
 if __name__ == "__main__":  # by its name, so that worker processes can import the recipe's steps

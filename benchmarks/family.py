@@ -1,16 +1,43 @@
-"""Processor time and memory of processes that are no children of ours, such as a server's."""
+"""Processor time and memory of processes, by their numbers in `/proc`."""
 
 from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that still run."""
+    found: list[int] = []
+    with suppress(OSError):
+        for threads in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += map(int, threads.read_text().split())
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor time that a process has used, 0 where it has ended."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+    return 0.0
+
+
+def peak_mb(pid: int | str = "self") -> float:
+    """MB of a process's largest resident memory so far, 0 where it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
 class Family(threading.Thread):
-    """Looks five times a second at every descendant of this process, and remembers the last it saw."""
+    """Looks five times a second at every descendant of this process, and remembers the most it saw."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -22,35 +49,17 @@ class Family(threading.Thread):
     def run(self) -> None:
         """Look until told to stop."""
         while not self._stop_now.wait(0.2):
-            self.look()
+            self.look(os.getpid())
 
-    def look(self) -> None:
-        """Note seconds of processor time and MB of largest resident memory of each descendant."""
-        parents = {}
-        for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
-            try:
-                fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                status = (folder / "status").read_text()
-            except OSError:  # it has ended
-                continue
-            pid = int(folder.name)
-            parents[pid] = int(fields[1])
-            if self._ours(pid, parents):
-                self.cpu[pid] = (int(fields[11]) + int(fields[12])) / TICKS
-                high = next((x for x in status.splitlines() if x.startswith("VmHWM")), "x 0")
-                self.peak[pid] = int(high.split()[1]) * 1024 / 1e6
+    def look(self, parent: int) -> None:
+        """Note time and memory of each descendant of a process."""
+        for pid in children(parent):
+            self.cpu[pid] = max(cpu_seconds(pid), self.cpu.get(pid, 0.0))
+            self.peak[pid] = max(peak_mb(pid), self.peak.get(pid, 0.0))
+            self.look(pid)
 
-    @staticmethod
-    def _ours(pid: int, parents: dict[int, int]) -> bool:
-        """Whether it descends from this process; parents have lower numbers, so they are known."""
-        while pid in parents:
-            pid = parents[pid]
-            if pid == os.getpid():
-                return True
-        return False
-
-    def end(self) -> tuple[float, float]:
-        """(seconds of processor time, MB of memory) of all descendants together."""
+    def end(self) -> tuple[float, list[float]]:
+        """Seconds of processor time of all descendants together, and MB of memory of each."""
         self._stop_now.set()
         self.join()
-        return sum(self.cpu.values()), sum(self.peak.values())
+        return sum(self.cpu.values()), list(self.peak.values())

@@ -1,24 +1,25 @@
 """A web server with latency: nginx on loopback behind a proxy that holds every byte back.
 
-    with served(FOLDER, delay_s=0.02) as (address, log): ...
+    with served(FOLDER, delay_s=0.02) as server: ... server.address ...
 
 The delay is added each way, so a request takes twice `delay_s` more than without. Throughput stays:
-bytes are delayed, not slowed. The proxy runs in a process of its own.
+bytes are delayed, not slowed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import contextlib
-import multiprocessing
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.family import children, cpu_seconds
 
 CONFIG = """
 worker_processes 1; daemon off; pid {work}/pid; error_log {work}/error.log;
@@ -35,6 +36,31 @@ http {{
 """
 
 
+@dataclass(frozen=True)
+class Server:
+    """What a run can ask of the server.
+
+    Attributes:
+        address: where readers find it.
+        log: a line of each request: status, bytes, range.
+        processes: nginx and the proxy.
+    """
+
+    address: str
+    log: Path
+    processes: tuple[int, ...]
+
+    def seen(self) -> dict[str, float]:
+        """Requests, bytes sent, and seconds of processor time of server and proxy, so far."""
+        lines = self.log.read_text().splitlines()
+        every = {pid for parent in self.processes for pid in (parent, *children(parent))}
+        return {
+            "requests": len(lines),
+            "sent": sum(int(line.split()[1]) for line in lines),
+            "server_cpu_seconds": sum(map(cpu_seconds, every)),
+        }
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:
@@ -42,55 +68,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _carry(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
-) -> None:
-    """Pass bytes on, each piece `delay_s` after it came, in order."""
-    held: collections.deque[tuple[float, bytes]] = collections.deque()
-    arrived = asyncio.Event()
-
-    async def take() -> None:
-        while data := await reader.read(1 << 18):
-            held.append((time.monotonic() + delay_s, data))
-            arrived.set()
-            while sum(len(piece) for _, piece in held) > 1 << 25:
-                await asyncio.sleep(delay_s / 4)
-        held.append((time.monotonic() + delay_s, b""))
-        arrived.set()
-
-    taking = asyncio.create_task(take())
-    with contextlib.suppress(ConnectionError):
-        while True:
-            while not held:
-                arrived.clear()
-                await arrived.wait()
-            due, data = held.popleft()
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not data:
-                break
-            writer.write(data)
-            await writer.drain()
-    taking.cancel()
-    writer.close()
-
-
-def _proxy(port: int, behind: int, delay_s: float) -> None:
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", behind, limit=1 << 22)
-        await asyncio.gather(
-            _carry(reader, far_writer, delay_s), _carry(far_reader, writer, delay_s)
-        )
-
-    async def serve() -> None:
-        server = await asyncio.start_server(meet, "127.0.0.1", port, limit=1 << 22, backlog=512)
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
 @contextlib.contextmanager
-def served(root: Path, delay_s: float = 0.02) -> Iterator[tuple[str, Path]]:
-    """(address, access log) of a folder's files; the log has status, bytes and range of each request."""
+def served(root: Path, delay_s: float = 0.02) -> Iterator[Server]:
+    """The files of a folder at an address."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise SystemExit("nginx is not installed")
@@ -98,19 +78,20 @@ def served(root: Path, delay_s: float = 0.02) -> Iterator[tuple[str, Path]]:
     port, behind = free_port(), free_port()
     text = CONFIG.format(work=work, port=behind, root=root.resolve())
     (work / "nginx.conf").write_text(text)
-    web = subprocess.Popen([program, "-c", str(work / "nginx.conf"), "-e", str(work / "error.log")])
-    proxy = multiprocessing.get_context("spawn").Process(
-        target=_proxy, args=(port, behind, delay_s), daemon=True
-    )
-    proxy.start()
+    proxy = [sys.executable, "-m", "benchmarks.delaying", str(port), str(behind), str(delay_s)]
+    started = [
+        subprocess.Popen([program, "-c", str(work / "nginx.conf"), "-e", str(work / "error.log")]),
+        subprocess.Popen(proxy, cwd=Path(__file__).resolve().parents[1]),
+    ]
     try:
-        _wait(port)
         _wait(behind)
-        yield f"http://127.0.0.1:{port}", work / "access.log"
+        _wait(port)
+        pids = tuple(process.pid for process in started)
+        yield Server(f"http://127.0.0.1:{port}", work / "access.log", pids)
     finally:
-        proxy.terminate()
-        web.terminate()
-        web.wait()
+        for process in started:
+            process.terminate()
+            process.wait()
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -78,36 +78,48 @@ def sample(n: int) -> list[Spot]:
     return tile_order(windows(max(n, 2000)))[:n]
 
 
-def make(cache: Path) -> Path:
+def make(cache: Path, tile: int = TILE) -> Path:
     """The path of the STAC item; scene and item are made on the first call and kept."""
-    folder = cache / f"stack-{SIZE}"
-    item = folder / "item.json"
+    item = stored(cache, tile) / "item.json"
     if not item.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        item.parent.mkdir(parents=True, exist_ok=True)
         for index, band in enumerate(BANDS):
-            _write(folder / f"{band}.tif", _pixels(index))
-        unfinished = item.with_suffix(".part")
-        unfinished.write_text(json.dumps(_item(), indent=2))
-        unfinished.rename(item)
+            write(item.parent / f"{band}.tif", _pixels(index), METRES, tile)
+        keep(item, describe("generated-scene", DATETIME, dict.fromkeys(BANDS, METRES)))
     return item
 
 
-def paths(item: Path) -> dict[str, str]:
-    """Band name to COG path, or URL where BENCH_HTTP names a server, in the order of BANDS."""
-    folder = os.environ.get("BENCH_HTTP") or str(item.parent)
-    return {band: f"{folder}/{band}.tif" for band in BANDS}
+def stored(cache: Path, tile: int = TILE) -> Path:
+    """The folder of the scene."""
+    return cache / (f"stack-{SIZE}" if tile == TILE else f"stack-{SIZE}-{tile}")
+
+
+def keep(path: Path, document: dict[str, Any]) -> None:
+    """Write a document whole."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(document, indent=2))
+    unfinished.rename(path)
+
+
+def told(n: int) -> str:
+    """What the chips are, for the head of a table."""
+    return f"{n} chips of {CHIP} px, {len(BANDS)} bands of uint16, in tile order"
 
 
 def placed(item: Path, folder: Path) -> Path:
-    """The item as contenders shall read it: with URLs where BENCH_HTTP names a server."""
-    if not os.environ.get("BENCH_HTTP"):
-        return item
-    document = json.loads(item.read_text())
-    for band, href in paths(item).items():
-        document["assets"][band]["href"] = href
-    found = folder / "item.json"
-    found.write_text(json.dumps(document))
+    """A copy of the item (or items) as contenders shall read it: with links to files, or to URLs where
+    BENCH_HTTP names a server of the cache."""
+    place = item.parent
+    home = f"{os.environ.get('BENCH_HTTP') or place.parent}/{place.name}"
+    found = folder / item.name
+    found.write_text(item.read_text().replace('"href": "./', f'"href": "{home}/'))
     return found
+
+
+def paths(item: Path) -> dict[str, str]:
+    """Band name to path or URL, in the order of BANDS, of a placed item."""
+    assets = json.loads(item.read_text())["assets"]
+    return {band: assets[band]["href"] for band in BANDS}
 
 
 def _pixels(index: int) -> NDArray[np.uint16]:
@@ -147,41 +159,44 @@ def _bilinear(grid: Grid, y: Grid, x: Grid) -> Grid:
     return sampled
 
 
-def _write(path: Path, pixels: NDArray[np.uint16]) -> None:
-    """One cloud optimised GeoTIFF with overviews, tiles of 512 px, deflate with predictor 2."""
+def write(path: Path, pixels: NDArray[np.uint16], metres: float, tile: int) -> None:
+    """One cloud optimised GeoTIFF with overviews, deflate with predictor 2."""
     options = {
         "compress": "deflate",
         "predictor": 2,
-        "blocksize": TILE,
+        "blocksize": tile,
         "num_threads": os.cpu_count(),
     }
     height, width = pixels.shape
     with rasterio.open(
         path, "w", driver="COG", width=width, height=height, count=1, dtype="uint16",
-        crs=CRS.from_epsg(EPSG), transform=TRANSFORM, nodata=0, **options,
+        crs=CRS.from_epsg(EPSG), transform=_affine(metres), nodata=0, **options,
     ) as out:  # fmt: skip
         out.write(pixels, 1)
 
 
-def _item() -> dict[str, object]:
-    """The STAC item, with asset links relative to its own folder."""
+def _affine(metres: float) -> Affine:
+    return TRANSFORM @ Affine.scale(metres / METRES)
+
+
+def describe(name: str, when: str, bands: dict[str, float], below: str = ".") -> dict[str, Any]:
+    """The STAC item of bands and the metres of their pixels, with links relative to its own folder."""
     native = array_bounds(SIZE, SIZE, TRANSFORM)
     west, south, east, north = transform_bounds(EPSG, 4326, *native)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    projection = {
-        "proj:code": f"EPSG:{EPSG}",
-        "proj:epsg": EPSG,
-        "proj:shape": [SIZE, SIZE],
-        "proj:transform": list(TRANSFORM)[:6],
-    }
-    asset = {"type": "image/tiff; application=geotiff; profile=cloud-optimized", "roles": ["data"]}
     raster = {"data_type": "uint16", "nodata": 0}
     assets = {
-        band: asset
-        | projection
-        | raster
-        | {"href": f"./{band}.tif", "bands": [{"name": band}], "raster:bands": [raster]}
-        for band in BANDS
+        band: {
+            "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+            "roles": ["data"],
+            "href": f"./{below}/{band}.tif".replace("/./", "/"),
+            "bands": [{"name": band}],
+            "raster:bands": [raster],
+            "gsd": metres,
+            **raster,
+            **_projection(metres),
+        }
+        for band, metres in bands.items()
     }
     extensions = ["projection/v2.0.0", "raster/v1.1.0"]
     return {
@@ -190,13 +205,28 @@ def _item() -> dict[str, object]:
         "stac_extensions": [
             f"https://stac-extensions.github.io/{e}/schema.json" for e in extensions
         ],
-        "id": "generated-scene",
+        "id": name,
         "collection": "generated-sentinel-2-like",
         "bbox": [west, south, east, north],
         "geometry": {"type": "Polygon", "coordinates": [ring]},
-        "properties": {"datetime": DATETIME, "gsd": METRES, "license": "CC0-1.0"} | projection,
+        "properties": {
+            "datetime": when,
+            "gsd": METRES,
+            "license": "CC0-1.0",
+            **_projection(METRES),
+        },
         "links": [],
         "assets": assets,
+    }
+
+
+def _projection(metres: float) -> dict[str, Any]:
+    side = round(SIZE * METRES / metres)
+    return {
+        "proj:code": f"EPSG:{EPSG}",
+        "proj:epsg": EPSG,
+        "proj:shape": [side, side],
+        "proj:transform": list(_affine(metres))[:6],
     }
 
 

@@ -26,19 +26,27 @@ MOST_HEADERS = 400
 SIDE = 512
 """Pixels along the longer side of a thumbnail, at most."""
 
-FILES = 256
-"""Datasets that a thread keeps open: a dozen dates of a dozen bands, and what lies beside them."""
+
+def room() -> int:
+    """Files that one thread keeps open: a year of all bands has 156, a process may open that many."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 128
+    may, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 256 if may == resource.RLIM_INFINITY else max(32, min(256, may // 4))
 
 
 class Shelf(threading.local):
     """Open rasters of one thread, the most recently used ones kept. Never pickled, never shared.
 
-    It is a `catalogs.readers.Reader`. Between two calls of `begin`, a remote file is read in one
+    It is a `catalogs.readers.Reader`. A dataset that is closed forgets its decoded tiles, so all that a
+    chip is read from must stay open. Between two calls of `begin`, a remote file is read in one
     version only.
     """
 
-    def __init__(self, size: int = FILES) -> None:
-        self.size = size
+    def __init__(self, size: int = 0) -> None:
+        self.size = size or room()
         self.open: OrderedDict[str, Held] = OrderedDict()
         self.seen: dict[str, Version] = {}
 

@@ -25,7 +25,18 @@ from rslearn.utils.geometry import Projection, STGeometry
 from upath import UPath
 
 from benchmarks import contender
-from benchmarks.stack import BANDS, CHIP, DATETIME, EPSG, METRES, SIZE, TRANSFORM, Spot, sample
+from benchmarks.stack import (
+    BANDS,
+    CHIP,
+    DATETIME,
+    EPSG,
+    METRES,
+    SIZE,
+    TRANSFORM,
+    Spot,
+    paths,
+    sample,
+)
 
 LEFT, TOP = round(TRANSFORM.c / METRES), round(-TRANSFORM.f / METRES)
 GRID = Projection(CRS.from_epsg(EPSG), METRES, -METRES)
@@ -36,12 +47,12 @@ NO_CONTEXT = DataSourceContext()
 
 
 class Scene(DirectMaterializeDataSource[Item]):
-    """The data source that a user would write for one local scene, a file a band."""
+    """The data source that a user would write for one scene, a file a band, local or at a URL."""
 
     def __init__(self, folder: str, context: DataSourceContext = NO_CONTEXT) -> None:
         """The folder holds one GeoTIFF for each band; rslearn passes the context by its name."""
         super().__init__(asset_bands={band: [band] for band in BANDS})
-        self.folder = Path(folder)
+        self.folder = folder
 
     def get_items(
         self, geometries: list[STGeometry], query_config: QueryConfig
@@ -56,11 +67,11 @@ class Scene(DirectMaterializeDataSource[Item]):
         return Item.deserialize(serialized_item)
 
     def get_asset_url(self, item: Item, asset_key: str) -> str:
-        """The path of the band's file."""
-        return str(self.folder / f"{asset_key}.tif")
+        """The path or URL of the band's file: whatever rasterio opens."""
+        return f"{self.folder}/{asset_key}.tif"
 
 
-def configure(folder: Path, scene: Path, level: int) -> Dataset:
+def configure(folder: Path, scene: str, level: int) -> Dataset:
     """An empty dataset that writes deflate GeoTIFFs and reads without resampling."""
     options = {"compress": "deflate", "predictor": 2, "zlevel": level}
     band_set = {
@@ -74,7 +85,7 @@ def configure(folder: Path, scene: Path, level: int) -> Dataset:
     }
     source = {
         "class_path": "benchmarks.peers.rslearn_.Scene",
-        "init_args": {"folder": str(scene)},
+        "init_args": {"folder": scene},
         "ingest": False,
     }
     layer = {
@@ -106,7 +117,7 @@ def main() -> None:
     if options.workers > 1:
         sys.exit("one core only")
     item, spots = contender.start(options), sample(options.n)
-    dataset = configure(options.out, item.parent, options.zlevel)
+    dataset = configure(options.out, paths(item)["B02"].rpartition("/")[0], options.zlevel)
     windows = add(dataset, spots)
     prepare_dataset_windows(dataset, windows)
     begun = contender.clock()
@@ -114,7 +125,7 @@ def main() -> None:
     used = contender.clock() - begun
     found = {path.parts[-5]: path for path in options.out.rglob("geotiff.tif")}
     sizes = {key: path.stat().st_size for key, path in found.items()}
-    contender.check(spots, item, {key: (found[key], 0, sizes[key]) for key in found})
+    contender.check(spots, options.cache, {key: (found[key], 0, sizes[key]) for key in found})
     done = contender.Done(len(found), sum(sizes.values()), contender.peak_mb())
     note = "direct materialize, GeoTIFF only, no tar"
     contender.report("rslearn", version("rslearn"), done, used, 1, note)

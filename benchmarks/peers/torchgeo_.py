@@ -29,7 +29,7 @@ from torchgeo.datasets import RasterDataset
 
 from benchmarks import contender
 from benchmarks.encoding import Tars
-from benchmarks.stack import BANDS, METRES, Spot
+from benchmarks.stack import BANDS, METRES, Spot, paths
 
 
 class Scene(RasterDataset):
@@ -44,7 +44,7 @@ class Scene(RasterDataset):
 def work(spots: list[Spot], item: Path, tars: Tars) -> None:
     """Queries each chip by its box, and turns the float tensor back into uint16."""
     torch.set_num_threads(1)
-    scene = Scene(str(item.parent))
+    scene = Scene(str(Path(paths(item)["B02"]).parent))
     always = slice(pd.Timestamp.min, pd.Timestamp.max)
     for spot in spots:
         west, south, east, north = spot.bounds

@@ -15,6 +15,24 @@ LONGEST = 4 << 20
 """Bytes of one request at most, so that many connections share the work."""
 
 
+Range = tuple[str, int, int]
+"""(url, start, stop): the bytes [start, stop) of a file."""
+
+
+def waves(ranges: Iterable[Range], most: int) -> Iterator[list[Range]]:
+    """Ranges in the order of need, cut into lists of about `most` bytes together."""
+    found: list[Range] = []
+    size = 0
+    for one in ranges:
+        found.append(one)
+        size += one[2] - one[1]
+        if size >= most:
+            yield found
+            found, size = [], 0
+    if found:
+        yield found
+
+
 def coalesced(
     ranges: Iterable[tuple[int, int]], gap: int = GAP, longest: int = LONGEST
 ) -> list[tuple[int, int, int]]:

@@ -56,7 +56,7 @@ class Errands(Generic[T]):
         """What an errand fetched; it is run now if its turn has not come.
 
         Raises:
-            CancelledError: it was let go before it began.
+            CancelledError: it was let go.
             Exception: what `fetch` raised.
         """
         with self._lock:
@@ -64,9 +64,10 @@ class Errands(Generic[T]):
             if mine:
                 errand.held = True
                 self.held += errand.size
+            found = errand.found
         if mine:
-            _settle(errand.found, errand.fetch)
-        return errand.found.result()
+            _settle(found, errand.fetch)
+        return found.result()
 
     def let_go(self, errand: Errand[T]) -> None:
         """Free the room of an errand; one that has not begun never will."""
@@ -77,6 +78,8 @@ class Errands(Generic[T]):
             if errand.held:
                 errand.held = False
                 self.held -= errand.size
+            if errand.found.done():
+                errand.found = _gone()  # a list of errands may outlive what they held
             self._lock.notify_all()
 
     def run_together(self, calls: Iterable[Callable[[], Any]]) -> list[Future[Any]]:
@@ -117,6 +120,13 @@ class Errands(Generic[T]):
     def _work(self) -> None:
         while (call := self._begun.get()) is not None:
             call()
+
+
+def _gone() -> Future[Any]:
+    """Stands for what was let go."""
+    future: Future[Any] = Future()
+    future.cancel()
+    return future
 
 
 def _settle(future: Future[T], call: Callable[[], T]) -> None:

@@ -18,7 +18,7 @@ from concurrent.futures import CancelledError, wait
 from functools import cache, partial
 from typing import Protocol
 
-from catalogs.sources.chunks import Chunk, Remote
+from catalogs.sources.chunks import Chunk, Range, Remote, waves
 from catalogs.sources.errands import Errands
 from catalogs.sources.net.outcomes import CHANGED
 from catalogs.sources.net.redact import bare
@@ -33,6 +33,12 @@ NEAREST = 1 << 15
 
 BUDGET = 192 << 20
 """Bytes fetched ahead and not yet read, at most, in one process."""
+
+WAVE = 4
+"""Parts of the budget: only ranges that are needed within one of them share a request."""
+
+WAVE = 4
+"""Parts of the budget: only ranges that are needed within one of them share a request."""
 
 CONNECTIONS = 16
 """Requests under way at once, at most, in one process."""
@@ -116,12 +122,23 @@ class Ahead:
         wait(opened)
         return {url for url, done in zip(missing, opened, strict=True) if done.exception()}
 
-    def want(self, ranges: Iterable[tuple[str, int, int]]) -> list[Chunk]:
+    def want(self, ranges: Iterable[Range]) -> list[Chunk]:
         """Begin to fetch byte ranges [start, stop) of files, given in the order of need.
 
         Returns:
-            what is under way, also for others, for `forget`.
+            what is under way, also for others, for `forget`: once for each time that it was asked for.
         """
+        chunks: list[Chunk] = []
+        known: list[Chunk] = []
+        for wave in waves(ranges, self.errands.budget // WAVE):
+            announced, joined = self._cover(wave)
+            chunks += announced
+            known += joined
+        self.errands.send(chunk.errand for chunk in chunks)
+        return [*chunks, *known]
+
+    def _cover(self, ranges: list[Range]) -> tuple[list[Chunk], list[Chunk]]:
+        """Chunks for ranges: new ones in the order of need, and those that hold the rest."""
         need: dict[tuple[str, int], int] = {}
         by_file: dict[str, list[tuple[int, int]]] = {}
         for place, (url, start, stop) in enumerate(ranges):
@@ -138,9 +155,7 @@ class Ahead:
             for chunk in announced:
                 inside = starts[bisect_left(starts, chunk.start) : bisect_left(starts, chunk.stop)]
                 placed.append((min(need[url, start] for start in inside), chunk))
-        chunks = [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])]
-        self.errands.send(chunk.errand for chunk in chunks)
-        return [*chunks, *known]
+        return [chunk for _, chunk in sorted(placed, key=lambda entry: entry[0])], known
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
         """Let go of what has not been read, unless somebody else wants it too."""

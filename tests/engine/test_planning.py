@@ -1,8 +1,8 @@
 """Partitions and blocks: every row once, whatever the order and the size."""
 
 import tempfile
-from collections import Counter
-from itertools import chain, pairwise
+from collections import Counter, OrderedDict
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from schemas.windows import Grid
 from transforms.context import Context
 from transforms.imagery import Find, slug
 from transforms.planning import spool as spools
-from transforms.planning.blocks import blocks
+from transforms.planning.blocks import blocks, tile_order
 from transforms.planning.spool import BITS, Cell, Spool, morton
 
 TINY = 1e-12  # degrees, lost in adding 180
@@ -178,6 +178,34 @@ def test_blocks_cover_every_window_once(places: Any, most: int, seed: Any) -> No
         (places[int(k[1:])][0], places[int(k[1:])][1] // 512) for k in chain.from_iterable(found)
     ]
     assert tiles == sorted(tiles)
+
+
+def decoded(order: pa.Table, room: int) -> int:
+    """How often a tile is decoded by a reader of 256 px that keeps the `room` latest places."""
+    kept: OrderedDict[tuple[int, int], None] = OrderedDict()
+    count = 0
+    for row, col in zip(order["row"].to_pylist(), order["col"].to_pylist(), strict=True):
+        for place in product({row // 512, (row + 255) // 512}, {col // 512, (col + 255) // 512}):
+            count += place not in kept
+            kept[place] = None
+            kept.move_to_end(place)
+            if len(kept) > room:
+                kept.popitem(last=False)
+    return count
+
+
+def test_a_year_is_read_in_strips_and_a_day_is_not() -> None:
+    """512 MB hold 21 places of 12 dates of 4 bands, or 256 of one date."""
+    rng = np.random.default_rng(8)
+    places = [(1, int(r), int(c)) for r, c in rng.integers(0, 10_724, (1000, 2))]
+    day = windows(places)
+    year = day.set_column(1, "scene_ids", pa.array([[f"c/s{t}" for t in range(12)]] * 1000))
+    tiles = len({p for _, r, c in places
+                 for p in product((r // 512, (r + 255) // 512), (c // 512, (c + 255) // 512))})  # fmt: skip
+    assert decoded(tile_order(day), 256) == tiles, "each once"
+    assert decoded(tile_order(day), 21) > 1.7 * tiles, "rows of a day are too long for a year"
+    assert decoded(tile_order(year), 21) < 1.3 * tiles
+    assert sorted(tile_order(year)["key"].to_pylist()) == day["key"].to_pylist()
 
 
 def test_most_blocks_survive_a_new_window() -> None:

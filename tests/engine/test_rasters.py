@@ -22,6 +22,7 @@ from catalogs.rasters import READ_LIMIT, open_raster
 from catalogs.shelf import SHELF
 from catalogs.sources.headers import describe
 from schemas.errors import Fault
+from schemas.scenes import Part
 from schemas.windows import Window
 from small_world import World
 from transforms.imagery import read_window, valid_pixels
@@ -83,6 +84,43 @@ def test_fault_36_a_file_of_another_size_than_declared(tmp_path: Path) -> None:
             read_window(bands, window, scene)
         assert (got.value.code, got.value.retryable) == ("checksum", True)
     SHELF.clear()
+
+
+def test_all_files_of_a_year_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve dates of four bands: reopened for every chip, each tile would be decoded again."""
+    from catalogs import held
+    from catalogs.shelf import Shelf
+
+    count = 0
+
+    def opened(href: str, remote: Any = None) -> Any:
+        nonlocal count
+        count += 1
+        return open_raster(href, remote)
+
+    monkeypatch.setattr(held, "open_raster", opened)
+    pixels = write(tmp_path / "0.tif").read_bytes()
+    for k in range(48):
+        (tmp_path / f"{k}.tif").write_bytes(pixels)
+    out = [np.empty((8, 8), "uint8")]
+    shelf, scene = Shelf(), describe(tmp_path / "0.tif")
+
+    def part(k: int) -> Part:
+        return Part(
+            (replace(scene.bands[0], href=str(tmp_path / f"{k}.tif")),), scene, (0, 0, 8, 8)
+        )
+
+    for _ in range(3):
+        for k in range(48):
+            shelf.read(part(k), out)
+    assert count == 48
+    small = Shelf(20)
+    small.read(part(0), out)
+    for k in range(1, 30):
+        small.read(part(k), out)
+        assert len(small.open) <= 20
+    shelf.clear()
+    small.clear()
 
 
 def test_fault_35_truncated_cog(tmp_path: Path) -> None:

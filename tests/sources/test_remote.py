@@ -1,6 +1,7 @@
 """Remote files read like local ones, whatever was fetched ahead, in few requests and bounded memory."""
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -129,6 +130,38 @@ def test_memory_is_bounded_and_a_reader_never_waits_for_room() -> None:
         assert ahead.read(ahead.remote(URL), *span) == memory.files["a"][slice(*span)]
     assert ahead.errands.held == 0
     ahead.forget(chunks)
+    ahead.close()
+
+
+def test_what_was_read_is_let_go_though_the_block_goes_on() -> None:
+    """A block of a year is many times the budget, and its list of chunks lives to its end."""
+    memory = Memory(a=noise(1 << 25))
+    ahead = Ahead(memory, budget=2 << 20, connections=4)
+    ahead.remote(URL)
+    spans = [(at << 17, (at + 1) << 17) for at in range(1, 256)]
+    tracemalloc.start()
+    chunks = ahead.want((URL, *span) for span in spans)
+    for span in spans:
+        assert ahead.read(ahead.remote(URL), *span) == memory.files["a"][slice(*span)]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 6 << 20, "of 32 MB"
+    ahead.forget(chunks)
+    ahead.close()
+
+
+def test_only_what_is_read_together_is_fetched_together() -> None:
+    """Tiles that touch in the file, one needed at once and one at the end of the block."""
+    memory = Memory(a=noise(1 << 22), b=noise(1 << 25))
+    ahead = Ahead(memory, budget=8 << 20)
+    other = "https://example.org/b.tif"
+    near, far = (1 << 20, (1 << 20) + 9), ((1 << 20) + 9, (1 << 20) + 99)
+    between = [(other, at << 18, (at + 1) << 18) for at in range(1, 40)]
+    chunks = ahead.want([(URL, *near), *between, (URL, *far)])
+    assert [(c.start, c.stop) for c in (chunks[0], chunks[-1])] == [near, far]
+    assert chunks[0].remote.url == chunks[-1].remote.url == URL
+    ahead.forget(chunks)
+    assert len(ahead.want([(URL, *near), (URL, *far)])) == 1
     ahead.close()
 
 
