@@ -125,7 +125,8 @@ def onto(
     gone = nearest(missing, source, target)[0].astype(bool) | ~inside
     if method == "nearest":
         return values, gone
-    smooth = _kernel(np.where(missing, np.nan, array.astype(np.float64)), source, target, method)
+    data = np.where(missing, np.nan, array.astype(np.float64))
+    smooth = np.stack([_kernel(band, source, target, method) for band in data])
     gone = ~np.isfinite(smooth) | (gone if method != "average" else ~inside)
     if array.dtype.kind in "ui":
         limits = np.iinfo(array.dtype.name)
@@ -136,14 +137,14 @@ def onto(
 def _kernel(
     data: npt.NDArray[np.float64], source: Grid, target: Grid, method: str
 ) -> npt.NDArray[np.float64]:
-    """`(band, y, x)` on `target` by GDAL's warper; NaN is missing."""
+    """A band `(y, x)` on `target` by GDAL's warper; NaN is missing, and would be in all bands at once."""
     from catalogs.rasters import guard_environment
 
     guard_environment()
     from affine import Affine
     from rasterio.warp import Resampling, reproject
 
-    out = np.full((len(data), target.height, target.width), np.nan)
+    out = np.full((target.height, target.width), np.nan)
     reproject(
         data, out, src_transform=Affine(*source.transform), src_crs=source.crs, src_nodata=np.nan,
         dst_transform=Affine(*target.transform), dst_crs=target.crs, dst_nodata=np.nan,

@@ -48,9 +48,12 @@ def stated_nodata(band: Band) -> float | None:
 
 
 def nodata_of(bands: tuple[Band, ...]) -> float | None:
-    """The stored value that means "no data": as the catalogue states it, else as its source does."""
-    stated = next((b.nodata for b in bands if b.nodata is not None), None)
-    return stated if stated is not None else stated_nodata(bands[0])
+    """The stored value that means "no data" in an image of these bands: that of the first one.
+
+    None where any band has none: its numbers are all data, and what the others miss is told by a mask.
+    """
+    own = [stated_nodata(band) for band in bands]
+    return None if None in own else own[0]
 
 
 def writable(nodata: float | None, dtype: np.dtype[Any]) -> bool:
@@ -64,9 +67,17 @@ def writable(nodata: float | None, dtype: np.dtype[Any]) -> bool:
 
 
 def mark(array: npt.NDArray[Any], gone: npt.NDArray[np.bool_], nodata: float) -> npt.NDArray[Any]:
-    """`array` with `nodata` where pixels are gone, and not where a kernel made data look like it."""
+    """`array` with `nodata` where pixels are gone, and nowhere else.
+
+    Whole numbers that are there and look like `nodata` move by one: a kernel made them so, or another
+    value stood for "no data" before. In 8-bit pictures `(band, y, x)` only those that are so in all
+    bands (one dark band is a colour).
+    """
     fill = np.asarray(nodata).astype(array.dtype)
     if array.dtype.kind in "ui":
+        alike = (array == fill) & ~gone
+        if array.dtype == np.uint8 and array.ndim > 2:
+            alike &= (array == fill).all(axis=-3, keepdims=True)
         beside = fill + 1 if nodata < np.iinfo(array.dtype.name).max else fill - 1
-        array = np.where((array == fill) & ~gone, beside.astype(array.dtype), array)
+        array = np.where(alike, beside.astype(array.dtype), array)
     return np.where(gone, fill, array)

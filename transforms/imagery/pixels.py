@@ -148,11 +148,24 @@ def _resampled(group: tuple[Band, ...], own: Grid, chip: Grid, scene: Scene, met
     shown, inside = nearest(seen, part, chip)
     there = shown.astype(bool) & inside
     for place, value in enumerate(nodata):
-        if value is not None and writable(value, kind):
-            values[place] = mark(values[place], gone[place], value)
-        else:
+        if value is None or not writable(value, kind):
             there &= ~gone[place]
+        elif method == "nearest" or kind == np.uint8:
+            values[place] = np.where(gone[place], np.asarray(value).astype(kind), values[place])
+        else:
+            values[place] = mark(values[place], gone[place], value)
+    if method != "nearest" and kind == np.uint8 and None not in nodata:
+        values = _colours_beside(values, gone, nodata)
     return Pixels(values, None, there)
+
+
+def _colours_beside(
+    values: npt.NDArray[Any], gone: npt.NDArray[np.bool_], nodata: list[float | None]
+) -> npt.NDArray[Any]:
+    """8-bit pictures without pixels that a kernel made look missing in all bands."""
+    fill = np.array(nodata, np.uint8)[:, None, None]
+    alike = ((values == fill) & ~gone).all(axis=0)
+    return np.where(alike, np.where(fill < 255, fill + 1, fill - 1).astype(np.uint8), values)
 
 
 def _unify(found: Pixels, bands: tuple[Band, ...], places: list[int]) -> None:
