@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from schemas.products import SENTINEL_2_L1C
+from schemas.products import HLS_L30, SENTINEL_2_L1C
 
 SENTINEL_2 = {layer.name: layer.common for layer in SENTINEL_2_L1C}
 """STAC common names (eo extension 2.0) of the Sentinel-2 MSI bands."""
+
+HLS_L30_NAMES = {layer.name.upper(): layer.common for layer in HLS_L30}
+"""Likewise of Landsat's bands in HLS: B05 is near infrared, not red edge."""
 
 BY_COUNT = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 """Order assumed for 8-bit pictures without band descriptions: the aerial convention (NAIP m_ files)."""
@@ -19,8 +22,15 @@ DISPLAY = {"sentinel-2": (0.0, 3000.0), "hls": (0.0, 3000.0)}
 """Stored values (reflectance x 10,000, offset removed) shown as 0 and 255, by family."""
 
 
-def common_name(name: str) -> str:
-    """The STAC common name of a band called `name`; the name itself when none is known."""
+def common_name(name: str, collection: str = "") -> str:
+    """The STAC common name of a band called `name`; the name itself when none is known.
+
+    As Sentinel-2 calls its bands, but for collections of other sensors whose numbers mean others.
+    """
+    if collection.upper().startswith(("HLSL30", "HLS2-L30", "NASA/HLS/HLSL30")):
+        return HLS_L30_NAMES.get(name.upper(), name.lower())
+    if collection.lower().startswith("landsat"):
+        return name.lower()
     return SENTINEL_2.get(name.upper(), name.lower())
 
 

@@ -7,19 +7,13 @@ from typing import Any
 from catalogs.rasters import open_raster, remote_of
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
-from catalogs.sources.stac_fields import Json, pictures, stated_bands
+from catalogs.sources.stac_fields import Json, is_raster, pictures, stated_bands
 from catalogs.sources.stac_files import Found, on_disk
 from schemas.errors import Fault
-from schemas.geo import mended
+from schemas.geo import within_180
 from schemas.scenes import Band, Scene
 from schemas.sensors import DISPLAY, common_name, family
 from schemas.windows import Grid
-
-MEDIA = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff")
-"""Media types of rasters: TIFF, JPEG 2000, and what STAC called a GeoTIFF before 1.0."""
-
-UNTYPED = (".tif", ".tiff", ".jp2")
-"""Endings by which an asset without a media type is taken for a raster."""
 
 NO_LICENCE = ("", "proprietary", "various", "other")
 
@@ -37,7 +31,7 @@ def scene_of(found: Found) -> Scene | None:
 
     item = found.item
     outline = _outline(item)
-    rasters = {key: asset for key, asset in item.assets.items() if _is_raster(asset)}
+    rasters = {key: a for key, a in item.assets.items() if is_raster(a.to_dict())}
     shown = pictures({key: {"roles": asset.roles} for key, asset in rasters.items()})
     assets = [(key, asset) for key, asset in rasters.items() if key not in shown]
     if not assets:
@@ -89,14 +83,9 @@ def _outline(item: Any) -> Any:
     if item.geometry is None:
         raise Fault("stac_invalid:geometry", f"{item.id}: has no geometry")
     try:
-        return mended(shapely.geometry.shape(item.geometry))
+        return within_180(shapely.geometry.shape(item.geometry))
     except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Fault("stac_invalid:geometry", f"{item.id}: is no GeoJSON ({error})") from error
-
-
-def _is_raster(asset: Any) -> bool:
-    kind = asset.media_type or ""
-    return kind.startswith(MEDIA) if kind else Path(asset.href).suffix.lower() in UNTYPED
 
 
 def _field(item: Any, asset: Any, name: str) -> Any:
@@ -186,7 +175,7 @@ def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
     etag = _etag(href) if header or _placed(item, asset) is None else ""
     return [
         replace(
-            _band(key, fields, band, known, len(stated)),
+            _band(key, fields, band, known, len(stated), item.collection_id or ""),
             place=place,
             size=_size(asset),
             checksum=_checksum(asset),
@@ -218,8 +207,8 @@ def _header_bands(item: Any, href: str, gsd: float) -> tuple[Band, ...]:
         return bands_of(dataset, href, gsd)
 
 
-def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band:
-    """One band: what the item states of it stands before what its file says."""
+def _band(key: str, fields: Json, stated: Json, known: Band, count: int, collection: str) -> Band:
+    """One band: what the item states of it, else of its asset, stands before what its file says."""
     own = stated.get("name")
     alone = count == 1 and not known.alpha
     name = own or (key if alone else known.name)
@@ -229,12 +218,20 @@ def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band
         index=known.index,
         dtype=stated.get("data_type") or fields.get("data_type") or known.dtype,
         nodata=_number(stated.get("nodata", fields.get("nodata", known.nodata))),
-        scale=float(stated.get("raster:scale") or stated.get("scale") or 1.0),
-        offset=float(stated.get("raster:offset") or stated.get("offset") or 0.0),
+        scale=_scaling(stated, fields, "scale", 1.0),
+        offset=_scaling(stated, fields, "offset", 0.0),
         gsd=float(stated.get("gsd") or known.gsd),
-        common=stated.get("eo:common_name") or stated.get("common_name") or common_name(name),
+        common=stated.get("eo:common_name")
+        or stated.get("common_name")
+        or common_name(name, collection),
         assumed=known.assumed and not own and not alone,
     )
+
+
+def _scaling(stated: Json, fields: Json, name: str, default: float) -> float:
+    """`scale` or `offset` of a band, in the words of any version of STAC: its own, else its asset's."""
+    said = (stated.get(f"raster:{name}"), stated.get(name), fields.get(f"raster:{name}"))
+    return float(next((value for value in said if value is not None), default))
 
 
 def _number(value: Any) -> float | None:

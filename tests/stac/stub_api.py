@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import shapely
 
@@ -30,6 +31,7 @@ class Asked:
     path: str
     base: str
     body: Json | None
+    query: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,7 +55,8 @@ def serving(answer: Answer) -> Iterator[Log]:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else None
             path = self.path.split("?")[0].removeprefix("/stac") or "/"
-            asked = Asked(self.command, path, log.url, body)
+            query = dict(parse_qsl(urlsplit(self.path).query))
+            asked = Asked(self.command, path, log.url, body, query)
             with lock:
                 log.asked.append(asked)
             status, said = answer(asked)
