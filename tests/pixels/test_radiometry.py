@@ -220,6 +220,12 @@ def test_fault_45_offset_never_wraps_and_never_makes_nodata(
 BANDS = ("blue", "green", "red", "nir")
 
 
+def test_an_offset_never_wraps_upwards() -> None:
+    """A number that would leave its type stops at the type's end."""
+    found = remove_offset(np.array([0, 1, 64_535, 65_000], np.uint16), 1000, 0)
+    assert found.tolist() == [0, 1001, 65_535, 65_535]
+
+
 def ground(kind: str) -> Any:
     """(band, y, x) DN without offset of a kind of ground, 64 x 64, with noise."""
     means = {

@@ -22,7 +22,7 @@ from transforms.encode import GeoTiff, Jpeg, planes
 from transforms.gates import contrast
 from transforms.hashes import perceptual
 from transforms.imagery import Find
-from transforms.imagery.choice import one_zone
+from transforms.imagery.choice import choose_bands, one_zone
 from transforms.imagery.series import (
     Dated,
     intervals,
@@ -355,6 +355,30 @@ def test_dates_on_another_extent_of_the_same_grid(tmp_path: Path) -> None:
     )
     assert (image.array[1][:, 14:] == 0).all() and sample.facts["resampled"] == ""
     assert sample.facts["nodata_share"] == pytest.approx(1 - (256 + 182) / 512)
+
+
+def test_dates_with_other_nodata_values_share_the_first(tmp_path: Path) -> None:
+    """What is missing on each date is missing in the stack's own words, and nothing else is."""
+    one, two = np.full((16, 16), 65_535, np.uint16), np.full((16, 16), 7, np.uint16)
+    one[0, 0], two[0, 1], two[0, 2] = 0, 65_535, 0
+    told = [
+        scene((band("b0", write(tmp_path / f"{n}.tif", a, PLACE, n), nodata=n),), PLACE,
+              id=f"s{n}", collection="local")
+        for n, a in ((0, one), (65_535, two))
+    ]  # fmt: skip
+    image = chip(*told).images["image"]
+    assert image.nodata == 0
+    assert not image.valid[0, 0, 0] and not image.valid[1, 0, 1] and image.valid.sum() == 510
+    for date, valid in zip(image.array, image.valid, strict=True):
+        np.testing.assert_array_equal(date[0] == 0, ~valid)
+
+
+@pytest.mark.parametrize("extra", ["qa_aerosol", "SCL", "AOT", "qa_radsat", "saa"])
+def test_products_are_taken_only_where_asked_for(extra: str) -> None:
+    """Where none of the wanted bands is there, all pictures are taken, and no flags."""
+    told = scene((band("own", "x"), band(extra, "y")), PLACE, collection="hls2-s30")
+    assert [b.name for b in choose_bands(told, ("red",))] == ["own"]
+    assert [b.name for b in choose_bands(told, (extra,))] == [extra]
 
 
 def stack() -> Image:
