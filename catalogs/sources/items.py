@@ -4,16 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from catalogs.rasters import open_raster, remote_of
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
 from catalogs.sources.stac_fields import Json, is_raster, pictures, stated_bands
 from catalogs.sources.stac_files import Found, on_disk
 from schemas.errors import Fault
-from schemas.geo import within_180
+from schemas.geo import beside, within_180
 from schemas.scenes import Band, Scene
 from schemas.sensors import DISPLAY, common_name, family
-from schemas.windows import Grid
+from schemas.windows import Grid, to_lonlat
+
+LOOSE = 1.0
+"""Degrees by which an outline may miss its pixels: some catalogues draw them with a broad brush."""
 
 NO_LICENCE = ("", "proprietary", "various", "other")
 
@@ -24,8 +29,8 @@ def scene_of(found: Found) -> Scene | None:
     What the item leaves out of grid and bands is read from the header of its file.
 
     Raises:
-        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing; as `describe`
-            where a header must be read.
+        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing; `misplaced`; as
+            `describe` where a header must be read.
     """
     import shapely
 
@@ -41,6 +46,7 @@ def scene_of(found: Found) -> Scene | None:
     there = {band.href for band in bands}
     grids = [grid for grid, _, asset in placed if _href(asset) in there]
     finest = min(grids, key=lambda g: abs(g.transform[0]))
+    check_placed(item.id, outline, finest)
     collection = item.collection_id or "items"
     kind = family(collection, tuple(b.name for b in bands if not b.alpha))
     eight_bit = all(b.dtype == "uint8" for b in bands)
@@ -63,6 +69,40 @@ def scene_of(found: Found) -> Scene | None:
         size=sum(_size(asset) for _, asset in assets),
         checksum=_checksum(assets[0][1]) if len(assets) == 1 else "",
         display=DISPLAY.get(kind, (0.0, 255.0) if eight_bit else None),
+    )
+
+
+def check_placed(name: str, outline: Any, grid: Grid) -> None:
+    """Refuse an item whose pixels lie elsewhere than its outline, by the UTM grid that it states.
+
+    Some items of HLS state a zone of the other hemisphere (PlanetaryComputer issue 486): chips would be
+    cut a quarter of the Earth away.
+
+    Raises:
+        Fault: `misplaced`: more than `LOOSE` degrees lie between the two.
+    """
+    import shapely
+
+    if not grid.crs.upper().startswith(("EPSG:326", "EPSG:327")):
+        return
+    left, bottom, right, top = grid.bounds()
+    lon, lat = to_lonlat(
+        grid.crs, np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
+    )
+    if np.isfinite(lon).all() and np.isfinite(lat).all():
+        for part in shapely.get_parts(outline):
+            west, south, east, north = part.bounds
+            near = beside(lon, (west + east) / 2)
+            if (
+                max(near.min() - east, west - near.max()) <= LOOSE
+                and max(lat.min() - north, south - lat.max()) <= LOOSE
+            ):
+                return
+    west, south, east, north = outline.bounds
+    raise Fault(
+        "misplaced",
+        f"{name}: its outline lies at {(west + east) / 2:.1f} {(south + north) / 2:.1f}, its pixels by "
+        f"{grid.crs} at {lon.mean():.1f} {lat.mean():.1f}; report it to the catalogue",
     )
 
 

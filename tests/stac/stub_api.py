@@ -9,7 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import shapely
+
+from schemas.windows import from_lonlat
+from schemas.zones import crs_for
 
 Json = dict[str, Any]
 Answer = Callable[["Asked"], tuple[int, Any]]
@@ -192,8 +196,11 @@ def s2(
 ) -> Json:
     """A Sentinel-2 item as Planetary Computer has it: no type, no nodata, no licence."""
     collection_id = more.pop("collection", "sentinel-2-l2a")
-    place = {"proj:epsg": 32632, "proj:shape": [200, 200],
-             "proj:transform": [10, 0, 600_000, 0, -10, 5_200_000]}  # fmt: skip
+    crs = crs_for(lon, lat)
+    xs, ys = from_lonlat(crs, np.array([lon]), np.array([lat + side]))
+    left, top = (10 * round(float(v[0]) / 10) for v in (xs, ys))
+    place = {"proj:epsg": int(crs[5:]), "proj:shape": [200, 200],
+             "proj:transform": [10, 0, left, 0, -10, top]}  # fmt: skip
     assets = {
         band: {
             "href": HREF.format(item=name, band=band), "roles": ["data"], "gsd": 10, **place,

@@ -134,7 +134,10 @@ def test_cloud_is_a_number_whatever_the_server_writes() -> None:
 
 def test_across_180_degrees() -> None:
     ring = [[179.9, -17], [-179.9, -17], [-179.9, -16.8], [179.9, -16.8], [179.9, -17]]
-    wraps = {**s2("wraps"), "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    wraps = {
+        **s2("wraps", lon=179.9, lat=-17.0),
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
     items = [wraps, s2("west", lon=179.7, lat=-17.0), s2("east", lon=-179.9, lat=-17.0), s2("far")]
     found, asked = look(Catalogue(items, deaf=True), area=Area.of_box((179.6, -17, -179.6, -16.9)))
     assert [s.id for s in found.scenes] == ["east", "west", "wraps"]
@@ -450,6 +453,36 @@ def test_a_footprint_that_runs_on_past_180_degrees() -> None:
         assert [s.id for s in found.scenes] == ["jump", "past"]
         for lon in (179.95, -179.95):
             assert len(found.over(lon, -17.6)) == 2
+
+
+@pytest.mark.parametrize(
+    ("lat", "code", "move", "kept"),
+    [
+        (-20.0, 0, 0, True),  # as it should be
+        (
+            -20.0,
+            -100,
+            -10_000_000,
+            True,
+        ),  # the northern zone with northings below 0: the same place
+        (-20.0, -100, 0, False),  # the northern zone, northings of the southern one
+        (-20.0, 0, -10_000_000, False),
+        (47.2, 100, 0, False),
+        (47.2, 1, 0, False),  # the zone beside it
+    ],
+)
+def test_pixels_in_another_hemisphere_than_their_outline(
+    lat: float, code: int, move: int, kept: bool
+) -> None:
+    """The item is lost with both places in its reason, not cut where it does not lie."""
+    odd = s2("odd", lat=lat)
+    for asset in odd["assets"].values():
+        asset["proj:epsg"] += code
+        asset["proj:transform"] = [*asset["proj:transform"][:5], asset["proj:transform"][5] + move]
+    area = Area.of_box((10.0, lat - 0.2, 10.9, lat + 0.7))
+    found, _ = look(Catalogue([s2("good", lat=lat), odd]), area=area)
+    assert [s.id for s in found.scenes] == (["good", "odd"] if kept else ["good"])
+    assert [(name, c) for name, c, _ in found.lost] == ([] if kept else [("odd", "misplaced")])
 
 
 def test_no_other_host_is_asked() -> None:

@@ -144,7 +144,7 @@ def read_by(work: Any) -> int:
 
 def test_an_item_across_180_degrees_is_found_from_both_sides(tmp_path: Path) -> None:
     ring = [[179.9, 47], [-179.9, 47], [-179.9, 47.2], [179.9, 47.2], [179.9, 47]]
-    wraps = {**s2("wraps"), "geometry": {"type": "Polygon", "coordinates": [ring]},
+    wraps = {**s2("wraps", lon=179.9, lat=47.0), "geometry": {"type": "Polygon", "coordinates": [ring]},
              "bbox": [179.9, 47, -179.9, 47.2]}  # fmt: skip
     path = str(write(tmp_path / "a.parquet", [*spread(), wraps]))
     for box in ((179.5, 47.1, 179.95, 47.15), (-179.95, 47.1, -179.0, 47.15), (179, 47, -179, 48)):
