@@ -1,7 +1,9 @@
 """What a build says: the plan in numbers, and the summary at the end."""
 
+import math
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,13 @@ from schemas.text import counted
 if TYPE_CHECKING:
     from pipelines.job import Job
     from pipelines.sources import Sources
+
+SHIPPED = ("red", "green", "blue", "nir")
+"""Bands that a plan is reckoned with."""
+
+CHIP_REQUESTS = 0.25
+"""Requests for a chip of files on another host, for the estimate only: neighbours share blocks
+(measured with Sentinel-2 on servers of object storage)."""
 
 CHIP_MS = 8.0
 """Milliseconds of one core for a chip, for the estimate only (benchmarks/make_local.py)."""
@@ -45,28 +54,47 @@ def plan_report(
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
         f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
-        f"{counted(job.workers, 'core')}, {network(opened, planned['samples'])}"
+        f"{counted(job.workers, 'core')}, {over_the_network(job)}"
     )
     licences = sorted({(c.role, c.licence) for c in opened.credits})
     progress.say("plan: licences: " + ", ".join(f"{role} {name}" for role, name in licences))
 
 
-def network(opened: "Sources", samples: int) -> str:
-    """What make will ask over the network, and of whom: a request a chip where no two share tiles."""
+def over_the_network(job: "Job") -> str:
+    """About how many requests the chips of a plan take: at least one for each file on another host."""
     from catalogs.readers import is_far
+    from pipelines.job import scenes_of
+    from transforms.imagery import choose_bands
 
-    scenes = [s for s in opened.imagery.scenes if any(is_far(band) for band in s.bands)]
-    if not scenes:
+    files = {
+        key: {b.href for b in choose_bands(scene, SHIPPED) if is_far(b)}
+        for key, scene in scenes_of(job.planned / "scenes.jsonl").items()
+    }
+    needed: set[str] = set()
+    chips = 0
+    for _, _, scenes in _chips(job):
+        far = set().union(*(files.get(key, set()) for key in scenes))
+        needed |= far
+        chips += bool(far)
+    if not needed:
         return "no request over the network"
-    hosts = sorted({scene.provider for scene in scenes if scene.provider})
-    whose = f" to {', '.join(hosts)}" if hosts else ""
-    return f"up to about {counted(samples, 'request')} over the network{whose}"
+    requests = max(len(needed), math.ceil(CHIP_REQUESTS * chips))
+    return f"about {counted(requests, 'request')} to {counted(len(needed), 'file')} on other hosts"
+
+
+def _chips(job: "Job") -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """(width, height, keys of scenes) of each planned sample."""
+    import pyarrow.parquet as pq
+
+    for path in sorted((job.planned / "blocks").glob("*.parquet")):
+        table = pq.read_table(path, columns=["width", "height", "scene_ids"])
+        for row in table.to_pylist():
+            yield row["width"], row["height"], tuple(row["scene_ids"] or ())
 
 
 def planned_bytes(job: "Job") -> int:
     """Expected bytes of all members: 0.6 of the raw pixels for deflate, 0.1 for JPEG, 2 kB of text."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     from pipelines.job import scenes_of
     from transforms.imagery import choose_bands
@@ -74,14 +102,11 @@ def planned_bytes(job: "Job") -> int:
     scenes = scenes_of(job.planned / "scenes.jsonl")
     per_pixel: dict[str, float] = {}
     for key, scene in scenes.items():
-        bands = choose_bands(scene, ("red", "green", "blue", "nir"))
+        bands = choose_bands(scene, SHIPPED)
         per_pixel[key] = sum(np.dtype(b.dtype).itemsize for b in bands) * 0.6 + 0.3
     total = 0.0
-    for path in sorted((job.planned / "blocks").glob("*.parquet")):
-        table = pq.read_table(path, columns=["width", "height", "scene_ids"])
-        for row in table.to_pylist():
-            area = row["width"] * row["height"]
-            total += area * sum(per_pixel.get(key, 0) for key in row["scene_ids"] or ()) + 2048
+    for width, height, scenes_of_chip in _chips(job):
+        total += width * height * sum(per_pixel.get(key, 0) for key in scenes_of_chip) + 2048
     return int(total)
 
 

@@ -20,6 +20,7 @@ from pipelines.commands.options import by_role
 from pipelines.job import fingerprint
 from schemas.chance import digest
 from schemas.errors import UsageError
+from schemas.geo import within_180
 from schemas.licences import clash, licence
 from schemas.recipes import Recipe, settings
 from schemas.sources import Credit
@@ -185,7 +186,7 @@ def _unusable(imagery: Imagery, most: int = 5) -> list[str]:
 
 
 def region_of(path: str | None) -> str:
-    """The polygons of a GeoJSON file as WKT in lon/lat, "" without a path.
+    """The polygons of a GeoJSON file as WKT in lon/lat, cut at 180 degrees, "" without a path.
 
     Raises:
         UsageError: no such file, or no polygon in it.
@@ -198,8 +199,8 @@ def region_of(path: str | None) -> str:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         entries = document.get("features", [document])
-        shapes = [shapely.geometry.shape(e.get("geometry", e)) for e in entries]
-        merged = shapely.union_all(shapely.make_valid(shapes))
+        shapes = [within_180(shapely.geometry.shape(e.get("geometry", e))) for e in entries]
+        merged = shapely.union_all(shapes)
     except (OSError, ValueError, KeyError, AttributeError, TypeError, ShapelyError) as error:
         raise UsageError(f"--region {path}: not a GeoJSON file with polygons ({error})") from error
     if merged.is_empty or merged.area == 0:

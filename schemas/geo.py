@@ -53,7 +53,33 @@ def mended(shape: "shapely.Geometry") -> "shapely.Geometry":
         return shape
     parts: list[Any] = []
     for part in shapely.get_parts(shape):
-        ring = continuous(shapely.get_coordinates(part.exterior), JUMP)
-        made = shapely.Polygon(ring) if abs(ring[0, 0] - ring[-1, 0]) < 180 else part
-        parts += shapely.get_parts(split(made if made.area > 0 else part)).tolist()
+        parts += shapely.get_parts(split(_unfolded(part))).tolist()
     return shapely.MultiPolygon(parts) if len(parts) > 1 else parts[0]
+
+
+def _unfolded(part: Any) -> Any:
+    """A polygon whose rings run on past 180 degrees where they jump; itself where none does."""
+    import shapely
+
+    rings = [shapely.get_coordinates(ring) for ring in (part.exterior, *part.interiors)]
+    if max(np.abs(np.diff(ring[:, 0])).max() for ring in rings) <= JUMP:
+        return part
+    rings = [continuous(ring, JUMP) for ring in rings]
+    shell = rings[0]
+    if abs(shell[0, 0] - shell[-1, 0]) >= 180:  # once around the globe
+        return part
+    middle = (shell[:, 0].min() + shell[:, 0].max()) / 2
+    for hole in rings[1:]:
+        lon = (hole[:, 0].min() + hole[:, 0].max()) / 2
+        hole[:, 0] += beside(lon, middle) - lon
+    made = shapely.Polygon(shell, rings[1:])
+    return made if made.area > 0 else part
+
+
+def within_180(shape: "shapely.Geometry") -> "shapely.Geometry":
+    """A valid shape within -180 and 180 degrees, whichever way its outline crosses 180: by a jump to
+    -180, or by running on past it."""
+    import shapely
+
+    shape = mended(shape)
+    return split(shape if shape.is_valid else shapely.make_valid(shape))

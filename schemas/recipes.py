@@ -137,7 +137,8 @@ def check(recipe: Recipe) -> None:
     """Fail before any machine starts when a step needs what nothing before it gives.
 
     Raises:
-        UsageError: naming the step, what it lacks, and who gives it (later) if anyone does.
+        UsageError: naming the step, what it lacks, and who gives it (later) if anyone does; or that
+            masks are kept for nothing.
     """
     givers = {noun: name_of(step) for _, step in recipe.steps() for noun in step.gives}
     have: set[str] = set()
@@ -151,6 +152,18 @@ def check(recipe: Recipe) -> None:
                 )
         have.update(step.gives)
     _check_cuts(recipe)
+    _check_masks(recipe)
+
+
+def _check_masks(recipe: Recipe) -> None:
+    steps = [step for _, step in recipe.steps()]
+    for step in steps:
+        if "mask" in step.gives and not any("mask" in other.needs for other in steps):
+            raise UsageError(
+                f"recipe {recipe.card.name}: {name_of(step)}.mask keeps the mask of each chip, which "
+                "no step needs and no member ships; leave it off, or pack it "
+                "(encode.GeoTiff(image='mask'))"
+            )
 
 
 def _check_cuts(recipe: Recipe) -> None:

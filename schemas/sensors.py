@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from schemas.products import SENTINEL_2_L1C
+from schemas.products import HLS_L30, SENTINEL_2_L1C
 
 SENTINEL_2 = {layer.name: layer.common for layer in SENTINEL_2_L1C}
 """STAC common names (eo extension 2.0) of the Sentinel-2 MSI bands."""
+
+HLS_L30_NAMES = {layer.name.upper(): layer.common for layer in HLS_L30}
+"""Likewise of Landsat's bands in HLS: B05 is near infrared, not red edge."""
 
 BY_COUNT = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
 """Order assumed for 8-bit pictures without band descriptions: the aerial convention (NAIP m_ files)."""
@@ -19,8 +22,15 @@ DISPLAY = {"sentinel-2": (0.0, 3000.0), "hls": (0.0, 3000.0)}
 """Stored values (reflectance x 10,000, offset removed) shown as 0 and 255, by family."""
 
 
-def common_name(name: str) -> str:
-    """The STAC common name of a band called `name`; the name itself when none is known."""
+def common_name(name: str, collection: str = "") -> str:
+    """The STAC common name of a band called `name`; the name itself when none is known.
+
+    As Sentinel-2 calls its bands, but for collections of other sensors whose numbers mean others.
+    """
+    if collection.upper().startswith(("HLSL30", "HLS2-L30", "NASA/HLS/HLSL30")):
+        return HLS_L30_NAMES.get(name.upper(), name.lower())
+    if collection.lower().startswith("landsat"):
+        return name.lower()
     return SENTINEL_2.get(name.upper(), name.lower())
 
 
@@ -38,10 +48,18 @@ OTHER = {
     "scl", "aot", "wvp", "cld", "snw", "visual", "tci", "fmask", "qa_pixel", "qa_radsat",
     "qa_aerosol", "alpha", "saa", "sza", "vaa", "vza",
 }  # fmt: skip
-"""Bands of the collections below that hold no reflectance: no offset is taken from them."""
+"""Bands of the collections below that are no picture of the ground: taken only where asked for."""
 
 THERMAL = {"lwir", "lwir09", "lwir11", "lwir12", "st_b6", "st_b10"}
 """Thermal bands, by own or common name."""
+
+REFLECTIVE = {
+    *(name.lower() for layer in SENTINEL_2_L1C for name in (layer.common, *layer.keys)), "rededge",
+    *(f"b{number}" for number in range(1, 10)), *(f"sr_b{number}" for number in range(1, 8)),
+}  # fmt: skip
+"""Bands that hold reflectance, by own or common name, Earth Engine's (B4, SR_B4) included. No other
+band has an offset taken from it or is scaled by a collection's rule: items hold probabilities, angles
+and products (`cloud`, `MSK_CLDPRB`, `emis`) that nobody can list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +174,20 @@ def convention(
 
 
 def reflective(name: str, common: str = "") -> bool:
-    """Whether a band holds reflectance, as far as its names tell."""
+    """Whether a band is known to hold reflectance (`REFLECTIVE`)."""
     names = {name.lower(), common.lower()}
-    return not names & OTHER and not names & THERMAL
+    return bool(names & REFLECTIVE) and not names & (THERMAL | OTHER)
 
 
 def scaling(
     rule: Convention, name: str, common: str = "", declared: tuple[float, float] = (1.0, 0.0)
 ) -> tuple[float | None, float | None]:
-    """(scale, offset) of a band's numbers once `rule.offset` is added: physical = number * scale + offset."""
-    if rule.declared or {name.lower(), common.lower()} & OTHER:
+    """(scale, offset) of a band's numbers once `rule.offset` is added: physical = number * scale + offset.
+
+    Those `declared` stand for bands that are neither reflective nor thermal.
+    """
+    if rule.declared:
         return declared
-    return (rule.scale, rule.shift) if reflective(name, common) else rule.thermal
+    if {name.lower(), common.lower()} & THERMAL:
+        return rule.thermal
+    return (rule.scale, rule.shift) if reflective(name, common) else declared

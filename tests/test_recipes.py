@@ -40,6 +40,29 @@ class Sum:
     gives: dict[str, str] = field(default_factory=dict, init=False)
 
 
+@dataclass(frozen=True)
+class Ship:
+    """Needs an image besides."""
+
+    needs: tuple[str, ...] = ("mask",)
+    gives: dict[str, str] = field(default_factory=dict)
+
+
+def test_a_mask_that_nobody_ships_is_refused() -> None:
+    """Reading it for nothing would be told by nobody."""
+    kept = small(make=(Ship((), {"mask": "noun"}),))
+    with pytest.raises(UsageError, match=r"Ship\.mask keeps the mask"):
+        check(kept)
+    check(replace(kept, pack=Pack(members={"mask.tif": Ship()})))
+    check(replace(kept, annotate=(Ship(),)))
+
+
+def test_a_mask_switched_on_for_a_recipe_without_one() -> None:
+    changed = override(recipe("skyscript"), {"imagery.Read.mask": True})
+    with pytest.raises(UsageError, match=r"imagery.Read.mask .*pack it"):
+        check(changed)
+
+
 def small(*plan: Any, make: tuple[Any, ...] = ()) -> Recipe:
     """A recipe of these steps."""
     card = Card("small", "1.0.0", "Small", "A small one.", ())

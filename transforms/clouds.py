@@ -1,4 +1,4 @@
-"""How much of a chip is cloud, shadow, snow or nothing, by the mask of its scene (`Fractions`)."""
+"""Cloud, shadow and snow by the mask of a scene: their shares (`Fractions`), or out of sight (`Hide`)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,7 @@ from schemas.samples import Sample
 from schemas.scenes import Band, Part
 from transforms.context import Context
 from transforms.imagery import mask_band, read_mask
+from transforms.imagery.missing import writable
 from transforms.imagery.pixels import parts
 
 Kinds = dict[str, npt.NDArray[np.bool_] | None]
@@ -77,12 +78,54 @@ def _any(*parts: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
     return np.asarray(np.logical_or.reduce([part for part in parts if part is not None]))
 
 
+def read_kinds(
+    sample: Sample, mask: str = "", legend: str = "", confidence: int = 3
+) -> tuple[list[Kinds], tuple[str, ...]] | None:
+    """What the masks of a chip's dates say, and the names of their legends; None where one has none.
+
+    Of an image that `composites.Merge` made there is one entry: each pixel by the mask of the date
+    that it comes from.
+
+    Args:
+        sample: with `image` and scenes.
+        mask: as `Fractions`; legend: as `Fractions`; confidence: as `Fractions`.
+
+    Raises:
+        Fault: as `transforms.imagery.read_pixels`.
+    """
+    image, merged = sample.images["image"], sample.images.get("source")
+    found = [mask_band(scene, mask, legend) for scene in sample.scenes]
+    known = [pair for pair in found if pair is not None]
+    if len(known) < len(found):
+        return None
+    each: list[Kinds] = []
+    for place, (scene, (band, own)) in enumerate(zip(sample.scenes, known, strict=True)):
+        numbers, there = read_mask(scene, band, own, image.grid)
+        seen = image.valid[place] if image.stacked else image.valid
+        if merged is not None and not image.stacked:
+            seen = seen & (merged.array[0] == place)
+        each.append(kinds(numbers, surer(own, confidence), there & seen))
+    names = tuple(dict.fromkeys(own.name for _, own in known))
+    return (each if merged is None or image.stacked else [_as_one(each)]), names
+
+
+def _as_one(each: Sequence[Kinds]) -> Kinds:
+    """Masks of which every pixel counts on one date at most, as one mask."""
+    nodata = [gone for one in each if (gone := one["nodata"]) is not None]
+    found: Kinds = {"nodata": np.asarray(np.logical_and.reduce(nodata))}
+    for name in ("cloud", "shadow", "snow"):
+        said = [one[name] for one in each]
+        found[name] = None if any(a is None for a in said) else _any(*said)
+    return found
+
+
 @dataclass(frozen=True)
 class Fractions:
     """Shares of cloud, shadow, snow and nodata in the chip, by the mask of its scene.
 
     The mask is read on its own grid and brought onto the chip's by its nearest pixel. Of a stack the
-    shares are over all dates. A scene without a mask gives nulls, and `cloud_mask` is "".
+    shares are over all dates; of a composite each pixel counts as on the date that it comes from. A
+    scene without a mask gives nulls, and `cloud_mask` is "".
 
     Attributes:
         mask: own name of the mask's band; "": `SCL`, `Fmask`, `QA_PIXEL` or alpha by the sensor.
@@ -129,23 +172,89 @@ class Fractions:
         Raises:
             Fault: as `transforms.imagery.read_pixels`.
         """
-        image = sample.images["image"]
-        masks = [mask_band(scene, self.mask, self.legend) for scene in sample.scenes]
         sample.facts.update(dict.fromkeys(self.gives), cloud_mask="")
-        known = [found for found in masks if found is not None]
-        if len(known) < len(masks):
+        found = read_kinds(sample, self.mask, self.legend, self.confidence)
+        if found is None:
             return sample
-        each: list[Kinds] = []
-        for place, (scene, (band, legend)) in enumerate(zip(sample.scenes, known, strict=True)):
-            numbers, there = read_mask(scene, band, legend, image.grid)
-            valid = image.valid[place] if image.stacked else image.valid
-            own = surer(legend, self.confidence)
-            each.append(kinds(numbers, own, there & valid))
+        each, names = found
         shares = fractions(each)
         worst = shares.pop("cloud_worst")
         sample.facts.update({f"{name}_patch": value for name, value in shares.items()})
-        names = dict.fromkeys(legend.name for _, legend in known)
         sample.facts.update(cloud_patch_worst=worst, cloud_mask=",".join(names))
+        return sample
+
+
+KINDS = ("cloud", "shadow", "snow")
+"""What can be hidden."""
+
+
+@dataclass(frozen=True)
+class Hide:
+    """Pixels that the mask of their scene calls cloud or shadow become nodata, on each date by itself.
+
+    Before `composites.Merge`, whose median and medoid else take clouds for ground; after
+    `Fractions`, which would count what is hidden as nodata. Dates without a mask, or with one that
+    does not tell one of the kinds, stay whole: `hidden_share` is null.
+
+    Attributes:
+        kinds: of `cloud`, `shadow` and `snow`.
+        unknown: whether chips that stay whole for that reason pass.
+        mask: as `Fractions`; legend: as `Fractions`; confidence: as `Fractions`.
+    """
+
+    kinds: tuple[str, ...] = ("cloud", "shadow")
+    unknown: bool = True
+    mask: str = ""
+    legend: str = ""
+    confidence: int = 3
+    needs: tuple[str, ...] = field(default=("image", "scenes"), init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"hidden_share": "float64", "nodata_share": "float64"}, init=False
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse kinds that no mask tells, and what `Fractions` refuses."""
+        wrong = [name for name in self.kinds if name not in KINDS]
+        if wrong or not self.kinds:
+            told = ",".join(wrong) or "none"
+            raise ValueError(f"clouds.Hide.kinds={told}: one or more of {', '.join(KINDS)}")
+        Fractions(self.mask, self.legend, self.confidence)
+
+    def hrefs(self, sample: Sample) -> Iterator[str]:
+        """The files that will be read; none of them is opened to say so."""
+        return Fractions(self.mask, self.legend).hrefs(sample)
+
+    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
+        """What will be read: (href, 1-based band, (column, row, width, height))."""
+        return Fractions(self.mask, self.legend).parts(sample)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with the image less those pixels: `hidden_share` of those that held data.
+
+        Raises:
+            Fault: as `transforms.imagery.read_pixels`.
+            Reject: `no_mask`, where unknown cloud is not let pass.
+        """
+        image = sample.images["image"]
+        found = read_kinds(sample, self.mask, self.legend, self.confidence)
+        each = found[0] if found else []
+        told = [[one[name] for name in self.kinds] for one in each]
+        if not each or any(part is None for parts in told for part in parts):
+            if not self.unknown:
+                raise Reject("no_mask", f"a mask of the chip does not tell {','.join(self.kinds)}")
+            sample.facts["hidden_share"] = None
+            return sample
+        gone = np.stack([_any(*parts) for parts in told]) & image.valid
+        gone = gone if image.stacked else gone[0]
+        valid = image.valid & ~gone
+        array = image.array
+        if image.nodata is not None and writable(image.nodata, array.dtype):
+            array = np.where(gone[..., None, :, :], np.asarray(image.nodata, array.dtype), array)
+        sample.images["image"] = replace(image, array=array, valid=valid)
+        held = max(int(image.valid.sum()), 1)
+        sample.facts.update(
+            hidden_share=float(gone.sum()) / held, nodata_share=1.0 - float(valid.mean())
+        )
         return sample
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from schemas.errors import Fault
 from schemas.samples import Sample
 from transforms.context import Context
+from transforms.imagery.missing import valid_pixels
 
 Array = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
@@ -87,6 +88,22 @@ def medoid(stack: Array, valid: Valid, fill: float = 0) -> tuple[Array, Source]:
     return _taken(stack, source, fill), source
 
 
+def told_from_nodata(array: Array, source: Source, nodata: float) -> tuple[Array, Source]:
+    """A composite none of whose made-up numbers reads as "no data" (a median of -3 and 3 is 0).
+
+    Whole numbers are moved by one where `valid_pixels` would take the pixel for missing; a pixel of
+    another type, whose numbers cannot be told from nodata, comes from no date (-1).
+    """
+    taken = (source >= 0) & ~valid_pixels(array, nodata)
+    if not taken.any():
+        return array, source
+    if array.dtype.kind not in "ui":
+        return array, np.where(taken, np.int16(-1), source)
+    beside = nodata + 1 if nodata < np.iinfo(array.dtype.name).max else nodata - 1
+    moved = np.where(taken & (array == nodata), np.asarray(beside, array.dtype), array)
+    return moved, source
+
+
 METHODS: dict[str, Callable[[Array, Valid], tuple[Array, Source]]] = {
     "first": first_valid,
     "median": median,
@@ -104,7 +121,9 @@ class Merge:
 
     method: str = "median"
     needs: tuple[str, ...] = field(default=("image",), init=False)
-    gives: dict[str, str] = field(default_factory=lambda: {"source": "noun"}, init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"source": "noun", "nodata_share": "float64"}, init=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse a method that there is not."""
@@ -113,7 +132,7 @@ class Merge:
             raise ValueError(f"composites.Merge.method={self.method!r}: one of {known}")
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
-        """The sample with `(band, y, x)` in place of its stack.
+        """The sample with `(band, y, x)` in place of its stack, and the `nodata_share` of that.
 
         Raises:
             Fault: `no_stack` when the image has a single date.
@@ -127,7 +146,10 @@ class Merge:
             array, source = least_cloudy(image.array, image.valid, cloud, fill)
         else:
             array, source = METHODS[self.method](image.array, image.valid, fill)  # type: ignore[call-arg]
+        if image.nodata is not None:
+            array, source = told_from_nodata(array, source, image.nodata)
         valid = source >= 0
+        sample.facts["nodata_share"] = 1.0 - float(np.count_nonzero(valid)) / valid.size
         merged = replace(image, array=array, valid=valid, times=())
         sample.images["image"] = merged
         sample.images["source"] = replace(

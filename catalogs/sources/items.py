@@ -4,23 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from catalogs.rasters import open_raster, remote_of
 from catalogs.sources.earth_engine.assets import SCHEME
 from catalogs.sources.headers import bands_of, centre_gsd, check_whole, grid_of
 from catalogs.sources.reprocessed import baseline_of, offset_applied
-from catalogs.sources.stac_fields import Json, pictures, stated_bands
+from catalogs.sources.stac_fields import Json, is_raster, pictures, stated_bands
 from catalogs.sources.stac_files import Found, on_disk
 from schemas.errors import Fault
-from schemas.geo import mended
+from schemas.geo import beside, within_180
 from schemas.scenes import Band, Scene
 from schemas.sensors import DISPLAY, common_name, family
-from schemas.windows import Grid
+from schemas.windows import Grid, to_lonlat
 
-MEDIA = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff")
-"""Media types of rasters: TIFF, JPEG 2000, and what STAC called a GeoTIFF before 1.0."""
-
-UNTYPED = (".tif", ".tiff", ".jp2")
-"""Endings by which an asset without a media type is taken for a raster."""
+LOOSE = 1.0
+"""Degrees by which an outline may miss its pixels: some catalogues draw them with a broad brush."""
 
 NO_LICENCE = ("", "proprietary", "various", "other")
 
@@ -31,14 +30,14 @@ def scene_of(found: Found) -> Scene | None:
     What the item leaves out of grid and bands is read from the header of its file.
 
     Raises:
-        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing; as `describe`
-            where a header must be read.
+        Fault: `stac_invalid:FIELD` when a field that cannot be guessed is missing; `misplaced`; as
+            `describe` where a header must be read.
     """
     import shapely
 
     item = found.item
     outline = _outline(item)
-    rasters = {key: asset for key, asset in item.assets.items() if _is_raster(asset)}
+    rasters = {key: a for key, a in item.assets.items() if is_raster(a.to_dict())}
     shown = pictures({key: {"roles": asset.roles} for key, asset in rasters.items()})
     assets = [(key, asset) for key, asset in rasters.items() if key not in shown]
     if not assets:
@@ -48,6 +47,7 @@ def scene_of(found: Found) -> Scene | None:
     there = {band.href for band in bands}
     grids = [grid for grid, _, asset in placed if _href(asset) in there]
     finest = min(grids, key=lambda g: abs(g.transform[0]))
+    check_placed(item.id, outline, finest)
     collection = item.collection_id or "items"
     kind = family(collection, tuple(b.name for b in bands if not b.alpha))
     eight_bit = all(b.dtype == "uint8" for b in bands)
@@ -73,6 +73,40 @@ def scene_of(found: Found) -> Scene | None:
     )
 
 
+def check_placed(name: str, outline: Any, grid: Grid) -> None:
+    """Refuse an item whose pixels lie elsewhere than its outline, by the UTM grid that it states.
+
+    Some items of HLS state a zone of the other hemisphere (PlanetaryComputer issue 486): chips would be
+    cut a quarter of the Earth away.
+
+    Raises:
+        Fault: `misplaced`: more than `LOOSE` degrees lie between the two.
+    """
+    import shapely
+
+    if not grid.crs.upper().startswith(("EPSG:326", "EPSG:327")):
+        return
+    left, bottom, right, top = grid.bounds()
+    lon, lat = to_lonlat(
+        grid.crs, np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
+    )
+    if np.isfinite(lon).all() and np.isfinite(lat).all():
+        for part in shapely.get_parts(outline):
+            west, south, east, north = part.bounds
+            near = beside(lon, (west + east) / 2)
+            if (
+                max(near.min() - east, west - near.max()) <= LOOSE
+                and max(lat.min() - north, south - lat.max()) <= LOOSE
+            ):
+                return
+    west, south, east, north = outline.bounds
+    raise Fault(
+        "misplaced",
+        f"{name}: its outline lies at {(west + east) / 2:.1f} {(south + north) / 2:.1f}, its pixels by "
+        f"{grid.crs} at {lon.mean():.1f} {lat.mean():.1f}; report it to the catalogue",
+    )
+
+
 def _apart(band: Band, finest: Grid) -> Band:
     """The band without its declared place where that is the scene's own grid."""
     own = (finest.width, finest.height, *finest.transform)
@@ -90,14 +124,9 @@ def _outline(item: Any) -> Any:
     if item.geometry is None:
         raise Fault("stac_invalid:geometry", f"{item.id}: has no geometry")
     try:
-        return mended(shapely.geometry.shape(item.geometry))
+        return within_180(shapely.geometry.shape(item.geometry))
     except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Fault("stac_invalid:geometry", f"{item.id}: is no GeoJSON ({error})") from error
-
-
-def _is_raster(asset: Any) -> bool:
-    kind = asset.media_type or ""
-    return kind.startswith(MEDIA) if kind else Path(asset.href).suffix.lower() in UNTYPED
 
 
 def _field(item: Any, asset: Any, name: str) -> Any:
@@ -189,7 +218,7 @@ def _bands(item: Any, key: str, asset: Any, grid: Grid) -> list[Band]:
     etag = _etag(href) if header or _placed(item, asset) is None else ""
     return [
         replace(
-            _band(key, fields, band, known, len(stated)),
+            _band(key, fields, band, known, len(stated), item.collection_id or ""),
             place=place,
             size=_size(asset),
             checksum=_checksum(asset),
@@ -221,8 +250,8 @@ def _header_bands(item: Any, href: str, gsd: float) -> tuple[Band, ...]:
         return bands_of(dataset, href, gsd)
 
 
-def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band:
-    """One band: what the item states of it stands before what its file says."""
+def _band(key: str, fields: Json, stated: Json, known: Band, count: int, collection: str) -> Band:
+    """One band: what the item states of it, else of its asset, stands before what its file says."""
     own = stated.get("name")
     alone = count == 1 and not known.alpha
     name = own or (key if alone else known.name)
@@ -232,12 +261,20 @@ def _band(key: str, fields: Json, stated: Json, known: Band, count: int) -> Band
         index=known.index,
         dtype=stated.get("data_type") or fields.get("data_type") or known.dtype,
         nodata=_number(stated.get("nodata", fields.get("nodata", known.nodata))),
-        scale=float(stated.get("raster:scale") or stated.get("scale") or 1.0),
-        offset=float(stated.get("raster:offset") or stated.get("offset") or 0.0),
+        scale=_scaling(stated, fields, "scale", 1.0),
+        offset=_scaling(stated, fields, "offset", 0.0),
         gsd=float(stated.get("gsd") or known.gsd),
-        common=stated.get("eo:common_name") or stated.get("common_name") or common_name(name),
+        common=stated.get("eo:common_name")
+        or stated.get("common_name")
+        or common_name(name, collection),
         assumed=known.assumed and not own and not alone,
     )
+
+
+def _scaling(stated: Json, fields: Json, name: str, default: float) -> float:
+    """`scale` or `offset` of a band, in the words of any version of STAC: its own, else its asset's."""
+    said = (stated.get(f"raster:{name}"), stated.get(name), fields.get(f"raster:{name}"))
+    return float(next((value for value in said if value is not None), default))
 
 
 def _number(value: Any) -> float | None:

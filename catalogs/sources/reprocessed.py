@@ -76,9 +76,10 @@ def newest(takes: Iterable[Take]) -> Choice:
         if take.experimental:
             tests.append(take.id)
             continue
-        better = next((o for o in views[take.view] if take.view and same_ground(o, take)), None)
+        earlier = views[take.view] if take.view else []
+        better = next((other for other in earlier if same_ground(other, take)), None)
         if better is None:
-            views[take.view].append(take)
+            earlier.append(take)
             kept.add(take.id)
         else:
             superseded[take.id] = better.id

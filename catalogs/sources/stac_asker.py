@@ -1,6 +1,6 @@
 """Questions to one STAC API, and its answers page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from catalogs.sources.stac_io import ApiIo, Request
 
 PAGE = 250
-"""Items asked for at once; a server may give fewer."""
+"""Items asked for at once; a server may give fewer, or refuse so many: then half as many are asked for."""
+
+FEWEST = 10
+"""Items below which a refusal is not taken for one of their number."""
 
 STALE = 10
 """Pages in a row without a new item after which paging is taken for a loop."""
@@ -31,6 +34,7 @@ class Asker:
         self.url, self._request = url, request
         self._client: Client | None = None
         self._io: ApiIo | None = None
+        self._limit = PAGE
 
     def client(self) -> "Client":
         """The open API.
@@ -94,14 +98,9 @@ class Asker:
         return whole
 
     def _collection(self, name: str, cell: Cell, years: tuple[int, int] | None) -> Answer:
-        client = self.client()
-        question = client.search(
-            method="POST", collections=[name], bbox=cell.box, limit=PAGE, datetime=_span(years)
-        )
-        assert self._io is not None
         found = _Found(name)
         stale = 0
-        for page in self._io.get_pages(question.url, "POST", question.get_parameters()):
+        for page in self._pages(name, cell, years):
             features = page.get("features")
             if not isinstance(features, list):
                 raise SourceError(
@@ -121,6 +120,40 @@ class Asker:
         return Answer(
             found.items, found.lost, found.given, found.given - once, found.matched, short
         )
+
+    def _pages(self, name: str, cell: Cell, years: tuple[int, int] | None) -> Iterator[Json]:
+        """Every page of a search.
+
+        Raises:
+            Fault: as the request.
+        """
+        client = self.client()
+        assert self._io is not None
+        method = search_method(link.to_dict() for link in client.get_links("search"))
+        while True:
+            limit = self._limit
+            question = client.search(
+                method=method, collections=[name], bbox=cell.box, limit=limit, datetime=_span(years)
+            )
+            pages = self._io.get_pages(question.url, method, question.get_parameters())
+            try:
+                first = next(pages)
+            except Fault as fault:
+                if fault.code not in ("http_400", "http_422") or limit < 2 * FEWEST:
+                    raise
+                self._limit = min(self._limit, limit // 2)
+            else:
+                yield first
+                yield from pages
+                return
+
+
+def search_method(links: Iterable[Json]) -> str:
+    """How an API is searched: by POST where one of its links to the search says so, else by GET.
+
+    Every API answers to GET; POST is optional (STAC API 1.0.0, Item Search).
+    """
+    return "POST" if any(str(link.get("method")).upper() == "POST" for link in links) else "GET"
 
 
 @dataclass

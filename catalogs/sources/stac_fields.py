@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import zip_longest
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from catalogs.sources.headers import parse_time
 from schemas.errors import Fault
@@ -42,6 +44,19 @@ def usable_assets(feature: Any) -> dict[str, Json]:
     return found
 
 
+SUFFIXES = (".tif", ".tiff", ".jp2")
+"""Endings by which an asset without a media type is taken for a raster."""
+
+
+def is_raster(asset: Json) -> bool:
+    """Whether an asset's media type, or else its ending, is that of a raster, and it is not metadata."""
+    if "metadata" in (asset.get("roles") or []):
+        return False
+    kind = str(asset.get("type") or "")
+    path = PurePosixPath(urlsplit(str(asset.get("href") or "")).path)
+    return "tiff" in kind or "jp2" in kind or (not kind and path.suffix.lower() in SUFFIXES)
+
+
 PICTURES = re.compile(r"(visual|tci|overview|preview|rendered|thumbnail)([-_].*)?", re.IGNORECASE)
 """Keys of assets that are made to be looked at, whatever their roles say."""
 
@@ -74,14 +89,47 @@ def stated_bands(asset: Mapping[str, Any]) -> list[Json]:
 
 
 def time_of(item: Json) -> datetime | None:
-    """The time that an item states: its own, else start or end of its range; None: it states none.
+    """The time that an item states: its own, else the middle of its range (or the end that it states).
+
+    An item of a range thus counts in one year, in which most of it lies: one of 30 December to 29
+    January in that of January. None: it states no time.
 
     Raises:
         Fault: `stac_invalid:datetime`: it is not ISO 8601.
     """
-    fields = ("datetime", "start_datetime", "end_datetime")
-    text = next((text for name in fields if (text := item["properties"].get(name))), None)
+    own, *ends = (item["properties"].get(f"{name}datetime") for name in ("", "start_", "end_"))
     try:
-        return parse_time(str(text)) if text else None
+        times = [parse_time(str(text)) for text in ([own] if own else ends) if text]
     except ValueError as error:
         raise Fault("stac_invalid:datetime", f"{item['id']}: {error}") from error
+    if len(times) == 2:
+        return (times[0] + (times[1] - times[0]) / 2).replace(microsecond=0)
+    return times[0] if times else None
+
+
+UNSURE = ("", "proprietary", "various", "other")
+"""Licence fields that say nothing."""
+
+MISSING = object()
+
+
+def properties_of(item: Json) -> Json:
+    """An item's properties, with numbers as numbers and without a licence that is none."""
+    found = {k: v for k, v in item["properties"].items() if not k.startswith("storage:")}
+    if str(found.get("license", MISSING)).lower() in UNSURE:
+        del found["license"]
+    if (cloud := found.pop("eo:cloud_cover", None)) is not None:
+        number = _percent(cloud)
+        found.update({} if number is None else {"eo:cloud_cover": number})
+    return found
+
+
+def _percent(value: Any) -> float | None:
+    """A share of cloud as a number, None when it is none."""
+    if isinstance(value, str) and not re.fullmatch(r"\s*\d+(\.\d*)?\s*", value):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number <= 100 else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from catalogs.sources.stac_fields import Json, Lost, time_of, usable_assets
+from catalogs.sources.stac_fields import Json, Lost, properties_of, time_of, usable_assets
 from schemas.errors import Fault, SourceError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Found:
     Attributes:
         item: without links; its hrefs resolve against the document's folder.
         collection: its collection's document, empty when none is on disk.
-        when: its time (the start of a range), UTC and aware; None when it states none.
+        when: its time (the middle of a range), UTC and aware; None when it states none.
     """
 
     item: "pystac.Item"
@@ -103,7 +103,7 @@ def found_of(feature: Any, collection: Json, base: str, lost: Lost) -> Found | N
         assets = usable_assets(feature)
         when = time_of(feature)
         # pystac refuses an item without time
-        properties = {**feature["properties"], "datetime": "1970-01-01T00:00:00Z"}
+        properties = {**properties_of(feature), "datetime": "1970-01-01T00:00:00Z"}
         bare = {**feature, "properties": properties, "links": [], "assets": assets}
         item = pystac.Item.from_dict(bare, migrate=True)
         item.set_self_href(base)

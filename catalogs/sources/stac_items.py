@@ -1,32 +1,32 @@
 """Items as a catalogue hands them out, judged and trimmed before they become scenes."""
 
-import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from catalogs.sources.area import Area
-from catalogs.sources.stac_fields import Json, pictures, stated_bands, time_of, usable_assets
+from catalogs.sources.stac_fields import (
+    Json,
+    is_raster,
+    pictures,
+    properties_of,
+    stated_bands,
+    time_of,
+    usable_assets,
+)
 from schemas.collections import COLLECTIONS
 from schemas.errors import Fault
-from schemas.geo import mended
+from schemas.geo import within_180
 from schemas.products import Layer
 
 if TYPE_CHECKING:
     import shapely
 
-SCHEMES = ("https", "http", "s3", "gs", "az", "abfs")
-"""How a file on another host may be named; everything else would be opened on this one."""
+SCHEMES = ("https", "http", "s3", "gs")
+"""How a file on another host may be named: what `catalogs.sources.net` reads. Everything else would be
+opened on this one, or fail as each of its samples is made."""
 
 COG_TYPE = "image/tiff; application=geotiff"
-
-SUFFIXES = (".tif", ".tiff", ".jp2")
-
-UNSURE = ("", "proprietary", "various", "other")
-"""Licence fields that say nothing."""
-
-MISSING = object()
 
 KEPT = ("name", "data_type", "nodata", "scale", "offset", "raster:scale", "raster:offset")
 """Fields of a band that tell how its numbers are meant."""
@@ -50,7 +50,7 @@ def trimmed(item: Any, collection: str) -> Json:
             if key in usable
         }
     else:
-        rasters = {key: asset for key, asset in usable.items() if _is_raster(asset)}
+        rasters = {key: asset for key, asset in usable.items() if is_raster(asset)}
         shown = pictures(rasters)
         assets = {key: _asset(asset) for key, asset in rasters.items() if key not in shown}
     if not assets:
@@ -64,7 +64,7 @@ def trimmed(item: Any, collection: str) -> Json:
         "collection": item.get("collection") or collection,
         "geometry": item.get("geometry"),
         "bbox": item.get("bbox"),
-        "properties": _properties(item),
+        "properties": properties_of(item),
         "links": [],
         "assets": assets,
     }
@@ -82,12 +82,12 @@ def outline_of(item: Json) -> "shapely.Geometry":
     if not isinstance(geometry, dict):
         raise Fault("stac_invalid:geometry", f"{name}: has no geometry")
     try:
-        shape = mended(shapely.geometry.shape(geometry))
+        shape = within_180(shapely.geometry.shape(geometry))
     except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Fault("stac_invalid:geometry", f"{name}: is no GeoJSON ({error})") from error
     if shape.is_empty:
         raise Fault("stac_invalid:geometry", f"{name}: has an empty geometry")
-    return shape if shape.is_valid else shapely.make_valid(shape)
+    return shape
 
 
 def asked_for(
@@ -149,15 +149,6 @@ def own_terms(item: Json) -> bool:
     return bool(item["properties"].get("license"))
 
 
-def _is_raster(asset: Json) -> bool:
-    """Whether an asset's media type, or else its ending, is that of a raster, and it is not metadata."""
-    if "metadata" in (asset.get("roles") or []):
-        return False
-    kind = str(asset.get("type") or "")
-    path = PurePosixPath(urlsplit(str(asset.get("href") or "")).path)
-    return "tiff" in kind or "jp2" in kind or (not kind and path.suffix.lower() in SUFFIXES)
-
-
 def _asset(asset: Json) -> Json:
     """An asset with the media type of today."""
     made = {name: value for name, value in asset.items() if name != "alternate"}
@@ -191,25 +182,3 @@ def _completed(asset: Json, layer: Layer) -> Json:
     for field in ("eo:bands", "raster:bands"):
         asset.pop(field, None)
     return {**asset, "bands": [band]}
-
-
-def _properties(item: Json) -> Json:
-    """An item's properties, with numbers as numbers and without a licence that is none."""
-    found = {k: v for k, v in item["properties"].items() if not k.startswith("storage:")}
-    if str(found.get("license", MISSING)).lower() in UNSURE:
-        del found["license"]
-    if (cloud := found.pop("eo:cloud_cover", None)) is not None:
-        number = _percent(cloud)
-        found.update({} if number is None else {"eo:cloud_cover": number})
-    return found
-
-
-def _percent(value: Any) -> float | None:
-    """A share of cloud as a number, None when it is none."""
-    if isinstance(value, str) and not re.fullmatch(r"\s*\d+(\.\d*)?\s*", value):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if 0 <= number <= 100 else None

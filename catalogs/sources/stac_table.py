@@ -85,13 +85,15 @@ def _both(one: Any, two: Any) -> Any:
 
 
 def _within(schema: pa.Schema, area: Area | None) -> Any:
-    """Rows whose box meets the bounds of an area; None when the table has no column of boxes."""
+    """Rows whose box meets the bounds of an area, or that have none: their outlines are judged later.
+
+    None when the table has no column of boxes.
+    """
     if area is None or not _has_box(schema):
         return None
-    found = None
+    found = pc.field("bbox", "xmin").is_null()
     for box in area.boxes():
-        meets = _meets(box)
-        found = meets if found is None else found | meets
+        found = found | _meets(box)
     return found
 
 

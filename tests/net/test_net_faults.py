@@ -62,6 +62,14 @@ def test_fault_23_down_for_ever_ends_with_its_code(server: FaultServer, time: Fa
     assert time.naps[3] == pytest.approx(19.0)  # the rest of the pause
 
 
+def test_fault_23_pauses_double_up_to_their_cap(server: FaultServer, time: FakeTime) -> None:
+    """A host that comes back is asked again soon, however long it was away."""
+    policy = Policy(attempts=7, failures=1, pause_s=10, pause_cap_s=25, base_s=0.02, deadline_s=9e3)
+    fault_of(Client(policy, time.clock()).get, server.on("/a.tif", answer(503)))
+    pauses = [round(nap) for nap in time.naps if nap > 1]
+    assert pauses == [10, 20, 25, 25, 25, 25]
+
+
 def test_fault_23_another_reader_waits_for_the_host_instead_of_failing(
     server: FaultServer, time: FakeTime
 ) -> None:

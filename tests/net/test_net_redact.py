@@ -126,6 +126,15 @@ TEXTS = [
     f"st=1&sig={CANARY}",
     f"x-ms-copy-source: {CANARY}",
     f"api_key: {CANARY}",
+    f"aws_secret_access_key={CANARY}",
+    f"AWS_ACCESS_KEY_ID: {CANARY}",
+    f"AccountKey={CANARY}",
+    f"x-api-key: {CANARY}",
+    f"url=https%3A%2F%2Fh%2Fa%3Fsig%3D{CANARY}%26se%3D2",
+    f"/vsicurl?url=https%3A%2F%2Fh%2Fa.tif%3Fse%3D2%26sig%3D{CANARY}",
+    f"a%3fx%3d1%26X-Amz-Signature%3D{CANARY}",
+    f"key=AIza{CANARY}",
+    f"private_key: -----BEGIN PRIVATE KEY-----\n{CANARY}\n{CANARY}\n-----END PRIVATE KEY-----",
     f"Set-Cookie: session={CANARY}; path=/",
 ]
 

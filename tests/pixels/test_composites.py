@@ -12,6 +12,7 @@ from schemas.errors import Fault
 from schemas.samples import Image, Sample
 from transforms.composites import Merge, first_valid, least_cloudy, median, medoid
 from transforms.context import Context
+from transforms.imagery import valid_pixels
 
 KINDS = ["uint8", "uint16", "int16", "float32"]
 stacks = st.builds(
@@ -126,6 +127,45 @@ def test_merge_makes_one_image(method: str) -> None:
         assert source.array[0, 0, 0] == 1 and source.array[0, 0, 1] == 0
     if method == "clearest":
         np.testing.assert_array_equal(image.array[:, 0, 0], before.array[2, :, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "nodata", "dates", "expected"),
+    [
+        ("int16", 0, [[-3], [3]], [1]),
+        ("uint16", 65535, [[65534], [65535]], [65534]),
+        ("uint8", 0, [[0, 0, 9], [0, 9, 0], [9, 0, 0]], [1, 1, 1]),
+        ("uint8", 0, [[0, 9, 9], [0, 9, 9]], [0, 9, 9]),
+    ],
+)
+def test_a_median_is_never_taken_for_nodata(
+    kind: str, nodata: float, dates: list[list[int]], expected: list[int]
+) -> None:
+    """Whoever reads the file finds every pixel valid that the image calls valid."""
+    array = np.array(dates, kind)[:, :, None, None]
+    names = tuple("abc"[: array.shape[1]])
+    valid = np.ones((len(dates), 1, 1), bool)
+    image = Image(array, names, grid(10, 1), nodata, valid, times=(WHEN,) * len(dates))
+    merged = Merge("median")(Sample("m", 0, 0, images={"image": image}), Context(seed=0))
+    found = merged.images["image"]
+    assert found.array.ravel().tolist() == expected
+    assert found.valid.all() and valid_pixels(found.array, nodata).all()
+
+
+def test_a_median_that_cannot_be_told_from_nodata_is_none() -> None:
+    array = np.array([-3.0, 3.0], np.float32).reshape(2, 1, 1, 1)
+    image = Image(array, ("a",), grid(10, 1), 0.0, np.ones((2, 1, 1), bool), times=(WHEN,) * 2)
+    merged = Merge("median")(Sample("m", 0, 0, images={"image": image}), Context(seed=0))
+    assert not merged.images["image"].valid.any()
+    assert merged.images["source"].array.item() == -1 and merged.facts["nodata_share"] == 1.0
+
+
+@pytest.mark.parametrize("method", ["first", "clearest", "median", "medoid"])
+def test_the_share_of_nodata_is_that_of_the_composite(method: str) -> None:
+    told = sample(3)
+    told.facts["nodata_share"] = 1.0 - float(told.images["image"].valid.mean())
+    found = Merge(method)(told, Context(seed=0))
+    assert found.facts["nodata_share"] == 1 / 16, "the one pixel that no date has"
 
 
 def test_merge_needs_a_stack() -> None:

@@ -126,6 +126,7 @@ def test_baselines_as_people_write_them(text: str, number: float | None) -> None
         ("LANDSAT/LC08/C02/T1_L2", "SR_B4", "red", 2.75e-5, -0.2),
         ("landsat-c2-l2", "lwir11", "lwir11", 0.00341802, 149.0),
         ("landsat-c2-l2", "qa_pixel", "qa_pixel", 1.0, 0.0),
+        ("landsat-c2-l2", "ST_B10", "lwir11", 0.00341802, 149.0),
         ("hls2-s30", "B04", "red", 1e-4, 0.0),
         ("HLSL30_2.0", "B05", "nir08", 1e-4, 0.0),
         ("naip", "red", "red", 1.0, 0.0),
@@ -146,6 +147,41 @@ def test_what_an_item_declares_stands_where_no_rule_does() -> None:
     assert scaling(convention("my-collection"), "b1", "b1", (0.5, 3.0)) == (0.5, 3.0)
     declared = scaling(convention("sentinel-2-l2a", "05.11", True), "red", "red", (1e-4, -0.1))
     assert declared == (1e-4, 0.0), "Earth Search declares an offset that is gone already"
+
+
+@pytest.mark.parametrize("name", ["emis", "trad", "cdist", "qa", "st_qa", "atran", "qa_aerosol"])
+@pytest.mark.parametrize("collection", ["landsat-c2-l2", "landsat-c2l2-st", "hls2-l30"])
+def test_products_beside_the_bands_keep_what_items_declare(collection: str, name: str) -> None:
+    """Emissivity, radiance, distances and angles have scales of their own (USGS LSDS-1619, table 6-1)."""
+    assert scaling(convention(collection), name, name, (1e-4, 0.5)) == (1e-4, 0.5)
+    assert scaling(convention(collection), name) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "name", ["cloud", "snow", "MSK_CLDPRB", "QA60", "cs_cdf", "AOT", "new_one"]
+)
+def test_fault_45_no_offset_is_taken_from_what_is_no_reflectance(name: str, tmp_path: Path) -> None:
+    """Probabilities and flags of a scene with offset, known to us or not."""
+    dn, share = (np.full((24, 24), value, np.uint16) for value in (3000, 80))
+    hrefs = [write(tmp_path / f"{n}.tif", a, PLACE) for n, a in (("r", dn), ("s", share))]
+    bands = (band("B04", hrefs[0], common="red"), band(name, hrefs[1], common=name.lower()))
+    told = scene(
+        bands, PLACE, collection="sentinel-2-c1-l2a", baseline="05.11", provider="earth-search"
+    )
+    array = chip(told).images["image"].array
+    assert (array[0] == 2000).all() and (array[1] == 80).all()
+
+
+def test_every_band_of_the_sensors_is_reflective() -> None:
+    """Under the names of ESA, of STAC and of Earth Engine (no leading zero, SR_B)."""
+    for number in (*range(1, 10), 11, 12):
+        assert reflective(f"B{number:02d}") and reflective(f"B{number}")
+    for number in range(1, 8):
+        assert reflective(f"SR_B{number}")
+    for name in ("B8A", "B10", "coastal", "nir", "nir08", "nir09", "rededge", "rededge1", "swir22"):
+        assert reflective(name)
+        assert reflective("x", name)
+    assert not reflective("B10", "lwir11") and not reflective("B11", "lwir12")
 
 
 def test_masks_keep_their_numbers(tmp_path: Path) -> None:
@@ -182,6 +218,12 @@ def test_fault_45_offset_never_wraps_and_never_makes_nodata(
 
 
 BANDS = ("blue", "green", "red", "nir")
+
+
+def test_an_offset_never_wraps_upwards() -> None:
+    """A number that would leave its type stops at the type's end."""
+    found = remove_offset(np.array([0, 1, 64_535, 65_000], np.uint16), 1000, 0)
+    assert found.tolist() == [0, 1001, 65_535, 65_535]
 
 
 def ground(kind: str) -> Any:

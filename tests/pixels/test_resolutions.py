@@ -1,6 +1,7 @@
 """Bands of 10, 20 and 60 m in one chip: on which grid it comes out, and which band a name means."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,45 @@ def test_fault_44_a_gsd_that_is_asked_for(
         )
         part = mean[int(top) :, int(left) :][: image.grid.height, : image.grid.width]
         np.testing.assert_allclose(image.array[0], part, atol=0.51)
+
+
+def plane(side: int) -> Any:
+    """A slope on pixels of `1200 / side` m: 1000 + 2 a metre east + 1 a metre south, at centres."""
+    at = (np.arange(side) + 0.5) * 1200 / side
+    return np.rint(1000 + 2 * at[None, :] + at[:, None]).astype(np.uint16)
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic", "average"])
+@pytest.mark.parametrize("gsd", [5.0, 20.0, 30.0, 60.0])
+def test_fault_44_every_method_and_size_keeps_a_slope(
+    gsd: float, method: str, tmp_path: Path
+) -> None:
+    """A kernel that is even gives back a plane: whoever moves pixels by half of one moves it."""
+    sides = {"B04": 120, "B11": 60, "B01": 20}
+    told = scene(
+        tuple(
+            band(n, write(tmp_path / f"{n}.tif", plane(px), grid(1200 / px, px), 0), 1200 / px)
+            for n, px in sides.items()
+        ),
+        grid(10, 120),
+    )
+    image = chip(told, gsd=gsd, resampling=method).images["image"]
+    px = round(1200 / gsd)
+    assert image.array.shape == (3, px, px) and image.valid.all()
+    at = (np.arange(px) + 0.5) * gsd
+    true = 1000 + 2 * at[None, :] + at[:, None]
+    edge = math.ceil(130 / gsd)  # two of the coarsest pixels, where kernels have one side only
+    within = (slice(edge, -edge),) * 2
+    for found, own in zip(image.array, (1200 / n for n in sides.values()), strict=True):
+        # a twentieth of a pixel, and a row and a column rise by 3 a metre together;
+        # what repeats or averages pixels on other borders is off by half a pixel at most
+        exact = (
+            method in ("bilinear", "cubic")
+            or gsd == own
+            or (method == "average" and gsd % own == 0)
+        )
+        most = 0.05 * 3 * max(gsd, own) if exact else 1.5 * max(gsd, own) + 1
+        assert np.abs(found[within] - true[within]).max() <= most
 
 
 def test_a_window_without_a_whole_coarse_pixel_is_rejected(three: tuple[Scene, Any]) -> None:

@@ -16,18 +16,20 @@ from pixel_world import band, chip, cut, grid, scene, write
 from schemas.errors import Fault, Reject
 from schemas.samples import Image, Sample
 from schemas.scenes import Scene
-from schemas.windows import Grid
+from schemas.windows import Grid, to_lonlat
 from transforms.context import Context
 from transforms.encode import GeoTiff, Jpeg, planes
 from transforms.gates import contrast
 from transforms.hashes import perceptual
 from transforms.imagery import Find
+from transforms.imagery.choice import choose_bands, one_zone
 from transforms.imagery.series import (
     Dated,
     intervals,
     nearest_dates,
     per_interval,
     spaced,
+    span_of,
 )
 from transforms.statistics import band_stats
 
@@ -83,7 +85,7 @@ def test_nearest_dates_keep_their_promises(
     found: list[Dated], days: list[int], before: bool
 ) -> None:
     wanted = [START + timedelta(days=d) for d in days]
-    chosen = nearest_dates(found, wanted, 20, before)
+    chosen = nearest_dates(found, [(day, day) for day in wanted], 20, before)
     assert chosen == sorted(chosen) and len(set(chosen)) == len(chosen) <= len(wanted)
     if len(wanted) == 1:
         when = wanted[0]
@@ -91,6 +93,37 @@ def test_nearest_dates_keep_their_promises(
         assert bool(chosen) == bool(near)
         if near:
             assert abs(chosen[0][0] - when) == min(abs(f[0] - when) for f in near)
+
+
+def test_a_date_without_a_time_is_the_whole_day() -> None:
+    """In UTC: a scene of its evening is nearer than one of the evening before."""
+    day = datetime(2022, 6, 1, tzinfo=UTC)
+    eve, dusk = (day + timedelta(hours=h) for h in (-6, 18.5))
+    both: list[Dated] = [(eve, 5.0, "eve"), (dusk, 5.0, "dusk")]
+    span = span_of("2022-06-01")
+    assert nearest_dates(both, [span], 30) == both[1:]
+    assert nearest_dates(both[1:], [span], 30, before=True) == both[1:]
+    assert nearest_dates(both[1:], [span], 0) == both[1:], "nothing lies between"
+    assert nearest_dates(both[:1], [span], 0.25) == both[:1], "six hours, and no more"
+    assert nearest_dates(both[:1], [span], 0.24) == []
+    clear: list[Dated] = [(day, 30.0, "hazy"), (dusk, 1.0, "clear")]
+    assert nearest_dates(clear, [span], 30) == clear[1:], "of one day the clearest"
+
+
+def test_a_time_is_a_moment() -> None:
+    noon = datetime(2022, 6, 1, 12, tzinfo=UTC)
+    later: list[Dated] = [(noon + timedelta(hours=1), 5.0, "a")]
+    for text in ("2022-06-01T12:00:00Z", "2022-06-01T14:00:00+02:00", "2022-06-01T12:00"):
+        assert span_of(text) == (noon, noon)
+        assert nearest_dates(later, [span_of(text)], 30, before=True) == []
+        assert nearest_dates(later, [span_of(text)], 0) == []
+    assert nearest_dates(later, [(noon, noon)], 1 / 24) == later, "the last moment counts"
+
+
+@pytest.mark.parametrize("value", ["2022-02-01", START + timedelta(days=31, hours=23)])
+def test_a_fact_that_holds_a_day_is_that_day(value: Any, tmp_path: Path) -> None:
+    told = found(many(tmp_path), dates=("@shot",), facts={"shot": value}, nearest_before=True)
+    assert [s.id for s in told[0].scenes] == ["s1"]
 
 
 def test_months_are_calendar_months() -> None:
@@ -256,6 +289,55 @@ def test_neighbouring_tiles_of_one_pass_count_once(tmp_path: Path) -> None:
     assert [s.id for s in sample.scenes] == ["s0", "s1", "s2", "s3"]
 
 
+def tiles(cloud: tuple[float | None, float | None]) -> list[Scene]:
+    """Two neighbouring tiles with 8 columns in common, on four days, with cloud of each."""
+    made, east = [], Grid(PLACE.crs, PLACE.cut(8, 0, 16, 16).transform, 16, 16)
+    for day in range(4):
+        for name, place, share, late in (("w", PLACE, cloud[0], 0), ("e", east, cloud[1], 15)):
+            made.append(
+                scene((band("b0", "x"),), place, id=f"{name}{day}", cloud=share, platform="s2a",
+                      datetime=START + timedelta(days=10 * day, seconds=late), collection="local")
+            )  # fmt: skip
+    return made
+
+
+def columns(first: int, last: int) -> dict[str, str]:
+    """A box on some columns of the western tile, rows 4 to 8, as facts have it."""
+    a, _, c, _, e, f = PLACE.transform
+    xs, ys = np.array([c + a * first, c + a * last]), np.array([f + e * 8, f + e * 4])
+    lon, lat = to_lonlat(PLACE.crs, xs, ys)
+    return {"_bounds": f"{lon[0]} {lat[0]} {lon[1]} {lat[1]}"}
+
+
+@pytest.mark.parametrize("cloud", [(1.0, 1.0), (0.0, 15.0), (None, None)])
+@pytest.mark.parametrize(("box", "tile"), [((2, 6), "w"), ((14, 18), "e")])
+def test_a_series_is_of_the_tile_that_holds_the_object(
+    box: tuple[int, int], tile: str, cloud: tuple[float | None, float | None]
+) -> None:
+    """As a single date is; however clear its neighbour."""
+    for way in ({"count": 3}, {"every": "10d"}, {"dates": ("2022-01-01", "2022-01-11")}):
+        (sample,) = found(tiles(cloud), facts=columns(*box), **way)
+        assert {s.id[0] for s in sample.scenes} == {tile}
+
+
+def test_of_neighbours_that_both_hold_it_the_clearest_counts() -> None:
+    """Whichever begins further west."""
+    for cloud, tile in (((15.0, 1.0), "e"), ((1.0, 15.0), "w"), ((None, 9.0), "e")):
+        (sample,) = found(tiles(cloud), facts=columns(10, 14), count=4)
+        assert [s.id for s in sample.scenes] == [f"{tile}{day}" for day in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "minutes", "dates"), [("s2a", 1.9, 1), ("s2a", 2.1, 2), ("s2b", 0.5, 2)]
+)
+def test_what_one_pass_is(platform: str, minutes: float, dates: int) -> None:
+    """Tiles of one platform within two minutes; two satellites that meet are two dates."""
+    one, two = tiles((1.0, 1.0))[:2]
+    when = START + timedelta(minutes=minutes)
+    two = replace(two, platform=platform, datetime=when)
+    assert len(one_zone([one, two], 13.65, 47.83)) == dates
+
+
 def test_dates_on_another_extent_of_the_same_grid(tmp_path: Path) -> None:
     """Landsat's scenes begin elsewhere each time: pixels fall together, what is missing is nodata."""
     scenes = many(tmp_path, 2)
@@ -273,6 +355,30 @@ def test_dates_on_another_extent_of_the_same_grid(tmp_path: Path) -> None:
     )
     assert (image.array[1][:, 14:] == 0).all() and sample.facts["resampled"] == ""
     assert sample.facts["nodata_share"] == pytest.approx(1 - (256 + 182) / 512)
+
+
+def test_dates_with_other_nodata_values_share_the_first(tmp_path: Path) -> None:
+    """What is missing on each date is missing in the stack's own words, and nothing else is."""
+    one, two = np.full((16, 16), 65_535, np.uint16), np.full((16, 16), 7, np.uint16)
+    one[0, 0], two[0, 1], two[0, 2] = 0, 65_535, 0
+    told = [
+        scene((band("b0", write(tmp_path / f"{n}.tif", a, PLACE, n), nodata=n),), PLACE,
+              id=f"s{n}", collection="local")
+        for n, a in ((0, one), (65_535, two))
+    ]  # fmt: skip
+    image = chip(*told).images["image"]
+    assert image.nodata == 0
+    assert not image.valid[0, 0, 0] and not image.valid[1, 0, 1] and image.valid.sum() == 510
+    for date, valid in zip(image.array, image.valid, strict=True):
+        np.testing.assert_array_equal(date[0] == 0, ~valid)
+
+
+@pytest.mark.parametrize("extra", ["qa_aerosol", "SCL", "AOT", "qa_radsat", "saa"])
+def test_products_are_taken_only_where_asked_for(extra: str) -> None:
+    """Where none of the wanted bands is there, all pictures are taken, and no flags."""
+    told = scene((band("own", "x"), band(extra, "y")), PLACE, collection="hls2-s30")
+    assert [b.name for b in choose_bands(told, ("red",))] == ["own"]
+    assert [b.name for b in choose_bands(told, (extra,))] == [extra]
 
 
 def stack() -> Image:

@@ -13,6 +13,7 @@ from catalogs.sources.imagery import Imagery, open_imagery
 from catalogs.sources.terms import Override
 from raster_world import item, noise, write
 from schemas.errors import SourceError
+from transforms.imagery.choice import usable
 
 FAR = "https://example.invalid/stac"
 
@@ -106,7 +107,7 @@ JUNE = "2023-06-01T00:00:00+02:00"
     ("properties", "expected"),
     [
         ({"datetime": None, "start_datetime": MAY, "end_datetime": JUNE},
-         datetime(2023, 5, 1, tzinfo=UTC)),
+         datetime(2023, 5, 16, 11, tzinfo=UTC)),
         ({"datetime": None, "start_datetime": MAY}, datetime(2023, 5, 1, tzinfo=UTC)),
         ({"datetime": None, "end_datetime": JUNE}, datetime(2023, 5, 31, 22, tzinfo=UTC)),
         ({"datetime": None}, None),
@@ -157,6 +158,31 @@ def test_fault_33_an_item_without_an_id(tmp_path: Path, image: Path) -> None:
         bad = {**item("x", "data/x.tif"), "id": name}
         found = load(tmp_path / "x.json", item("good", "data/x.tif"), bad)
         assert [code for _, code, _ in found.lost] == ["stac_invalid:id"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "cloud"), [("12.5", 12.5), (12.5, 12.5), ("some", None), (120, None), (None, None)]
+)
+def test_cloud_on_disk_is_a_number(
+    tmp_path: Path, image: Path, stated: Any, cloud: float | None
+) -> None:
+    """As that of an API's items is, so that scenes can be compared by it."""
+    told = [item(name, "data/x.tif", properties={"eo:cloud_cover": stated}) for name in "ab"]
+    found = load(tmp_path / "x.json", *told)
+    assert {scene.cloud for scene in found.scenes} == {cloud}
+    assert len(usable(found.scenes, None, 20)[0]) == 2
+
+
+@pytest.mark.parametrize("collection", ["HLSL30_2.0", "hls2-l30", "HLSL30.v2.0"])
+def test_bands_of_landsat_in_hls_have_its_names(
+    tmp_path: Path, image: Path, collection: str
+) -> None:
+    """Without a word of the item: B05 is near infrared there, red edge in Sentinel-2."""
+    write(tmp_path / "data" / "one.tif", noise()[:1])
+    told = item("a", "data/one.tif", collection=collection)
+    told["assets"] = dict.fromkeys(("B05", "B10"), told["assets"]["image"])
+    (scene,) = load(tmp_path / "x.json", told).scenes
+    assert {b.name: b.common for b in scene.bands} == {"B05": "nir", "B10": "lwir11"}
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"type": "Feature"'])

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import shapely
+
+from schemas.windows import from_lonlat
+from schemas.zones import crs_for
 
 Json = dict[str, Any]
 Answer = Callable[["Asked"], tuple[int, Any]]
@@ -30,6 +35,7 @@ class Asked:
     path: str
     base: str
     body: Json | None
+    query: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,7 +59,8 @@ def serving(answer: Answer) -> Iterator[Log]:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else None
             path = self.path.split("?")[0].removeprefix("/stac") or "/"
-            asked = Asked(self.command, path, log.url, body)
+            query = dict(parse_qsl(urlsplit(self.path).query))
+            asked = Asked(self.command, path, log.url, body, query)
             with lock:
                 log.asked.append(asked)
             status, said = answer(asked)
@@ -189,8 +196,11 @@ def s2(
 ) -> Json:
     """A Sentinel-2 item as Planetary Computer has it: no type, no nodata, no licence."""
     collection_id = more.pop("collection", "sentinel-2-l2a")
-    place = {"proj:epsg": 32632, "proj:shape": [200, 200],
-             "proj:transform": [10, 0, 600_000, 0, -10, 5_200_000]}  # fmt: skip
+    crs = crs_for(lon, lat)
+    xs, ys = from_lonlat(crs, np.array([lon]), np.array([lat + side]))
+    left, top = (10 * round(float(v[0]) / 10) for v in (xs, ys))
+    place = {"proj:epsg": int(crs[5:]), "proj:shape": [200, 200],
+             "proj:transform": [10, 0, left, 0, -10, top]}  # fmt: skip
     assets = {
         band: {
             "href": HREF.format(item=name, band=band), "roles": ["data"], "gsd": 10, **place,

@@ -1,11 +1,16 @@
 """Areas and the cells they are searched by."""
 
+import json
+from pathlib import Path
+
 import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs.sources.area import Area
+from pipelines.sources import region_of
+from schemas.geo import mended
 
 degrees = st.integers(-1800, 1800).map(lambda n: n / 10)
 lats = st.integers(-900, 900).map(lambda n: n / 10)
@@ -62,3 +67,42 @@ def test_a_region_is_searched_only_where_it_is() -> None:
     ]  # fmt: skip
     assert all(corner.meets(shapely.box(*cell.box)) for cell in corner.cells())
     assert not corner.meets(shapely.box(11.5, 48.5, 12.5, 49.5))
+
+
+def test_a_cell_that_an_area_only_touches_is_not_searched() -> None:
+    """It would be a box without ground, which servers refuse."""
+    apart = shapely.MultiPolygon([shapely.box(10, 47, 11, 48), shapely.box(12, 47, 13, 48)])
+    assert [cell.name for cell in Area(apart.wkt).cells()] == ["n47e010-1", "n47e012-1"]
+
+
+ACROSS = [
+    shapely.box(179.2, -17.8, 180.8, -17.2),
+    shapely.box(-180.8, -17.8, -179.2, -17.2),
+    shapely.Polygon([(179.2, -17.8), (-179.2, -17.8), (-179.2, -17.2), (179.2, -17.2)]),
+    shapely.MultiPolygon(
+        [shapely.box(179.2, -17.8, 180, -17.2), shapely.box(-180, -17.8, -179.2, -17.2)]
+    ),
+]
+
+
+@pytest.mark.parametrize("shape", ACROSS)
+def test_a_region_across_180_degrees(shape: shapely.Geometry, tmp_path: Path) -> None:
+    """Whichever way its file writes it, the same two cells are searched."""
+    path = tmp_path / "r.geojson"
+    path.write_text(json.dumps(shapely.geometry.mapping(shape)))
+    area = Area(region_of(str(path)))
+    assert sorted(cell.name for cell in area.cells()) == ["s18e179-1", "s18w180-1"]
+    assert area.shape.area == pytest.approx(1.6 * 0.6)
+    assert area.meets(shapely.box(-179.6, -17.7, -179.4, -17.3))
+    assert area.meets(shapely.box(179.4, -17.7, 179.6, -17.3))
+
+
+def test_a_hole_stays_one_on_either_side_of_180_degrees() -> None:
+    whole = shapely.box(179, -18, 181, -16).difference(shapely.box(179.5, -17.5, 180.5, -16.5))
+    turned = shapely.transform(
+        whole,
+        lambda xy: xy - [[360.0, 0.0]] * (xy[:, :1] > 180),  # as writers fold it
+    )
+    assert mended(turned).area == pytest.approx(3.0)
+    earth = shapely.box(-180, -90, 180, 90).difference(shapely.box(0, 0, 10, 10))
+    assert mended(earth).area == pytest.approx(360 * 180 - 100)

@@ -1,6 +1,7 @@
 """A build from an API: where it is searched, what is remembered, what the release says."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -48,6 +49,12 @@ def test_a_plan_from_an_api_asks_once(
         place = f"{log.url}#sentinel-2-l2a"
         assert plan(tmp_path, place, world) == 0
         said = capsys.readouterr()
+        told = re.search(
+            r"about ([\d,]+) requests? to ([\d,]+) files? on other hosts", said.out + said.err
+        )
+        assert told, "not that there is none"
+        requests, files = (int(number.replace(",", "")) for number in told.groups())
+        assert requests >= files > 0
         assert "sources: searching 127.0.0.1 for sentinel-2-l2a in" in said.out + said.err
         home = tmp_path / "skyscript" / ".work"
         rows = [

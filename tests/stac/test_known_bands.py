@@ -258,6 +258,28 @@ def test_what_an_item_states_of_its_numbers_stands() -> None:
     assert known["B04"] == ("uint16", 0)
 
 
+@pytest.mark.parametrize(
+    ("asset", "of_band", "expected"),
+    [
+        ({"raster:scale": 0.1, "raster:offset": 5.0}, {}, (0.1, 5.0)),
+        ({"raster:scale": 0.1, "raster:offset": 5.0}, {"raster:offset": 0.0}, (0.1, 0.0)),
+        ({"raster:scale": 0.1}, {"raster:scale": 2.0, "raster:offset": 1.0}, (2.0, 1.0)),
+        ({}, {}, (1.0, 0.0)),
+    ],
+)
+def test_scale_and_offset_may_stand_at_the_asset(
+    asset: Json, of_band: Json, expected: tuple[float, float]
+) -> None:
+    """Fields that all bands share stand there in STAC 1.1; those of a band come before them."""
+    whole = {
+        "href": "https://h/x.tif", "type": "image/tiff; application=geotiff", "data_type": "int16",
+        "nodata": -1, "bands": [{"name": "lst", **of_band}], **asset,
+    }  # fmt: skip
+    (scene,) = scenes([item("mine", {"x": whole})])
+    (band,) = scene.bands
+    assert (band.scale, band.offset) == expected and (band.nodata, band.dtype) == (-1, "int16")
+
+
 def test_trimming_twice_changes_nothing() -> None:
     for collection in ("sentinel-2-l2a", "landsat-c2-l2", "naip", "mine"):
         made = s2("x", collection=collection)

@@ -87,6 +87,34 @@ def test_the_highest_normal_baseline_then_the_newest() -> None:
     assert choice.experimental == ("test",)
 
 
+def test_items_without_a_view_are_not_compared() -> None:
+    """Landsat, NAIP and radar: as many steps as items, not as many as pairs."""
+    looked: list[str] = []
+
+    class Watched(Take):
+        @property
+        def view(self) -> tuple[str, ...]:  # type: ignore[override]
+            looked.append(self.id)
+            return ()
+
+        @view.setter
+        def view(self, value: tuple[str, ...]) -> None:
+            """Held nowhere."""
+
+    box = shapely.box(0, 0, 1, 1)
+    takes = [Watched(f"i{k}", (), -1.0, "", 0, box) for k in range(100)]
+    assert len(newest(takes).kept) == 100
+    assert len(looked) <= 200
+
+
+@pytest.mark.parametrize(("joint", "kept"), [(0.95, 1), (0.8, 2), (0.6, 2)])
+def test_how_much_ground_one_view_has_in_common(joint: float, kept: int) -> None:
+    """Parts that two stations received overlap; what processors round differently does so nearly wholly."""
+    one = Take("a", ("view",), 4.0, "", 0, shapely.box(0, 0, 1, 1))
+    two = Take("b", ("view",), 5.0, "", 0, shapely.box(0, 0, 1, joint))
+    assert len(newest([one, two]).kept) == kept
+
+
 def test_two_stations_received_a_part_each() -> None:
     west = take("west", side=0.2, **VIEW)
     east = take("east", lon=10.35, side=0.2, **VIEW)

@@ -1,8 +1,10 @@
 """Searching an API: what is asked, what is believed, and what is told."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -10,7 +12,7 @@ from catalogs.sources.area import Area
 from catalogs.sources.imagery import Imagery, open_imagery
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
-from stub_api import Catalogue, Json, collection, following, landing, s2, serving
+from stub_api import Asked, Catalogue, Json, collection, following, landing, s2, serving
 
 HERE = Area.of_box((10.0, 47.0, 10.9, 47.9))
 WIDE = Area.of_box((9.5, 46.5, 11.5, 48.5))
@@ -133,7 +135,10 @@ def test_cloud_is_a_number_whatever_the_server_writes() -> None:
 
 def test_across_180_degrees() -> None:
     ring = [[179.9, -17], [-179.9, -17], [-179.9, -16.8], [179.9, -16.8], [179.9, -17]]
-    wraps = {**s2("wraps"), "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    wraps = {
+        **s2("wraps", lon=179.9, lat=-17.0),
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
     items = [wraps, s2("west", lon=179.7, lat=-17.0), s2("east", lon=-179.9, lat=-17.0), s2("far")]
     found, asked = look(Catalogue(items, deaf=True), area=Area.of_box((179.6, -17, -179.6, -16.9)))
     assert [s.id for s in found.scenes] == ["east", "west", "wraps"]
@@ -343,6 +348,142 @@ def test_what_is_no_api_is_one_sentence(answer: Any) -> None:
     with pytest.raises(SourceError) as caught:
         look(answer)
     assert "127.0.0.1" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["GET", None])
+def test_an_api_that_is_searched_by_get(method: str | None) -> None:
+    """POST is optional; a link that names no method means GET."""
+    items = [s2(f"i{n}") for n in range(7)]
+
+    def by_get(asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/":
+            root = landing(asked.base)
+            root["links"][-1] |= {"method": method}
+            return 200, root
+        if asked.method != "GET":
+            return 405, {"detail": "method not allowed"}
+        start = int(asked.query.get("token", 0))
+        page = {"type": "FeatureCollection", "features": items[start : start + 3], "links": []}
+        if start + 3 < len(items):
+            href = f"{asked.base}/search?{urlencode({**asked.query, 'token': start + 3})}"
+            page["links"] = [{"rel": "next", "href": href}]
+        return 200, page
+
+    with serving(by_get) as log:
+        found = open_imagery(f"{log.url}#sentinel-2-l2a", Override(), area=HERE, years=(2023, 2023))
+    assert len(found.scenes) == 7
+    asked = [a.query for a in log.asked if a.path == "/search"]
+    assert asked[0] == {
+        "collections": "sentinel-2-l2a", "bbox": "10.0,47.0,10.9,47.9", "limit": "250",
+        "datetime": "2023-01-01T00:00:00Z/2024-01-01T00:00:00Z",
+    }  # fmt: skip
+    assert [a.get("token") for a in asked] == [None, "3", "6"]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_gives_fewer_at_once(status: int) -> None:
+    """It is asked for half as many until it answers, and the next cell for no more."""
+    catalogue = Catalogue([s2(f"i{n}", lat=46.9) for n in range(7)])
+
+    def strict(asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/search" and (asked.body or {})["limit"] > 100:
+            return status, {"description": "limit must be <= 100"}
+        return catalogue(asked)
+
+    found, asked = look(strict)
+    assert len(found.scenes) == 7
+    assert [a["limit"] for a in asked] == [250, 125, 62, 62, 62]
+
+
+def test_what_is_refused_whatever_its_size_is_told() -> None:
+    def deaf(asked: Asked) -> tuple[int, Any]:
+        return (200, landing(asked.base)) if asked.path == "/" else (400, {"detail": "no"})
+
+    with serving(deaf) as log, pytest.raises(SourceError, match="http_400"):
+        open_imagery(f"{log.url}#sentinel-2-l2a", Override(), area=HERE)
+    assert len(log.searches()) == 5
+
+
+def test_a_link_that_adds_to_the_question() -> None:
+    """`merge`: the body of the link holds only what changes (STAC API 1.0.0, Item Search, paging)."""
+
+    def merged(page: Json, *_: Any) -> Json:
+        for link in page["links"]:
+            link |= {"merge": True, "body": {"token": link["body"]["token"]}}
+        return page
+
+    found, asked = look(Catalogue([s2(f"i{n}") for n in range(7)], page=merged))
+    assert len(found.scenes) == 7
+    assert [a.pop("token", None) for a in asked] == [None, 3, 6]
+    assert all(a == asked[0] for a in asked), "the rest is asked again"
+
+
+def test_files_that_no_reader_of_ours_opens_cost_their_item() -> None:
+    for href in ("az://box/b.tif", "abfs://box@acc.dfs.core.windows.net/b.tif"):
+        bad = s2("bad")
+        bad["assets"]["B04"]["href"] = href
+        found, _ = look(Catalogue([s2("good"), bad]))
+        assert [(name, code) for name, code, _ in found.lost] == [("bad", "blocked_href")]
+
+
+def test_an_item_of_a_range_counts_in_the_year_of_its_middle() -> None:
+    turn = s2("turn")
+    turn["properties"] |= {
+        "datetime": None, "start_datetime": "2021-12-30T00:00:00Z",
+        "end_datetime": "2022-01-29T00:00:00Z",
+    }  # fmt: skip
+    for year, names in ((2021, ["b"]), (2022, ["turn"])):
+        other = s2("b", when="2021-05-01T00:00:00Z")
+        found, _ = look(Catalogue([turn, other], deaf=True), years=(year, year))
+        assert [s.id for s in found.scenes] == names
+    assert found.scenes[0].datetime == datetime(2022, 1, 14, tzinfo=UTC)
+
+
+def test_a_footprint_that_runs_on_past_180_degrees() -> None:
+    """Or jumps to -180: it lies on both sides, and is found from both."""
+    past = s2("past", lon=179.9, lat=-17.7)
+    jump = s2("jump", lon=179.9, lat=-17.7)
+    ring = [[-179.9 if x > 180 else x, y] for x, y in past["geometry"]["coordinates"][0]]
+    jump["geometry"]["coordinates"] = [ring]
+    for box in (
+        (179.2, -17.8, -179.2, -17.2),
+        (-180, -17.8, -179.2, -17.2),
+        (179.2, -17.8, 180, -17),
+    ):
+        found, _ = look(Catalogue([past, jump], deaf=True), area=Area.of_box(box))
+        assert [s.id for s in found.scenes] == ["jump", "past"]
+        for lon in (179.95, -179.95):
+            assert len(found.over(lon, -17.6)) == 2
+
+
+@pytest.mark.parametrize(
+    ("lat", "code", "move", "kept"),
+    [
+        (-20.0, 0, 0, True),  # as it should be
+        (
+            -20.0,
+            -100,
+            -10_000_000,
+            True,
+        ),  # the northern zone with northings below 0: the same place
+        (-20.0, -100, 0, False),  # the northern zone, northings of the southern one
+        (-20.0, 0, -10_000_000, False),
+        (47.2, 100, 0, False),
+        (47.2, 1, 0, False),  # the zone beside it
+    ],
+)
+def test_pixels_in_another_hemisphere_than_their_outline(
+    lat: float, code: int, move: int, kept: bool
+) -> None:
+    """The item is lost with both places in its reason, not cut where it does not lie."""
+    odd = s2("odd", lat=lat)
+    for asset in odd["assets"].values():
+        asset["proj:epsg"] += code
+        asset["proj:transform"] = [*asset["proj:transform"][:5], asset["proj:transform"][5] + move]
+    area = Area.of_box((10.0, lat - 0.2, 10.9, lat + 0.7))
+    found, _ = look(Catalogue([s2("good", lat=lat), odd]), area=area)
+    assert [s.id for s in found.scenes] == (["good", "odd"] if kept else ["good"])
+    assert [(name, c) for name, c, _ in found.lost] == ([] if kept else [("odd", "misplaced")])
 
 
 def test_no_other_host_is_asked() -> None:

@@ -145,7 +145,7 @@ def read_by(work: Any) -> int:
 
 def test_an_item_across_180_degrees_is_found_from_both_sides(tmp_path: Path) -> None:
     ring = [[179.9, 47], [-179.9, 47], [-179.9, 47.2], [179.9, 47.2], [179.9, 47]]
-    wraps = {**s2("wraps"), "geometry": {"type": "Polygon", "coordinates": [ring]},
+    wraps = {**s2("wraps", lon=179.9, lat=47.0), "geometry": {"type": "Polygon", "coordinates": [ring]},
              "bbox": [179.9, 47, -179.9, 47.2]}  # fmt: skip
     path = str(write(tmp_path / "a.parquet", [*spread(), wraps]))
     for box in ((179.5, 47.1, 179.95, 47.15), (-179.95, 47.1, -179.0, 47.15), (179, 47, -179, 48)):
@@ -158,15 +158,30 @@ def test_items_of_a_range_are_not_lost_by_the_filter(tmp_path: Path) -> None:
     row = {"id": "range", "collection": item["collection"], "assets": item["assets"],
            "geometry": shapely.to_wkb(shapely.geometry.shape(item["geometry"])),
            "datetime": None, "start_datetime": when_of("2020-03-01T00:00:00Z"),
-           "end_datetime": when_of("2020-04-01T00:00:00Z")}  # fmt: skip
+           "end_datetime": when_of("2020-03-31T00:00:00Z")}  # fmt: skip
     schema = pa.Table.from_pylist([row]).schema
     at = schema.get_field_index("datetime")
     schema = schema.set(at, pa.field("datetime", pa.timestamp("us", "UTC")))
     pq.write_table(pa.Table.from_pylist([row], schema), tmp_path / "a.parquet")
     found = open_imagery(str(tmp_path / "a.parquet"), Override(), years=(2020, 2020))
-    assert found.scenes[0].datetime == when_of("2020-03-01T00:00:00Z")
+    assert found.scenes[0].datetime == when_of("2020-03-16T00:00:00Z")
     with pytest.raises(SourceError, match="not one usable scene"):
         open_imagery(str(tmp_path / "a.parquet"), Override(), years=(2021, 2021))
+
+
+def test_a_row_without_a_box_is_judged_by_its_outline(tmp_path: Path) -> None:
+    """A box is a help to the search, and its lack no reason to lose an item."""
+    near, far = s2("near"), s2("far", lon=20.0)
+    path = write(tmp_path / "a.parquet", [s2("boxed"), near, far])
+    table = pq.read_table(path)
+    boxes = table["bbox"].to_pylist()
+    kind = table.schema.field("bbox").type
+    at = table.schema.get_field_index("bbox")
+    table = table.set_column(at, "bbox", pa.array([boxes[0], None, None], kind))
+    pq.write_table(table, path)
+    found = open_imagery(str(path), Override(), area=Area.of_box((10.0, 47.0, 11.0, 48.0)))
+    assert [s.id for s in found.scenes] == ["boxed", "near"]
+    assert any("1 items lie outside" in note for note in found.notes)
 
 
 def test_nulls_are_fields_that_are_not_there() -> None:

@@ -46,7 +46,8 @@ class Find:
         every: the clearest scene of each interval of a year: `10d`, `1mo`, ...
         count: so many scenes of a year, those with the least cloud together.
         min_gap_days: how far those must be apart.
-        dates: ISO dates, or `@NAME` for a fact that holds one: the nearest scene to each.
+        dates: ISO dates (the whole day, UTC) or times, or `@NAME` for a fact that holds one: the
+            nearest scene to each.
         nearest_before: whether those must not be later than their date.
         max_days: how far those may be from their date.
         least: fewest scenes of a series; 0: one for `every`, all that are asked for else.
@@ -122,7 +123,8 @@ class Find:
         most = 0
         for collection in sorted({scene.collection for scene in found}):
             own = [scene for scene in found if scene.collection == collection]
-            known = dated(one_zone(own, sample.lon, sample.lat))
+            bounds = str(sample.facts.get("_bounds") or "")
+            known = dated(one_zone(own, sample.lon, sample.lat, bounds))
             each = [when for when, _ in known.values()]
             years = [0] if self.dates else sorted({when.year for when, _, _ in each})
             for year in years:

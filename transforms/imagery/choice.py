@@ -90,11 +90,18 @@ def _holds(bounds: str, grid: Grid) -> bool:
     return col >= 0 and row >= 0 and col + width <= grid.width and row + height <= grid.height
 
 
-def one_zone(scenes: Sequence[Scene], lon: float, lat: float) -> list[Scene]:
+def one_zone(scenes: Sequence[Scene], lon: float, lat: float, bounds: str = "") -> list[Scene]:
     """Scenes of one CRS: that of the place where any has it, else the most frequent one.
 
-    Of scenes of one pass (neighbouring tiles) the one on the most frequent grid is kept.
+    Where some scenes hold a box whole, only those count. Of scenes of one pass (neighbouring tiles)
+    the clearest is kept; of equals the one on the most frequent grid.
+
+    Args:
+        bounds: "west south east north" in degrees, "" for none.
     """
+    holds = cache(partial(_holds, bounds))
+    whole = [scene for scene in scenes if holds(scene.grid)] if bounds else []
+    scenes = whole or scenes
     zones = Counter(scene.grid.crs for scene in scenes)
     if not zones:
         return []
@@ -103,7 +110,12 @@ def one_zone(scenes: Sequence[Scene], lon: float, lat: float) -> list[Scene]:
     found = [scene for scene in scenes if scene.grid.crs == best]
     grids = Counter(scene.grid for scene in found)
     kept: list[Scene] = []
-    for scene in sorted(found, key=lambda s: (-grids[s.grid], s.grid.transform, s.id)):
+
+    def order(scene: Scene) -> tuple[float, int, tuple[float, ...], str]:
+        cloud = UNKNOWN_CLOUD if scene.cloud is None else scene.cloud
+        return cloud, -grids[scene.grid], scene.grid.transform, scene.id
+
+    for scene in sorted(found, key=order):
         if not any(_one_pass(scene, other) for other in kept):
             kept.append(scene)
     return kept

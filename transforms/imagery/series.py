@@ -3,13 +3,16 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from schemas.samples import Sample
 from schemas.scenes import Scene
 
 Dated = tuple[datetime, float | None, str]
 """(acquisition, percent of cloud or None, id) of a scene, all that a choice by date looks at."""
+
+Span = tuple[datetime, datetime]
+"""(first, last) moment of a time that is wanted, both within it: a day, or one moment twice."""
 
 UNKNOWN_CLOUD = 101.0
 """Stands for cloud that nobody has counted: after all that is known."""
@@ -61,29 +64,37 @@ def per_interval(found: Sequence[Dated], every: str, year: int) -> list[Dated]:
 
 
 def nearest_dates(
-    found: Sequence[Dated], wanted: Sequence[datetime], max_days: float, before: bool = False
+    found: Sequence[Dated], wanted: Sequence[Span], max_days: float, before: bool = False
 ) -> list[Dated]:
     """The nearest to each wanted time, at most `max_days` away, in time order; none is taken twice.
+
+    Of scenes within a wanted day the clearest is taken: none of them is nearer than another.
 
     Args:
         found: what there is.
         wanted: times; each chooses in turn, the earliest first. One that finds nothing gives none.
         max_days: how far a scene may be from its wanted time.
-        before: whether a scene must not be later than its wanted time.
+        before: whether a scene must not be later than the end of its wanted time.
     """
     left = sorted(found, key=clarity)
     chosen = []
-    for when in sorted(wanted):
+    for span in sorted(wanted):
         near = [
             scene
             for scene in left
-            if abs(scene[0] - when) <= timedelta(days=max_days) and (not before or scene[0] <= when)
+            if _apart(scene[0], span) <= timedelta(days=max_days)
+            and (not before or scene[0] <= span[1])
         ]
         if near:
-            best = min(near, key=lambda scene: abs(scene[0] - when))
+            best = min(near, key=lambda scene: _apart(scene[0], span))
             left.remove(best)
             chosen.append(best)
     return sorted(chosen)
+
+
+def _apart(when: datetime, span: Span) -> timedelta:
+    """How long before or after a span a moment is; nothing within it."""
+    return max(span[0] - when, when - span[1], timedelta(0))
 
 
 def spaced(found: Sequence[Dated], count: int, min_gap_days: float) -> list[Dated]:
@@ -120,11 +131,25 @@ def utc(text: str) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-def wanted(text: str, sample: Sample) -> datetime | None:
-    """The time that an ISO date means, or `@NAME` for a fact of a sample; None where it is unknown."""
+def span_of(text: str) -> Span:
+    """What an ISO text means: the whole day (UTC) of a date without a time, else the moment.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return utc(text), utc(text)
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return start, start + timedelta(days=1, microseconds=-1)
+
+
+def wanted(text: str, sample: Sample) -> Span | None:
+    """The time that an ISO text means, or `@NAME` for a fact of a sample; None where it is unknown."""
     if not text.startswith("@"):
-        return utc(text)
+        return span_of(text)
     value = sample.facts[text[1:]]
-    if value is None or isinstance(value, datetime):
-        return value
-    return utc(str(value))
+    if isinstance(value, datetime):
+        return value, value
+    return None if value is None else span_of(str(value))

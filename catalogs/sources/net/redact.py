@@ -11,8 +11,10 @@ import traceback
 GONE = "[redacted]"
 _SECRETS = (
     r"sig|se|skoid|sktid|signature|awsaccesskeyid|googleaccessid|credential|"
-    r"x-(?:amz|goog|ms)-[\w-]+|(?:\w+[_-])*(?:token|api_?key|secret|password|subscription-key)"
+    r"x-(?:amz|goog|ms)-[\w-]+|(?:\w+[_-])*(?:token|secret|password|(?:api|access|account|private|"
+    r"subscription|secret)[_-]?key(?:[_-]id)?)"
 )
+_START = r"(?:(?<![\w-])|(?<=%3F)|(?<=%26))"  # the last two: within an encoded URL
 _HEADERS = r"\b((?:(?:proxy-)?authorization|(?:set-)?cookie)['\"]?\s*[:=]\s*+)"
 _RULES = (
     # user-info: https://name:password@host
@@ -26,10 +28,16 @@ _RULES = (
     ),
     (re.compile(rf"{_HEADERS}[^'\"\n]+", re.IGNORECASE), rf"\1{GONE}"),
     (re.compile(r"\b(bearer|basic|sharedkey)\s+[\w.~+/:=-]{8,}", re.IGNORECASE), rf"\1 {GONE}"),
+    # keys that tell themselves: Google's for its APIs, and private ones as text
+    (re.compile(r"\bAIza[\w-]{6,}"), GONE),
+    (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
+        GONE,
+    ),
     # single values: sig=..., "token": "...", X-Amz-Signature=..., and percent-encoded ones
     (
         re.compile(
-            rf"(?<![\w-])({_SECRETS})(=|%3D|['\"]\s*[:=]\s*['\"]?|:\s+)(?!\[redacted)[^\s'\"<>&,;)}}]+",
+            rf"{_START}({_SECRETS})(=|%3D|['\"]\s*[:=]\s*['\"]?|:\s+)(?!\[redacted)[^\s'\"<>&,;)}}]+",
             re.IGNORECASE,
         ),
         rf"\1\2{GONE}",
