@@ -220,12 +220,12 @@ class Hide:
             raise ValueError(f"clouds.Hide.kinds={told}: one or more of {', '.join(KINDS)}")
         Fractions(self.mask, self.legend, self.confidence)
 
-    def hrefs(self, sample: Sample) -> Iterator[str]:
-        """The files that will be read; none of them is opened to say so."""
-        return Fractions(self.mask, self.legend).hrefs(sample)
+    def reads(self, sample: Sample) -> Iterator[Band]:
+        """The bands that will be read; none is opened to say so."""
+        return Fractions(self.mask, self.legend).reads(sample)
 
-    def parts(self, sample: Sample) -> Iterator[tuple[str, int, tuple[int, int, int, int]]]:
-        """What will be read: (href, 1-based band, (column, row, width, height))."""
+    def parts(self, sample: Sample) -> Iterator[Part]:
+        """What will be read."""
         return Fractions(self.mask, self.legend).parts(sample)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:

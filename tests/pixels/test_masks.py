@@ -27,7 +27,7 @@ from schemas.masks import (
     legend_of,
 )
 from schemas.samples import Sample
-from schemas.scenes import Band, Scene
+from schemas.scenes import Band, Part, Scene
 from schemas.windows import Grid
 from transforms.clouds import Clear, Fractions, Hide, fractions, kinds, surer
 from transforms.composites import Merge
@@ -271,8 +271,8 @@ def test_what_is_hidden_is_what_was_asked_for(tmp_path: Path) -> None:
         gone = sorted(set(np.argwhere(~found.images["image"].valid)[:, 0].tolist()))
         assert gone == rows and found.facts["hidden_share"] == len(rows) / 12
     step = Hide()
-    assert list(step.hrefs(chip(*told))) == [told[0].bands[1].href]
-    assert list(step.parts(chip(*told))) == [(told[0].bands[1].href, 1, (0, 0, 12, 12))]
+    assert list(step.reads(chip(*told))) == [told[0].bands[1]]
+    assert list(step.parts(chip(*told))) == [Part((told[0].bands[1],), told[0], (0, 0, 12, 12))]
 
 
 def test_hiding_without_a_mask_says_so(tmp_path: Path) -> None:
