@@ -113,7 +113,9 @@ def of_error(error: BaseException) -> Outcome | None:
 
 
 SHORT = Outcome("short_body", "the body ended early", Then.AGAIN)
-CHANGED = Outcome("changed_source", "the file changed while it was read", Then.LATER)
+CHANGED = Outcome(
+    "changed_source", "the file changed while it was read; --retry-failed reads it anew", Then.LATER
+)
 
 
 def _late(error: BaseException) -> bool:
