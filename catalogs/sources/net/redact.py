@@ -26,6 +26,8 @@ _RULES = (
         rf"\1\2{GONE}",
     ),
     (re.compile(rf"{_HEADERS}[^'\"\n]+", re.IGNORECASE), rf"\1{GONE}"),
+    # Google's access tokens, by how they begin
+    (re.compile(r"\bya29\.[\w.~+/-]{8,}"), GONE),
     (re.compile(r"\b(bearer|basic|sharedkey)\s+[\w.~+/:=-]{8,}", re.IGNORECASE), rf"\1 {GONE}"),
     # single values: sig=..., "token": "...", X-Amz-Signature=..., and percent-encoded ones
     (
