@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from catalogs.rasters import ENVIRONMENT
+from catalogs.sources.net.redact import guard_logging
 from catalogs.sources.share import share_among
 from schemas.errors import BuildError
 
@@ -166,6 +167,7 @@ def serve(
     if os.environ.get("GDAL_CACHEMAX") == ENVIRONMENT["GDAL_CACHEMAX"]:  # else it is the user's own
         os.environ["GDAL_CACHEMAX"] = str(max(CACHE_MB // job.workers, CACHE_MB // 8))
     share_among(job.workers * job.slice[1])
+    guard_logging()
     sending, room = threading.Lock(), threading.BoundedSemaphore(CLOSING)
 
     def send(value: Any) -> None:

@@ -183,20 +183,34 @@ def sample(world: World, asset: str, grid: Json) -> Image:
         ):
             raise Refusal(400, "this server does not reproject")
         names, own = dataset.descriptions, dataset.transform
-        whole, masks = dataset.read(), dataset.read_masks()
-    x = t["translateX"] + t["scaleX"] * (np.arange(size["width"]) + 0.5)
-    y = t["translateY"] + t["scaleY"] * (np.arange(size["height"]) + 0.5)
-    cols = np.floor((x - own.c) / own.a).astype(int)
-    rows = np.floor((y - own.f) / own.e).astype(int)
-    inside = np.ix_((rows >= 0) & (rows < whole.shape[1]), (cols >= 0) & (cols < whole.shape[2]))
-    source = np.ix_(rows[inside[0].ravel()], cols[inside[1].ravel()])
+        cols, rows = places(t, size, own)
+        inside = np.ix_((rows >= 0) & (rows < dataset.height), (cols >= 0) & (cols < dataset.width))
+        rows, cols = rows[inside[0].ravel()], cols[inside[1].ravel()]
+        kinds = [np.dtype(kind) for kind in dataset.dtypes]
+        shape = (size["height"], size["width"])
+        if not (rows.size and cols.size):
+            return {
+                n: (np.zeros(shape, k), np.zeros(shape)) for n, k in zip(names, kinds, strict=True)
+            }
+        top, left = int(rows.min()), int(cols.min())
+        box = rasterio.windows.Window(left, top, int(np.ptp(cols)) + 1, int(np.ptp(rows)) + 1)
+        whole, masks = dataset.read(window=box), dataset.read_masks(window=box)
+    source = np.ix_(rows - top, cols - left)
     found: Image = {}
-    for name, band, mask in zip(names, whole, masks, strict=True):
-        pixels = np.zeros((size["height"], size["width"]), band.dtype)
-        there = np.zeros(pixels.shape)
+    for name, kind, band, mask in zip(names, kinds, whole, masks, strict=True):
+        pixels, there = np.zeros(shape, kind), np.zeros(shape)
         pixels[inside], there[inside] = band[source], mask[source] / 255
         found[name] = pixels, there
     return found
+
+
+def places(t: Json, size: Json, own: rasterio.Affine) -> tuple[Any, Any]:
+    """(columns, rows) of a raster in which the centres of a grid's pixels lie."""
+    x = t["translateX"] + t["scaleX"] * (np.arange(size["width"]) + 0.5)
+    y = t["translateY"] + t["scaleY"] * (np.arange(size["height"]) + 0.5)
+    return (
+        np.floor((x - own.c) / own.a).astype(int), np.floor((y - own.f) / own.e).astype(int)
+    )  # fmt: skip
 
 
 def computed(world: World, body: Json) -> npt.NDArray[Any]:

@@ -27,6 +27,8 @@ _RULES = (
         rf"\1\2{GONE}",
     ),
     (re.compile(rf"{_HEADERS}[^'\"\n]+", re.IGNORECASE), rf"\1{GONE}"),
+    # Google's access tokens, by how they begin
+    (re.compile(r"\bya29\.[\w.~+/-]{8,}"), GONE),
     (re.compile(r"\b(bearer|basic|sharedkey)\s+[\w.~+/:=-]{8,}", re.IGNORECASE), rf"\1 {GONE}"),
     # keys that tell themselves: Google's for its APIs, and private ones as text
     (re.compile(r"\bAIza[\w-]{6,}"), GONE),
