@@ -197,7 +197,8 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     """The recipe with `--set` changes applied, e.g. `{"windows.px": 96}`.
 
     Raises:
-        UsageError: for an unknown or ambiguous name, or a value of the wrong type.
+        UsageError: for an unknown or ambiguous name, a value of the wrong type, or one with which
+            the steps no longer fit together (`check`).
     """
     known = settings(recipe)
     together: dict[str, dict[str, Any]] = {}
@@ -210,6 +211,8 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
             recipe = _replace(recipe, owner, values)
         except ValueError as error:
             raise UsageError(f"--set {error}") from error
+    if together:
+        check(recipe)
     return recipe
 
 

@@ -58,9 +58,8 @@ def test_a_mask_that_nobody_ships_is_refused() -> None:
 
 
 def test_a_mask_switched_on_for_a_recipe_without_one() -> None:
-    changed = override(recipe("skyscript"), {"imagery.Read.mask": True})
     with pytest.raises(UsageError, match=r"imagery.Read.mask .*pack it"):
-        check(changed)
+        override(recipe("skyscript"), {"imagery.Read.mask": True})
 
 
 def small(*plan: Any, make: tuple[Any, ...] = ()) -> Recipe:

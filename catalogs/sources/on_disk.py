@@ -10,7 +10,8 @@ from catalogs.sources.headers import describe
 from catalogs.sources.items import scene_of
 from catalogs.sources.stac_fields import UNREADABLE, Lost, unreadable
 from catalogs.sources.stac_files import items_of
-from schemas.errors import Fault, SourceError, UsageError
+from schemas.collections import PRESETS
+from schemas.errors import Fault, SourceError, UsageError, nearest
 from schemas.scenes import Scene
 
 SUFFIXES = {".tif", ".tiff", ".geotiff", ".jp2", ".j2k", ".png", ".jpg", ".jpeg"}
@@ -24,7 +25,13 @@ def scenes_on_disk(location: str, lost: Lost) -> list[Scene]:
     """
     path = Path(location)
     if not path.exists():
-        raise UsageError(f"--imagery {location}: no such file or folder")
+        known = {*PRESETS, "earth-engine:COLLECTION"}
+        hint = (
+            ""
+            if "/" in location
+            else f", and no catalogue of that name; {nearest(location, known)}"
+        )
+        raise UsageError(f"--imagery {location}: no such file or folder{hint}")
     for name in ("catalog.json", "collection.json"):
         if (path / name).is_file():
             path = path / name

@@ -86,11 +86,15 @@ def api_of(location: str) -> Api | None:
         raise UsageError(f"--imagery {location}: names no collection after #")
     if preset is not None:
         return Api(preset.url, names or preset.imagery, place)
-    parts = urlsplit(place)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or parts.query:
+    scheme = place.partition("://")[0]
+    try:
+        parts = urlsplit(place)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # brackets that do not close, a port that is none
+        host = ""
+    if scheme not in ("http", "https") or not host or "@" in parts.netloc or parts.query:
         raise UsageError(
-            f"--imagery {parts.scheme}://{host}...: not the address of a STAC API; "
+            f"--imagery {scheme}://{host}...: not the address of a STAC API; "
             "pass https://HOST/PATH#COLLECTION, without a name, password or query in it"
         )
     return Api(place.rstrip("/"), names, provider_of(host))
@@ -140,7 +144,7 @@ class _Search:
         cells = self.area.cells()
         todo = [c for c in cells if not (kept and kept.holds(c.name, self._sign(collections, c)))]
         if todo:
-            what = f"{', '.join(collections)} in {len(todo):,} cells"
+            what = f"{', '.join(collections)} in {len(todo):,} cell{'s' * (len(todo) != 1)}"
             (say or _silent)(f"sources: searching {api.provider} for {what}")
             asker.client()  # opened here, not by several threads at once
 

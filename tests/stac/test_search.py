@@ -10,6 +10,7 @@ import pytest
 
 from catalogs.sources.area import Area
 from catalogs.sources.imagery import Imagery, open_imagery
+from catalogs.sources.stac_api import api_of
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
 from stub_api import Asked, Catalogue, Json, collection, following, landing, s2, serving
@@ -495,3 +496,11 @@ def test_no_other_host_is_asked() -> None:
         with pytest.raises(SourceError, match="another host"):
             look(Catalogue([s2("a")], page=away))
         assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    "place", ["https://[bad/stac", "https://host:99999/v1", "http://host:abc/v1"]
+)
+def test_an_address_that_cannot_be_read_is_a_mistake_of_usage(place: str) -> None:
+    with pytest.raises(UsageError, match="not the address of a STAC API"):
+        api_of(f"{place}#x")

@@ -56,7 +56,9 @@ def check(url: str) -> Target:
         parts = parse_url(url)
     except LocationParseError:
         parts = None
-    if parts is None or parts.scheme not in PORTS or not parts.host:
+    if parts is None:
+        raise _blocked(url, "is no address: its host or port cannot be read")
+    if parts.scheme not in PORTS or not parts.host:
         raise _blocked(url, "only https is read over the network")
     if "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
         raise _blocked(url, "carries a user name")
