@@ -109,7 +109,7 @@ def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
     """CI installs and tests as a reader would."""
     readme, script = TEXT[ROOT / "README.md"], (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     found = re.search(
-        r"^pip install -e '(\.\[test\])' && (python -m pytest -q)$", readme, re.MULTILINE
+        r"^pip install -e '(\.\[test\])' && (python -m pytest -q -n auto)$", readme, re.MULTILINE
     )
     assert found is not None
     assert f"pip install -q -e '{found[1]}'" in script

@@ -104,6 +104,7 @@ class Job:
 
     folder: Path = Path()
     workers: int = 2
+    slice: tuple[int, int] = (0, 1)
 
 
 def given(*names: str, folder: Path = Path()) -> list[Any]:
@@ -145,6 +146,7 @@ def test_a_slow_disk_holds_the_worker_back(tmp_path: Path) -> None:
     )
     thread.start()
     while not (tmp_path / "slow0").exists():
+        assert thread.is_alive()
         time.sleep(0.01)
     time.sleep(0.3)  # long enough to take all of them, if it could
     assert len(left) >= 12 - 2 - CLOSING
