@@ -40,7 +40,7 @@ class OsmSource:
 
     def features(
         self,
-        keys: Collection[str],
+        keys: Collection[str] | None,
         bbox: Bounds | None,
         on_drop: OnDrop,
         batch_rows: int = 20_000,

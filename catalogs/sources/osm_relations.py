@@ -5,6 +5,7 @@ an area out; so the rings are put together here, by the same rule: what an odd n
 surrounds is inside, whatever the roles say.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-Ints = npt.NDArray[np.int64]
+from catalogs.sources.osm_texts import Texts
+from catalogs.sources.pbf_blocks import Things
+from catalogs.sources.ragged import Ints, Ragged
+
+WAY = 1
+SPATIAL = (b"multipolygon", b"boundary")
+"""Types of relations that are areas."""
+
+TOGETHER = 4096
+"""Member ways of relations that are assembled at a time, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,34 @@ class Broken:
     index: int
     code: str
     message: str
+
+
+def members(things: Things, texts: Texts, rows: Ints) -> tuple[Ints, Ints]:
+    """Member ways of the relations `rows` of a block, each once.
+
+    Returns:
+        The relation, as index into `rows`, ascending, and the id of the way, for each.
+    """
+    named = {text: index for index, text in enumerate(texts.strings)}
+    kinds = [named[text] for text in SPATIAL if text in named]
+    says = (things.keys.values == named.get(b"type", -1)) & np.isin(things.texts.values, kinds)
+    spatial = np.diff(np.concatenate([[0], np.cumsum(says)])[things.keys.ends], prepend=0) > 0
+    ways = (things.kinds == WAY) & spatial[things.refs.owner()]
+    ends = np.concatenate([[0], np.cumsum(ways)])[things.refs.ends]
+    found = Ragged(things.refs.values[ways], ends).take(rows)
+    owner, ids = found.owner(), found.values
+    order = np.lexsort((ids, owner))
+    owner, ids = owner[order], ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]) | (owner[1:] != owner[:-1])
+    return owner[fresh], ids[fresh]
+
+
+def chunks(relations: Ints, ways: Ints) -> Iterator[Ints]:
+    """The relations in parts that have about `TOGETHER` ways; `ways` is how many each has."""
+    done = np.cumsum(ways[relations])
+    parts = done // TOGETHER
+    yield from np.split(relations, np.flatnonzero(np.diff(parts)) + 1)
 
 
 def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], list[Broken]]:

@@ -49,6 +49,7 @@ class OsmDrop:
             `not_spatial` (a relation that is no area), `text_invalid` (tags are not UTF-8) or
             `id_missing` (a table's row without an id; `osm_id` is 0).
         lon, lat: degrees, None when no position is known.
+        tags: as in `COLUMNS`; "{}" where the object's tags are not known.
     """
 
     osm_type: str
@@ -57,6 +58,7 @@ class OsmDrop:
     message: str
     lon: float | None = None
     lat: float | None = None
+    tags: str = "{}"
 
 
 OnDrop = Callable[[OsmDrop], None]
@@ -96,7 +98,9 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
         keep[index] = False
         x, y = centres(shapely.bounds(geoms[index : index + 1]))[0]
         place = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
-        on_drop(OsmDrop(TYPES[rows.types[index]], int(rows.ids[index]), code, message, *place))
+        tags = rows.tags[index].as_py()
+        kind, ident = TYPES[rows.types[index]], int(rows.ids[index])
+        on_drop(OsmDrop(kind, ident, code, message, *place, tags))
 
     lines = np.flatnonzero((shapes == LINE) | (shapes == RING))
     geoms[lines] = shapely.remove_repeated_points(geoms[lines])
@@ -113,18 +117,50 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     if bbox is not None:
         keep &= inside(centres(bounds), bbox)
     kept = np.flatnonzero(keep)
-    times = rows.times[kept]
+    tags = rows.tags if keep.all() else rows.tags.take(numbers(pa.int64(), kept))
+    wkb = blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1)))
+    return record(
+        rows.types[kept], rows.ids[kept], rows.versions[kept], rows.times[kept],
+        np.minimum(shapes, AREA)[kept], tags, wkb, bounds[kept],
+    )  # fmt: skip
+
+
+def record(
+    types: npt.NDArray[np.int8],
+    ids: npt.NDArray[np.int64],
+    versions: npt.NDArray[np.int64],
+    times: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.int8],
+    tags: pa.Array,
+    wkb: pa.Array,
+    bounds: npt.NDArray[np.float64],
+) -> pa.RecordBatch:
+    """Sound rows as a record batch with the schema `COLUMNS`; arguments as in `Rows`."""
     columns = [
-        words(TYPES, rows.types[kept]),
-        numbers(pa.int64(), rows.ids[kept]),
-        numbers(pa.int32(), rows.versions[kept].astype(np.int32)),
+        words(TYPES, types),
+        numbers(pa.int64(), ids),
+        numbers(pa.int32(), versions.astype(np.int32)),
         numbers(COLUMNS.field("timestamp").type, times, times != 0),
-        words(KINDS, np.minimum(shapes, AREA)[kept]),
-        rows.tags if keep.all() else rows.tags.take(numbers(pa.int64(), kept)),
-        blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1))),
-        *(numbers(pa.float64(), bounds[kept, side]) for side in range(4)),
+        words(KINDS, kinds),
+        tags,
+        wkb,
+        *(numbers(pa.float64(), bounds[:, side]) for side in range(4)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=COLUMNS)
+
+
+def bounds_of(rows: pa.RecordBatch) -> npt.NDArray[np.float64]:
+    """West, south, east, north (n, 4) of rows with the schema `COLUMNS`."""
+    sides = ("west", "south", "east", "north")
+    return np.stack([values(rows.column(side), np.float64) for side in sides], axis=1)
+
+
+def centred(rows: pa.RecordBatch, bbox: Bounds | None) -> pa.RecordBatch:
+    """The rows whose own bounding box is centred in `bbox`; all where it is None."""
+    if bbox is None:
+        return rows
+    keep = inside(centres(bounds_of(rows)), bbox)
+    return rows if keep.all() else rows.take(numbers(pa.int64(), np.flatnonzero(keep)))
 
 
 def close(
@@ -187,7 +223,7 @@ def inside(places: npt.NDArray[np.float64], bbox: Bounds) -> npt.NDArray[np.bool
     return result
 
 
-# Arrow arrays from buffers: `pa.array` imports pandas on its first call, a second per process.
+# Arrow arrays from and to buffers: `pa.array` and `to_numpy` import pandas, a second per process.
 
 
 def numbers(
@@ -201,14 +237,25 @@ def numbers(
     return pa.Array.from_buffers(kind, len(values), [mask, data])
 
 
-def blobs(kind: pa.DataType, values: Sequence[bytes]) -> pa.Array:
+def values(array: pa.Array, dtype: Any) -> npt.NDArray[Any]:
+    """What a numeric Arrow array without nulls holds."""
+    found: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], dtype)
+    return found[array.offset : array.offset + len(array)]
+
+
+def blobs(kind: pa.DataType, parts: Sequence[bytes]) -> pa.Array:
     """A string or binary Arrow array."""
-    ends = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=ends[1:])
-    if ends[-1] > np.iinfo(np.int32).max:
+    sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+    return varied(kind, np.cumsum(sizes), b"".join(parts))
+
+
+def varied(kind: pa.DataType, ends: npt.NDArray[np.int64], data: Any) -> pa.Array:
+    """A string or binary Arrow array of the bytes `data`; `ends` is where each value ends."""
+    if len(ends) and ends[-1] > np.iinfo(np.int32).max:
         raise OverflowError(f"{ends[-1]} bytes in one batch: use fewer rows in a batch")
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(values))]
-    return pa.Array.from_buffers(kind, len(values), buffers)
+    places = np.zeros(len(ends) + 1, np.int32)
+    places[1:] = ends
+    return pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(places), pa.py_buffer(data)])
 
 
 def words(names: Sequence[str], codes: npt.NDArray[np.int8]) -> pa.Array:

@@ -106,31 +106,35 @@ def table(data: bytes) -> list[bytes]:
 
 def _group(data: bytes, scale: dict[int, Value]) -> Iterator[tuple[int, Things]]:
     buffer = np.frombuffer(data, np.uint8)
-    starts: dict[int, list[int]] = {1: [], 3: [], 4: []}
-    ends: dict[int, list[int]] = {1: [], 3: [], 4: []}
+    tags: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
     at, size = 0, len(data)
     while at < size:  # the only loop over objects: where does each begin?
-        tag, length, shift = data[at], 0, 0
-        at += 1
-        while True:
-            byte = data[at]
-            at += 1
-            length |= (byte & 127) << shift
-            if byte < 128:
-                break
-            shift += 7
-        if tag & 7 != 2 or at + length > size:
-            raise Damaged("a group holds something else than messages")
-        if tag == 0x12:
-            yield 0, _dense(data[at : at + length], scale)
-        elif tag >> 3 in starts:
-            starts[tag >> 3].append(at)
-            ends[tag >> 3].append(at + length)
+        tags.append(data[at])
+        length = data[at + 1]
+        at += 2
+        if length > 127:
+            length &= 127
+            for shift in range(7, 70, 7):
+                byte = data[at]
+                at += 1
+                length |= (byte & 127) << shift
+                if byte < 128:
+                    break
+        starts.append(at)
         at += length
-    for field, kind in ((1, 0), (3, 1), (4, 2)):
-        if starts[field]:
-            first, end = np.array(starts[field], np.int64), np.array(ends[field], np.int64)
-            yield kind, _things(Step(buffer, first, end), kind, scale)
+        ends.append(at)
+    if at != size or any(tag & 7 != 2 for tag in set(tags)):
+        raise Damaged("a group holds something else than messages")
+    field = np.array(tags, np.int64) >> 3
+    first, end = np.array(starts, np.int64), np.array(ends, np.int64)
+    for one in np.flatnonzero(field == 2).tolist():
+        yield 0, _dense(data[starts[one] : ends[one]], scale)
+    for number, kind in ((1, 0), (3, 1), (4, 2)):
+        own = np.flatnonzero(field == number)
+        if len(own):
+            yield kind, _things(Step(buffer, first[own], end[own]), kind, scale)
 
 
 def _things(step: Step, kind: int, scale: dict[int, Value]) -> Things:
@@ -157,7 +161,7 @@ def _things(step: Step, kind: int, scale: dict[int, Value]) -> Things:
         kinds = types.values
         if (types.ends != refs.ends).any():
             raise Damaged("members without a type")
-    time = info.number(2) * number(scale, 18, 1000) // 1000
+    time = _seconds(info.number(2), scale)
     return Things(ident, info.number(1), time, keys, texts, lon, lat, refs, kinds)
 
 
@@ -171,7 +175,7 @@ def _dense(data: bytes, scale: dict[int, Value]) -> Things:
     if 1 in info:
         version = plain(part(info, 1))
     if 2 in info:
-        time = summed(part(info, 2)) * number(scale, 18, 1000) // 1000
+        time = _seconds(summed(part(info, 2)), scale)
     if len({len(ident), len(lat), len(lon), len(version), len(time)}) > 1:
         raise Damaged("nodes lack positions or versions")
     keys, texts = _dense_tags(plain(part(found, 10)), len(ident))
@@ -195,4 +199,11 @@ def _dense_tags(values: Ints, rows: int) -> tuple[Ragged, Ragged]:
 
 def _position(values: Ints, scale: dict[int, Value], offset: int) -> Ints:
     """Coordinates in units of 1e-7 degrees."""
-    return (number(scale, offset, 0) + number(scale, 17, 100) * values) // 100
+    origin, unit = number(scale, offset, 0), number(scale, 17, 100)
+    return values if (origin, unit) == (0, 100) else (origin + unit * values) // 100
+
+
+def _seconds(values: Ints, scale: dict[int, Value]) -> Ints:
+    """Times in seconds since 1970."""
+    unit = number(scale, 18, 1000)
+    return values if unit == 1000 else values * unit // 1000

@@ -1,7 +1,6 @@
 """PBF files: framing, header and unpacking; see `pbf_blocks` for what blocks hold."""
 
 import lzma
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import deflate
 import numpy as np
 import pyarrow as pa
 
@@ -172,7 +172,7 @@ def unpack(blob: bytes) -> bytes:
         raise Damaged(f"a blob declares {size} bytes")
     try:
         if 3 in found:
-            data = zlib.decompressobj().decompress(part(found, 3), size + 1)
+            data = deflate.zlib_decompress(part(found, 3), size)
         elif 4 in found:
             data = lzma.LZMADecompressor().decompress(part(found, 4), size + 1)
         elif 6 in found or 7 in found:
@@ -180,7 +180,7 @@ def unpack(blob: bytes) -> bytes:
             data = pa.decompress(part(found, field), size, codec, asbytes=True)
         else:
             raise Damaged(f"a blob is packed in an unknown way: fields {sorted(found)}")
-    except (zlib.error, lzma.LZMAError, OSError, pa.ArrowException) as error:
+    except (deflate.DeflateError, lzma.LZMAError, OSError, pa.ArrowException) as error:
         raise Damaged(str(error)) from error
     if len(data) != size:
         raise Damaged(f"a blob holds {len(data)} bytes, not {size}")

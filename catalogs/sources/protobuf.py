@@ -88,6 +88,8 @@ def varints(data: Bytes) -> npt.NDArray[np.uint64]:
     last = np.flatnonzero(data < 128)
     if not len(last) or last[-1] != len(data) - 1:
         raise Damaged("a number does not end")
+    if len(last) == len(data):
+        return data.astype(np.uint64)
     first = np.empty_like(last)
     first[0], first[1:] = 0, last[:-1] + 1
     length = last - first
