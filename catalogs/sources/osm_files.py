@@ -157,8 +157,11 @@ def verify(path: Path, expect: Expect) -> tuple[str, str]:
 
 
 @contextmanager
-def as_pbf(path: Path) -> Iterator[Pbf]:
+def as_pbf(path: Path, within: Path | None = None) -> Iterator[Pbf]:
     """The file, rewritten as a temporary PBF (without users) where it is XML.
+
+    Args:
+        within: folder for the temporary file, the system's own where it is None.
 
     Raises:
         SourceError: damaged, or no OSM file.
@@ -169,7 +172,7 @@ def as_pbf(path: Path) -> Iterator[Pbf]:
         return
     import osmium
 
-    with TemporaryDirectory(prefix="osm-") as folder:
+    with TemporaryDirectory(prefix="osm-", dir=within) as folder:
         copy = Path(folder) / "copy.osm.pbf"
         target = osmium.io.File(str(copy), "pbf,add_metadata=version+timestamp")
         try:

@@ -102,7 +102,9 @@ class Picked:
         return batch(rows, None, on_drop)
 
 
-def pick(kind: int, things: Things, texts: Texts, seen: Seen, on_drop: OnDrop) -> tuple[Picked, Ints]:
+def pick(
+    kind: int, things: Things, texts: Texts, seen: Seen, on_drop: OnDrop
+) -> tuple[Picked, Ints]:
     """The objects asked for, without doubles and unreadable ones, and their rows in `things`."""
     rows = texts.chosen(things)
     tags, bits = texts.packed(things, rows)

@@ -1,7 +1,8 @@
 """Where nodes lie, and the ways that relations need: in memory, or mapped from parts on disk."""
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,16 @@ class Outlines:
 
 
 class Shelf:
-    """Arrays in one file each, mapped rather than read: their pages can be given back."""
+    """Arrays on disk, one a file, mapped rather than read: their pages can be given back.
+
+    Attributes:
+        size: bytes that are mapped.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.maps: list[mmap.mmap] = []
+        self.size = 0
 
     def write(self, name: str, values: npt.NDArray[Any]) -> None:
         """Write one array."""
@@ -122,13 +128,56 @@ class Shelf:
     def read(self, name: str, dtype: Any) -> npt.NDArray[Any]:
         """Map an array, flat."""
         path = self.folder / name
-        if not path.stat().st_size:
+        size = path.stat().st_size
+        if not size:
             return np.empty(0, dtype)
         with path.open("rb") as stream:
             self.maps.append(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        self.size += size
         return np.frombuffer(self.maps[-1], dtype)
 
     def forget(self) -> None:
-        """Give back the memory of what was mapped; it is read anew when it is needed."""
+        """Give back the memory of what is mapped; it is read anew when it is needed."""
         for one in self.maps:
             one.madvise(mmap.MADV_DONTNEED)
+
+    @contextmanager
+    def nodes_to(self, start: int) -> Iterator[Callable[[Ints, Places], None]]:
+        """Takes ids and positions of the nodes from block `start` on, in ascending order."""
+        ids, xy = (self.folder / f"{start:08d}.node-{what}" for what in ("ids", "xy"))
+        with ids.open("wb") as one, xy.open("wb") as other:
+
+            def add(numbers: Ints, places: Places) -> None:
+                numbers.tofile(one)
+                places.tofile(other)
+
+            yield add
+
+    def nodes(self) -> Nodes:
+        """All nodes that were put down."""
+        parts = []
+        for path in sorted(self.folder.glob("*.node-ids")):
+            ids = self.read(path.name, np.int64)
+            if len(ids):
+                xy = self.read(f"{path.stem}.node-xy", np.int32)
+                parts.append((ids, xy.reshape(-1, 2)))
+        return Nodes(parts)
+
+    def keep(self, outlines: Outlines, start: int) -> None:
+        """Put down the ways from block `start` on."""
+        if outlines.parts:
+            ids = np.concatenate([ids for ids, _ in outlines.parts])
+            counts = np.concatenate([lines.counts() for _, lines in outlines.parts])
+            self.write(f"{start:08d}.way-ids", ids)
+            self.write(f"{start:08d}.way-ends", np.cumsum(counts))
+            xy = np.concatenate([lines.xy for _, lines in outlines.parts])
+            self.write(f"{start:08d}.way-xy", xy)
+
+    def outlines(self) -> Outlines:
+        """All ways that were put down."""
+        parts = []
+        for path in sorted(self.folder.glob("*.way-ids")):
+            ids, ends = (self.read(f"{path.stem}.way-{what}", np.int64) for what in ("ids", "ends"))
+            xy = self.read(f"{path.stem}.way-xy", np.int32)
+            parts.append((ids, Lines(xy.reshape(-1, 2), ends)))
+        return Outlines(parts)

@@ -23,7 +23,7 @@ from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD, OnDrop, i
 from catalogs.sources.osm_tags import is_area, never_open
 from catalogs.sources.osm_texts import Texts
 from catalogs.sources.pbf_blocks import Block, Things
-from catalogs.sources.ragged import Ints, Ragged
+from catalogs.sources.ragged import Ints, places
 
 NODE, WAY, RELATION = range(3)
 
@@ -60,10 +60,10 @@ class Maker:
     def points(self, things: Things, texts: Texts) -> Iterator[pa.RecordBatch]:
         """Rows of nodes."""
         picked, rows = pick(NODE, things, texts, self.seen[NODE], self.on_drop)
-        places = np.stack([things.lon[rows], things.lat[rows]], axis=1) / UNIT
-        good = picked.sound(self.on_drop, [(~inside(places, WORLD), *_OFF)], places)
+        where = np.stack([things.lon[rows], things.lat[rows]], axis=1) / UNIT
+        good = picked.sound(self.on_drop, [(~inside(where, WORLD), *_OFF)], where)
         if len(good):
-            wkb, bounds = wkb_points(placed(things)[rows[good]]), np.tile(places[good], 2)
+            wkb, bounds = wkb_points(placed(things)[rows[good]]), np.tile(where[good], 2)
             yield picked.take(good).rows(POINT, wkb, bounds)
 
     def ways(self, things: Things, texts: Texts) -> Iterator[pa.RecordBatch]:
@@ -109,9 +109,9 @@ class Maker:
             (missing > 0, "members_missing", lost),
         ]
         good = picked.sound(self.on_drop, reasons)
-        which = Ragged(np.arange(len(ways)), np.cumsum(count))
+        ends = np.cumsum(count)
         for some in chunks(good, count):
-            own = which.take(some)
+            own = places(ends, some)
             lines = self.outlines.take(part[own.values], row[own.values])
             yield from self._assembled(picked.take(some), lines, own.owner())
 
@@ -120,7 +120,7 @@ class Maker:
         refs = things.refs.take(rows)
         counts = refs.counts()
         if len(things.lon):
-            xy = placed(things)[Ragged(np.arange(len(things.lon)), things.refs.ends).take(rows).values]
+            xy = placed(things)[places(things.refs.ends, rows).values]
             known = np.ones(len(xy), bool)
         else:
             xy, known = self.nodes.find(refs.values)
@@ -160,9 +160,7 @@ class Maker:
         if len(other):
             yield picked.take(some[other]).checked(areas[other], self.on_drop)
 
-    def _assembled(
-        self, picked: Picked, lines: Lines, owner: Ints
-    ) -> Iterator[pa.RecordBatch]:
+    def _assembled(self, picked: Picked, lines: Lines, owner: Ints) -> Iterator[pa.RecordBatch]:
         """Rows of relations; `owner` is the relation of each line."""
         index = np.repeat(np.arange(len(lines)), lines.counts())
         drawn = shapely.linestrings(lines.degrees(), indices=index)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from catalogs.sources.osm_table import varied
-from catalogs.sources.ragged import Ints, Ragged
+from catalogs.sources.ragged import Ints, places
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -20,8 +20,7 @@ UNIT = 1e7
 """Units in a degree."""
 
 _POINT, _LINE, _RING = (
-    np.frombuffer(head, np.uint8)
-    for head in (b"\1\1\0\0\0", b"\1\2\0\0\0", b"\1\3\0\0\0\1\0\0\0")
+    np.frombuffer(head, np.uint8) for head in (b"\1\1\0\0\0", b"\1\2\0\0\0", b"\1\3\0\0\0\1\0\0\0")
 )
 """How WKB begins: byte order, type, and of a polygon the number of its rings."""
 
@@ -47,7 +46,7 @@ class Lines:
 
     def take(self, rows: Ints) -> "Lines":
         """The lines numbered `rows`, in that order."""
-        index = Ragged(np.arange(len(self.xy)), self.ends).take(rows)
+        index = places(self.ends, rows)
         return Lines(self.xy[index.values], index.ends)
 
     def without_repeats(self) -> "Lines":

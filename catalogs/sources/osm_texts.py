@@ -128,9 +128,7 @@ class Texts:
         bits = np.zeros(len(codes), np.int64)
         keys = (codes >> 32).tolist()
         known = {one: key_of(strings[one]) for one in set(keys)}
-        for index, (one, other) in enumerate(
-            zip(keys, (codes & 0xFFFFFFFF).tolist(), strict=True)
-        ):
+        for index, (one, other) in enumerate(zip(keys, (codes & 0xFFFFFFFF).tolist(), strict=True)):
             key, value = known[one], strings[other]
             if key.plain and len(value) < 256 and plain(value):
                 pieces.append(b'%b"%b"' % (key.start, value))

@@ -131,8 +131,8 @@ def _group(data: bytes, scale: dict[int, Value]) -> Iterator[tuple[int, Things]]
     first, end = np.array(starts, np.int64), np.array(ends, np.int64)
     for one in np.flatnonzero(field == 2).tolist():
         yield 0, _dense(data[starts[one] : ends[one]], scale)
-    for number, kind in ((1, 0), (3, 1), (4, 2)):
-        own = np.flatnonzero(field == number)
+    for tagged, kind in ((1, 0), (3, 1), (4, 2)):
+        own = np.flatnonzero(field == tagged)
         if len(own):
             yield kind, _things(Step(buffer, first[own], end[own]), kind, scale)
 

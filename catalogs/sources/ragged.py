@@ -25,10 +25,17 @@ class Ragged:
 
     def take(self, rows: Ints) -> "Ragged":
         """The rows numbered `rows`, in that order."""
-        counts = self.counts()[rows]
-        ends = np.cumsum(counts)
-        shift = np.repeat(self.ends[rows] - ends, counts)
-        return Ragged(self.values[np.arange(len(shift)) + shift], ends)
+        index = places(self.ends, rows)
+        return Ragged(self.values[index.values], index.ends)
+
+
+def places(ends: Ints, rows: Ints) -> Ragged:
+    """Where the values of the rows numbered `rows` lie, for rows that end at `ends`."""
+    last = ends[rows]
+    counts = last - np.where(rows > 0, ends[rows - 1], 0)
+    found = np.cumsum(counts)
+    shift = np.repeat(last - found, counts)
+    return Ragged(np.arange(len(shift)) + shift, found)
 
 
 def running(values: Ints, ends: Ints) -> Ints:
