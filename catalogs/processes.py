@@ -133,27 +133,30 @@ class Crew:
         for process, pipe in self.hands:
             closed(process, pipe)
 
-    def map(self, method: str, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def map(self, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """What the calls return, in any order; each goes to the process that is next free.
+
+        Args:
+            tasks: name of the method and arguments of each call.
 
         Raises:
             BuildError: a process died.
             Exception: what a call raised.
         """
         if self.state is not None:
-            yield from (getattr(self.state, method)(*task) for task in tasks)
+            yield from (getattr(self.state, method)(*task) for method, *task in tasks)
             return
         waiting, busy = list(tasks)[::-1], dict[Any, Any]()
         for process, pipe in self.hands:
             if waiting:
-                self._send(process, pipe, (method, waiting.pop()))
+                self._send(process, pipe, waiting.pop())
                 busy[pipe] = process
         while busy:
             for pipe in connection.wait(list(busy)):
                 process = busy.pop(pipe)
                 answer = self._receive(process, pipe)
                 if waiting:
-                    self._send(process, pipe, (method, waiting.pop()))
+                    self._send(process, pipe, waiting.pop())
                     busy[pipe] = process
                 yield answer
 
@@ -167,7 +170,7 @@ class Crew:
         if self.state is not None:
             return [getattr(self.state, method)()]
         for process, pipe in self.hands:
-            self._send(process, pipe, (method, ()))
+            self._send(process, pipe, (method,))
         return [self._receive(process, pipe) for process, pipe in self.hands]
 
     @staticmethod
@@ -206,13 +209,13 @@ def _serve(state: Callable[..., Any], args: tuple[Any, ...], pipe: Any, sockets:
         broken = portable(error)
     try:
         while True:
-            method, task = pipe.recv()
+            method, *task = pipe.recv()
             pipe.send(broken or _called(own, method, task))
     except (EOFError, OSError):
         return
 
 
-def _called(state: Any, method: str, task: tuple[Any, ...]) -> Any:
+def _called(state: Any, method: str, task: Sequence[Any]) -> Any:
     try:
         return getattr(state, method)(*task)
     except Exception as error:

@@ -19,16 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalogs.sources.arrow import numbers
 from catalogs.sources.feature_writer import CORNERS, META
-from catalogs.sources.osm_table import (
-    COLUMNS,
-    OnDrop,
-    OsmDrop,
-    bounds_of,
-    centred,
-    numbers,
-    values,
-)
+from catalogs.sources.osm_drops import OnDrop, each
+from catalogs.sources.osm_table import COLUMNS, bounds_of, centred
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
@@ -145,8 +139,8 @@ class FeatureTable:
         if asked is not None:
             mask = has_key(lost["tags"].combine_chunks(), asked)
             lost = lost.take(numbers(pa.int64(), np.flatnonzero(mask)))
-        for row in lost.to_pylist():
-            on_drop(OsmDrop(**row))
+        for drop in each(lost):
+            on_drop(drop)
 
     def _asked(self, keys: Collection[str] | None) -> frozenset[str] | None:
         """The keys to filter by.

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalogs.runs import Codes, Runs
-from catalogs.sources.osm_sorting import DROPS, Stats, level_of
-from catalogs.sources.osm_table import COLUMNS, numbers, values
+from catalogs.sources.arrow import numbers, values
+from catalogs.sources.osm_drops import DROPS
+from catalogs.sources.osm_sorting import Stats, letters, level_of
+from catalogs.sources.osm_table import COLUMNS
 
 ROWS = 4096
 """Rows of a row group: what is read at least for a query."""
@@ -165,11 +167,9 @@ def _order(rows: pa.Table, codes: Codes) -> npt.NDArray[np.int64]:
     tied[:-1] |= same
     some = order[tied]
     if len(some):
-        kinds = rows["osm_type"].combine_chunks()
-        first = np.frombuffer(kinds.buffers()[1], np.int32)[kinds.offset :][some]
-        letters = np.frombuffer(kinds.buffers()[2], np.uint8)[first]
+        kinds = letters(rows["osm_type"].combine_chunks())[some]
         ids = values(rows["osm_id"].combine_chunks(), np.int64)[some]
-        order[tied] = some[np.lexsort((ids, letters, codes[some]))]
+        order[tied] = some[np.lexsort((ids, kinds, codes[some]))]
     return order
 
 

@@ -21,21 +21,11 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from catalogs.sources.arrow import blobs
 from catalogs.sources.feature_files import DRIVERS, Layer, driver_of, inspect, layers
 from catalogs.sources.feature_tags import Mapped, identity, mapping, seconds
-from catalogs.sources.osm_table import (
-    AREA,
-    LINE,
-    POINT,
-    REPAIR,
-    TINY,
-    TYPES,
-    OnDrop,
-    OsmDrop,
-    Rows,
-    batch,
-    blobs,
-)  # fmt: skip
+from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
+from catalogs.sources.osm_table import AREA, LINE, POINT, REPAIR, TINY, Rows, batch
 from catalogs.sources.osm_tags import tags_json
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds, to_lonlat

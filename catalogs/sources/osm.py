@@ -7,9 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from catalogs.sources import features as tables
+from catalogs.sources.osm_drops import OnDrop, OsmDrop
 from catalogs.sources.osm_files import KINDS, Expect, Extract, inspect
 from catalogs.sources.osm_reader import features
-from catalogs.sources.osm_table import COLUMNS, OnDrop, OsmDrop
+from catalogs.sources.osm_table import COLUMNS
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 

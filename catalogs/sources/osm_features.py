@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from catalogs.files import atomic, sha256
-from catalogs.processes import Crew
+from catalogs.processes import Crew, warm
 from catalogs.runs import Runs
 from catalogs.sources.feature_table import FeatureTable, about_of, drops_beside
 from catalogs.sources.feature_writer import write, write_drops
@@ -79,6 +79,8 @@ def feature_table(
     """
     wanted = asked(keys)
     memory = budget(memory_mb, workers)
+    if workers > 1:
+        warm(PRELOADED)
     source = inspect(extract, expect)
     about = _about(source, wanted, licence, attribution)
     path = placed_at(target, extract, about["address"])
@@ -146,7 +148,11 @@ def _about(
 def code_version() -> str:
     """A hash of all that may change a table: the code of this package, and the libraries' versions."""
     root = Path(__file__).resolve().parents[2]
-    files = [root / "schemas" / "text.py", root / "schemas" / "curves.py", root / "catalogs/runs.py"]
+    files = [
+        root / "schemas" / "text.py",
+        root / "schemas" / "curves.py",
+        root / "catalogs/runs.py",
+    ]
     for pattern in ("osm_*.py", "pbf_*.py", "feature_writer.py", "protobuf.py", "ragged.py"):
         files.extend(Path(__file__).parent.glob(pattern))
     texts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
@@ -195,20 +201,26 @@ def _read(job: Job, pbf: Pbf, on_progress: Callable[[int, int], None]) -> Stats:
 def _by_many(job: Job, pbf: Pbf, on_progress: Callable[[int, int], None]) -> Stats | None:
     """As `_read` for a sorted extract; None for any other."""
     ranges = phases(pbf)
-    total = sum(size for _, size in pbf.places)
+    points, ways, relations, needed = (
+        [(method, *span) for span in spans(ranges[kind], job.workers)]
+        for method, kind in (("points", NODE), ("ways", WAY), ("relations", RELATION),
+                             ("needed", RELATION))
+    )  # fmt: skip
+    read, total = 0, sum(size for _, size in pbf.places)
     done: list[list[Done]] = []
-    read = 0
     with Crew(job.workers, Work, job, preload=PRELOADED) as crew:
-        for kind, method in ((NODE, "points"), (WAY, "ways"), (RELATION, "relations")):
-            if kind == WAY:
-                found = crew.map("needed", spans(ranges[RELATION], job.workers))
-                needed = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-                needed.tofile(job.folder / "shelf" / "wanted")
+        for tasks in (needed + points, ways, relations):
             done.append([])
-            for piece in crew.map(method, spans(ranges[kind], job.workers)):
-                done[-1].append(piece)
-                read += piece.bytes
-                on_progress(min(read, total), total)
+            found = [np.empty(0, np.int64)]
+            for piece in crew.map(tasks):
+                if isinstance(piece, Done):
+                    done[-1].append(piece)
+                    read += piece.bytes
+                    on_progress(min(read, total), total)
+                else:
+                    found.append(piece)
+            if len(done) == 1:
+                np.unique(np.concatenate(found)).tofile(job.folder / "shelf" / "wanted")
             if not is_sorted(done, ranges):
                 return None
         stats = Stats()
@@ -242,4 +254,3 @@ def _held(folder: Path) -> Iterator[bool]:
             yield False
             return
         yield True
-

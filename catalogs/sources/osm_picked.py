@@ -8,17 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from catalogs.sources.arrow import numbers
+from catalogs.sources.osm_drops import Lost, OsmDrop, gathered, table
 from catalogs.sources.osm_shapes import Floats, Mask
-from catalogs.sources.osm_table import (
-    AREA,
-    TYPES,
-    OnDrop,
-    OsmDrop,
-    Rows,
-    batch,
-    numbers,
-    record,
-)
+from catalogs.sources.osm_table import AREA, Rows, batch, record
 from catalogs.sources.osm_tags import ASKED, UNREADABLE
 from catalogs.sources.osm_texts import Texts
 from catalogs.sources.pbf_blocks import Things
@@ -72,9 +65,7 @@ class Picked:
         numbered = (self.id[index], self.version[index], self.time[index])
         return Picked(self.kind, *numbered, tags, self.bits[index])
 
-    def sound(
-        self, on_drop: OnDrop, reasons: Sequence[Reason], places: Floats | None = None
-    ) -> Ints:
+    def sound(self, lost: Lost, reasons: Sequence[Reason], places: Floats | None = None) -> Ints:
         """Which of them are left when the broken ones are reported, each for its first reason.
 
         Args:
@@ -82,12 +73,13 @@ class Picked:
         """
         left = np.ones(len(self.id), bool)
         for mask, code, message in reasons:
-            for index in np.flatnonzero(mask & left).tolist():
-                place = () if places is None else (round(float(v), 7) for v in places[index])
-                text = message if isinstance(message, str) else message[index]
-                who = TYPES[self.kind], int(self.id[index])
-                on_drop(OsmDrop(*who, code, text, *place, tags=self.tags[index].as_py()))
-            left &= ~mask
+            index = np.flatnonzero(mask & left)
+            if len(index):
+                broken = self.take(index)
+                texts = [message] if isinstance(message, str) else [message[i] for i in index]
+                where = None if places is None else places[index]
+                lost(table(self.kind, broken.id, code, texts, where, broken.tags))
+                left[index] = False
         return np.flatnonzero(left)
 
     def rows(self, kind: int, wkb: pa.Array, bounds: Floats) -> pa.RecordBatch:
@@ -95,16 +87,18 @@ class Picked:
         types, kinds = (np.full(len(self.id), code, np.int8) for code in (self.kind, kind))
         return record(types, self.id, self.version, self.time, kinds, self.tags, wkb, bounds)
 
-    def checked(self, areas: npt.NDArray[Any], on_drop: OnDrop) -> pa.RecordBatch:
+    def checked(self, areas: npt.NDArray[Any], lost: Lost) -> pa.RecordBatch:
         """Them as rows with areas (shapely, lon/lat) that are yet to be checked."""
         types, shapes = (np.full(len(self.id), code, np.int8) for code in (self.kind, AREA))
         rows = Rows(types, self.id, self.version, self.time, shapes, self.tags, areas)
-        return batch(rows, None, on_drop)
+        broken: list[OsmDrop] = []
+        made = batch(rows, None, broken.append)
+        if broken:
+            lost(gathered(broken))
+        return made
 
 
-def pick(
-    kind: int, things: Things, texts: Texts, seen: Seen, on_drop: OnDrop
-) -> tuple[Picked, Ints]:
+def pick(kind: int, things: Things, texts: Texts, seen: Seen, lost: Lost) -> tuple[Picked, Ints]:
     """The objects asked for, without doubles and unreadable ones, and their rows in `things`."""
     rows = texts.chosen(things)
     tags, bits = texts.packed(things, rows)
@@ -116,5 +110,5 @@ def pick(
         (seen.doubles(found.id), "duplicate", twice),
         ((found.bits & UNREADABLE) != 0, "text_invalid", "its tags are not UTF-8"),
     ]
-    good = found.sound(on_drop, reasons)
+    good = found.sound(lost, reasons)
     return found.take(good), rows[good]

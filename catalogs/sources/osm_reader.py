@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from catalogs.sources.osm_drops import OnDrop, each
 from catalogs.sources.osm_files import as_pbf
 from catalogs.sources.osm_rows import NODE, RELATION, WAY, Maker, placed
-from catalogs.sources.osm_table import OnDrop, centred
+from catalogs.sources.osm_table import centred
 from catalogs.sources.pbf_file import Pbf
 from catalogs.sources.ragged import Ints
 from schemas.errors import SourceError, UsageError
@@ -39,9 +40,14 @@ def features(
         SourceError: the file is damaged, or no OSM file.
         UsageError: no keys.
     """
+
+    def lost(drops: pa.Table) -> None:
+        for drop in each(drops):
+            on_drop(drop)
+
     with as_pbf(path) as pbf:
         held: list[pa.RecordBatch] = []
-        for rows in blocks(pbf, Maker(asked(keys), on_drop)):
+        for rows in blocks(pbf, Maker(asked(keys), lost)):
             held.append(centred(rows, bbox))
             if sum(map(len, held)) >= batch_rows:
                 yield pa.concat_batches(held)

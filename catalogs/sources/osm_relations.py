@@ -15,7 +15,7 @@ import shapely
 
 from catalogs.sources.osm_texts import Texts
 from catalogs.sources.pbf_blocks import Things
-from catalogs.sources.ragged import Ints, Ragged
+from catalogs.sources.ragged import Ints
 
 WAY = 1
 SPATIAL = (b"multipolygon", b"boundary")
@@ -40,14 +40,14 @@ def members(things: Things, texts: Texts, rows: Ints) -> tuple[Ints, Ints]:
     Returns:
         The relation, as index into `rows`, ascending, and the id of the way, for each.
     """
-    named = {text: index for index, text in enumerate(texts.strings)}
+    named = {text: number for number, text in enumerate(texts.strings)}
     kinds = [named[text] for text in SPATIAL if text in named]
     says = (things.keys.values == named.get(b"type", -1)) & np.isin(things.texts.values, kinds)
     spatial = np.diff(np.concatenate([[0], np.cumsum(says)])[things.keys.ends], prepend=0) > 0
-    ways = (things.kinds == WAY) & spatial[things.refs.owner()]
-    ends = np.concatenate([[0], np.cumsum(ways)])[things.refs.ends]
-    found = Ragged(things.refs.values[ways], ends).take(rows)
-    owner, ids = found.owner(), found.values
+    some = np.flatnonzero(spatial[rows])
+    refs, types = things.members_of(rows[some])
+    ways = types == WAY
+    owner, ids = some[refs.owner()[ways]], refs.values[ways]
     order = np.lexsort((ids, owner))
     owner, ids = owner[order], ids[order]
     fresh = np.ones(len(ids), bool)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from catalogs.sources.osm_drops import Lost
 from catalogs.sources.osm_picked import Picked, Reason, Seen, pick
 from catalogs.sources.osm_places import Nodes, Outlines
 from catalogs.sources.osm_relations import assemble, chunks, members
@@ -19,11 +20,12 @@ from catalogs.sources.osm_shapes import (
     wkb_points,
     wkb_rings,
 )
-from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD, OnDrop, inside
+from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD, inside
 from catalogs.sources.osm_tags import is_area, never_open
 from catalogs.sources.osm_texts import Texts
 from catalogs.sources.pbf_blocks import Block, Things
-from catalogs.sources.ragged import Ints, places
+from catalogs.sources.ragged import Ints
+from catalogs.sources.ragged import places as spread
 
 NODE, WAY, RELATION = range(3)
 
@@ -36,13 +38,14 @@ class Maker:
 
     Attributes:
         keys: those that objects are asked for by, None for any.
+        lost: takes the drops.
         wanted: ids of the ways that relations need, ascending.
         nodes: where nodes lie.
         outlines: the lines of the wanted ways; `ways` adds to them.
     """
 
     keys: frozenset[str] | None
-    on_drop: OnDrop
+    lost: Lost
     wanted: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     nodes: Nodes = field(default_factory=Nodes)
     outlines: Outlines = field(default_factory=Outlines)
@@ -59,16 +62,16 @@ class Maker:
 
     def points(self, things: Things, texts: Texts) -> Iterator[pa.RecordBatch]:
         """Rows of nodes."""
-        picked, rows = pick(NODE, things, texts, self.seen[NODE], self.on_drop)
+        picked, rows = pick(NODE, things, texts, self.seen[NODE], self.lost)
         where = np.stack([things.lon[rows], things.lat[rows]], axis=1) / UNIT
-        good = picked.sound(self.on_drop, [(~inside(where, WORLD), *_OFF)], where)
+        good = picked.sound(self.lost, [(~inside(where, WORLD), *_OFF)], where)
         if len(good):
             wkb, bounds = wkb_points(placed(things)[rows[good]]), np.tile(where[good], 2)
             yield picked.take(good).rows(POINT, wkb, bounds)
 
     def ways(self, things: Things, texts: Texts) -> Iterator[pa.RecordBatch]:
         """Rows of ways: lines, then areas."""
-        picked, rows = pick(WAY, things, texts, self.seen[WAY], self.on_drop)
+        picked, rows = pick(WAY, things, texts, self.seen[WAY], self.lost)
         needed = among(things.id, self.wanted)
         used = needed.copy()
         used[rows] = True
@@ -88,14 +91,14 @@ class Maker:
             (short, "geometry_invalid", few),
             (~whole, "members_missing", "nodes are not in the file"),
         ]
-        good = picked.sound(self.on_drop, reasons)
+        good = picked.sound(self.lost, reasons)
         if len(good):
             lines = lines.take(at[good]).without_repeats()
             yield from self._drawn(picked.take(good), lines, ring[good])
 
     def relations(self, things: Things, texts: Texts) -> Iterator[pa.RecordBatch]:
         """Rows of relations, whose ways are known by now."""
-        picked, rows = pick(RELATION, things, texts, self.seen[RELATION], self.on_drop)
+        picked, rows = pick(RELATION, things, texts, self.seen[RELATION], self.lost)
         relation, ways = members(things, texts, rows)
         part, row, known = self.outlines.find(ways)
         count = np.bincount(relation, minlength=len(rows))
@@ -108,29 +111,28 @@ class Maker:
             (count == 0, "not_spatial", "the relation is no multipolygon or boundary of ways"),
             (missing > 0, "members_missing", lost),
         ]
-        good = picked.sound(self.on_drop, reasons)
+        good = picked.sound(self.lost, reasons)
         ends = np.cumsum(count)
         for some in chunks(good, count):
-            own = places(ends, some)
+            own = spread(ends, some)
             lines = self.outlines.take(part[own.values], row[own.values])
             yield from self._assembled(picked.take(some), lines, own.owner())
 
     def _lines(self, things: Things, rows: Ints) -> tuple[Lines, Mask, Mask]:
         """Lines of the ways `rows`, which of them have all their nodes, and which are closed."""
-        refs = things.refs.take(rows)
+        refs, xy = things.nodes_of(rows)
         counts = refs.counts()
-        if len(things.lon):
-            xy = placed(things)[places(things.refs.ends, rows).values]
-            known = np.ones(len(xy), bool)
+        if xy is not None:
+            places, known = narrowed(xy), np.ones(len(xy), bool)
         else:
-            xy, known = self.nodes.find(refs.values)
+            places, known = self.nodes.find(refs.values)
         lost = np.concatenate([[0], np.cumsum(~known)])
         whole = (np.diff(lost[refs.ends], prepend=0) == 0) & (counts > 1)
         closed = np.zeros(len(rows), bool)
         some = np.flatnonzero(counts > 1)
         first, last = refs.ends[some] - counts[some], refs.ends[some] - 1
         closed[some] = refs.values[first] == refs.values[last]
-        return Lines(xy, refs.ends), whole, closed
+        return Lines(places, refs.ends), whole, closed
 
     def _drawn(self, picked: Picked, lines: Lines, ring: Mask) -> Iterator[pa.RecordBatch]:
         """Rows of ways whose lines are known."""
@@ -142,7 +144,7 @@ class Maker:
             (ring & (counts < 4), "zero_area", small),
             (counts < 2, "geometry_invalid", "all nodes lie on one spot"),
         ]
-        good = picked.sound(self.on_drop, reasons, (bounds[:, :2] + bounds[:, 2:]) / 2)
+        good = picked.sound(self.lost, reasons, (bounds[:, :2] + bounds[:, 2:]) / 2)
         some = good[~ring[good]]
         if len(some):
             yield picked.take(some).rows(LINE, wkb_lines(lines.take(some)), bounds[some])
@@ -158,7 +160,7 @@ class Maker:
             wkb = wkb_rings(rings.take(fine).turned())
             yield picked.take(some[fine]).rows(AREA, wkb, bounds[some[fine]])
         if len(other):
-            yield picked.take(some[other]).checked(areas[other], self.on_drop)
+            yield picked.take(some[other]).checked(areas[other], self.lost)
 
     def _assembled(self, picked: Picked, lines: Lines, owner: Ints) -> Iterator[pa.RecordBatch]:
         """Rows of relations; `owner` is the relation of each line."""
@@ -166,17 +168,22 @@ class Maker:
         drawn = shapely.linestrings(lines.degrees(), indices=index)
         areas, broken = assemble(drawn, owner)
         reasons: list[Reason] = []
-        for one in broken:
-            mask = np.arange(len(areas)) == one.index
-            reasons.append((mask, one.code, one.message))
-        good = picked.sound(self.on_drop, reasons)
-        yield picked.take(good).checked(areas[good], self.on_drop)
+        for code, message in sorted({(one.code, one.message) for one in broken}):
+            mask = np.zeros(len(areas), bool)
+            mask[[one.index for one in broken if one.code == code]] = True
+            reasons.append((mask, code, message))
+        good = picked.sound(self.lost, reasons)
+        yield picked.take(good).checked(areas[good], self.lost)
 
 
 def placed(things: Things) -> Places:
     """Positions (n, 2) of nodes."""
-    limit = np.iinfo(np.int32)  # 214 degrees: what lies beyond stays off the globe
-    xy = np.stack([things.lon, things.lat], axis=1)
+    return narrowed(np.stack([things.lon, things.lat], axis=1))
+
+
+def narrowed(xy: Ints) -> Places:
+    """Positions in 32 bits, 214 degrees: what lies beyond stays off the globe."""
+    limit = np.iinfo(np.int32)
     return np.clip(xy, limit.min, limit.max).astype(np.int32)
 
 

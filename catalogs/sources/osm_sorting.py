@@ -3,32 +3,20 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from catalogs.runs import Codes, Runs
-from catalogs.sources.osm_table import TYPES, OsmDrop, blobs, bounds_of, centres, numbers
+from catalogs.sources.arrow import values
+from catalogs.sources.osm_table import bounds_of, centres
 from schemas.curves import FINE, hilbert
 from schemas.windows import Bounds
 
 LEVELS = (0.02, 0.2, 2.0)
 """Objects up to so many degrees wide or tall come first, each size by itself: a few big ones among
 small ones would stretch the outline of many row groups."""
-
-DROPS = pa.schema(
-    [
-        ("osm_type", pa.string()),
-        ("osm_id", pa.int64()),
-        ("code", pa.string()),  # as in `osm_table.OsmDrop`
-        ("message", pa.string()),
-        ("lon", pa.float64()),  # degrees, null when no position is known
-        ("lat", pa.float64()),
-        ("tags", pa.string()),
-    ]
-)
 
 MANY_DROPS = 20_000
 """Drops that are held before they are written."""
@@ -83,7 +71,7 @@ class Sorter:
     def __init__(self, rows: Path, drops: Path, name: str, run_bytes: int) -> None:
         self.rows, self.drops, self.name, self.run_bytes = Runs(rows), Runs(drops), name, run_bytes
         self.held: list[pa.RecordBatch] = []
-        self.lost: list[OsmDrop] = []
+        self.lost: list[pa.Table] = []
         self.size = self.runs = 0
         self.stats = Stats()
 
@@ -95,10 +83,10 @@ class Sorter:
             if self.size >= self.run_bytes:
                 self._flush()
 
-    def drop(self, drop: OsmDrop) -> None:
-        """Take a drop."""
-        self.lost.append(drop)
-        if len(self.lost) >= MANY_DROPS:
+    def drop(self, drops: pa.Table) -> None:
+        """Take some drops."""
+        self.lost.append(drops)
+        if sum(map(len, self.lost)) >= MANY_DROPS:
             self._flush_drops()
 
     def finish(self) -> Stats:
@@ -120,13 +108,15 @@ class Sorter:
         self.rows.add(pa.Table.from_batches(held), order_of(bounds), self._next())
 
     def _flush_drops(self) -> None:
-        lost, self.lost = self.lost, []
-        if lost:
-            self.stats.drops.update(drop.code for drop in lost)
-            kinds = np.array([TYPES.index(drop.osm_type) for drop in lost], np.uint64)
-            ids = np.array([drop.osm_id for drop in lost], np.int64) + (1 << 60)
-            codes = (kinds << np.uint64(61)) | ids.astype(np.uint64)
-            self.drops.add(drop_table(lost), codes, self._next())
+        if not self.lost:
+            return
+        lost = pa.concat_tables(self.lost).combine_chunks()
+        self.lost = []
+        for entry in lost["code"].value_counts().to_pylist():
+            self.stats.drops[entry["values"]] += entry["counts"]
+        ids = values(lost["osm_id"].combine_chunks(), np.int64) + (1 << 60)
+        kinds = np.searchsorted(list(b"nrw"), letters(lost["osm_type"].combine_chunks()))
+        self.drops.add(lost, (kinds << 61 | ids).astype(np.uint64), self._next())
 
     def _next(self) -> str:
         self.runs += 1
@@ -143,18 +133,8 @@ def shapes_of(rows: pa.RecordBatch) -> list[int]:
     return kinds
 
 
-def drop_table(drops: list[OsmDrop]) -> pa.Table:
-    """Drops as a table with the schema `DROPS`."""
-
-    def texts(name: str) -> pa.Array:
-        return blobs(pa.string(), [str(getattr(drop, name)).encode() for drop in drops])
-
-    def places(name: str) -> pa.Array:
-        found: list[Any] = [getattr(drop, name) for drop in drops]
-        known = np.array([value is not None for value in found], bool)
-        return numbers(pa.float64(), np.array([value or 0.0 for value in found]), known)
-
-    ids = numbers(pa.int64(), np.array([drop.osm_id for drop in drops], np.int64))
-    columns = [texts("osm_type"), ids, texts("code"), texts("message"), places("lon"),
-               places("lat"), texts("tags")]  # fmt: skip
-    return pa.Table.from_arrays(columns, schema=DROPS)
+def letters(words: pa.Array) -> npt.NDArray[np.uint8]:
+    """The first letter of each word."""
+    _, ends, data = words.buffers()
+    starts = np.frombuffer(ends, np.int32)[words.offset : words.offset + len(words)]
+    return np.frombuffer(data, np.uint8)[starts]

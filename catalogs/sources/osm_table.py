@@ -1,6 +1,6 @@
 """The table that every OSM source yields: its columns, its drops, and the making of its batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
+from catalogs.sources.arrow import blobs, numbers, values, words
+from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
 from schemas.windows import Bounds
 
 COLUMNS = pa.schema(
@@ -27,7 +29,6 @@ COLUMNS = pa.schema(
     ]
 )
 
-TYPES = ("node", "way", "relation")
 KINDS = ("point", "line", "area")
 POINT, LINE, AREA, RING = range(4)  # RING: a closed line that is to become an area
 
@@ -38,30 +39,6 @@ TINY = 1e-14
 
 REPAIR = 0.01
 """Largest relative change of area by a repair (the limit set for parcels too)."""
-
-
-@dataclass(frozen=True, slots=True)
-class OsmDrop:
-    """An object that was asked for and cannot be a row.
-
-    Attributes:
-        code: `geometry_invalid`, `geometry_unclosed`, `members_missing`, `zero_area`, `duplicate`,
-            `not_spatial` (a relation that is no area), `text_invalid` (tags are not UTF-8) or
-            `id_missing` (a table's row without an id; `osm_id` is 0).
-        lon, lat: degrees, None when no position is known.
-        tags: as in `COLUMNS`; "{}" where the object's tags are not known.
-    """
-
-    osm_type: str
-    osm_id: int
-    code: str
-    message: str
-    lon: float | None = None
-    lat: float | None = None
-    tags: str = "{}"
-
-
-OnDrop = Callable[[OsmDrop], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,44 +198,3 @@ def inside(places: npt.NDArray[np.float64], bbox: Bounds) -> npt.NDArray[np.bool
     across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
     result: npt.NDArray[np.bool_] = across & (lat >= south) & (lat <= north)
     return result
-
-
-# Arrow arrays from and to buffers: `pa.array` and `to_numpy` import pandas, a second per process.
-
-
-def numbers(
-    kind: pa.DataType, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None
-) -> pa.Array:
-    """A numeric Arrow array of type `kind`; null where `valid` is False."""
-    mask = None
-    if valid is not None and not valid.all():
-        mask = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kind, len(values), [mask, data])
-
-
-def values(array: pa.Array, dtype: Any) -> npt.NDArray[Any]:
-    """What a numeric Arrow array without nulls holds."""
-    found: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], dtype)
-    return found[array.offset : array.offset + len(array)]
-
-
-def blobs(kind: pa.DataType, parts: Sequence[bytes]) -> pa.Array:
-    """A string or binary Arrow array."""
-    sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
-    return varied(kind, np.cumsum(sizes), b"".join(parts))
-
-
-def varied(kind: pa.DataType, ends: npt.NDArray[np.int64], data: Any) -> pa.Array:
-    """A string or binary Arrow array of the bytes `data`; `ends` is where each value ends."""
-    if len(ends) and ends[-1] > np.iinfo(np.int32).max:
-        raise OverflowError(f"{ends[-1]} bytes in one batch: use fewer rows in a batch")
-    places = np.zeros(len(ends) + 1, np.int32)
-    places[1:] = ends
-    return pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(places), pa.py_buffer(data)])
-
-
-def words(names: Sequence[str], codes: npt.NDArray[np.int8]) -> pa.Array:
-    """A string Arrow array of `names[code]`."""
-    known = blobs(pa.string(), [name.encode() for name in names])
-    return known.take(numbers(pa.int8(), codes))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from catalogs.sources.osm_table import blobs, numbers, values
+from catalogs.sources.arrow import blobs, numbers, values
 from catalogs.sources.osm_tags import ASKED, UNREADABLE, meaning, public_key, says_shape
 from catalogs.sources.pbf_blocks import Things
 from catalogs.sources.ragged import Ints, Ragged

@@ -184,14 +184,17 @@ class Work:
 
     @cached_property
     def nodes(self) -> Nodes:
+        """What `points` of all processes left."""
         return self.shelf.nodes()
 
     @cached_property
     def wanted(self) -> Ints:
+        """What `needed` of all processes found."""
         return self.shelf.read("wanted", np.int64)
 
     @cached_property
     def outlines(self) -> Outlines:
+        """What `ways` of all processes left."""
         return self.shelf.outlines()
 
     def _forget(self) -> None:

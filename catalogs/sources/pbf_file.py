@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +13,7 @@ import deflate
 import numpy as np
 import pyarrow as pa
 
-from catalogs.sources.pbf_blocks import Block, decode
+from catalogs.sources.pbf_blocks import Block, decode, guarded
 from catalogs.sources.protobuf import Damaged, Step, Value, message, number, part, signed, span
 from schemas.errors import SourceError
 from schemas.text import clean
@@ -102,10 +103,9 @@ class Pbf:
             SourceError: it is damaged; the message holds its offset.
         """
         start, size = self.places[index]
-        try:
-            return decode(self._content(start, size))
-        except (ValueError, IndexError, OverflowError, MemoryError) as error:
-            raise self._damaged(start, error) from error
+        fault = partial(self._damaged, start)
+        with guarded(fault):
+            return decode(self._content(start, size), fault)
 
     def blocks(self, indexes: Iterable[int]) -> Iterator[Block]:
         """The blocks `indexes`; the next one is unpacked in a thread while one is in use.

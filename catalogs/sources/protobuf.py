@@ -183,8 +183,11 @@ class Step:
         found = self.numbers.get(field)
         return np.zeros(self.size, np.int64) if found is None else found.astype(np.int64)
 
-    def packed(self, field: int) -> Ragged:
-        """The packed numbers (int64) of `field` of each message.
+    def packed(self, field: int, rows: Ints | None = None) -> Ragged:
+        """The packed numbers (int64) of `field` of each message, or of the messages `rows`.
+
+        Args:
+            rows: ascending.
 
         Raises:
             Damaged: a number does not end, or they are not packed.
@@ -193,6 +196,8 @@ class Step:
             raise Damaged(f"field {field} is not packed")
         zero = np.zeros(self.size, np.int64)
         first, end = self.spans.get(field, (zero, zero))
+        if rows is not None:
+            first, end = first[rows], end[rows]
         length = end - first
         stop = np.cumsum(length)
         some = length > 0
@@ -207,9 +212,9 @@ class Step:
         done = np.concatenate([[0], np.cumsum(data < 128)])
         return Ragged(varints(data).astype(np.int64), done[stop])
 
-    def sums(self, field: int) -> Ragged:
-        """The packed differences (sint64) of `field`, added up within each message."""
-        found = self.packed(field)
+    def sums(self, field: int, rows: Ints | None = None) -> Ragged:
+        """The packed differences (sint64) of `field`, added up within each message, as `packed`."""
+        found = self.packed(field, rows)
         return Ragged(running(signed(found.values.astype(np.uint64)), found.ends), found.ends)
 
     def inner(self, field: int) -> "Step":
