@@ -128,7 +128,7 @@ class FeatureTable:
         """
         path = drops_beside(self.path)
         try:
-            return pq.read_table(path)
+            return pq.read_table(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{path} cannot be read ({error}): make the table anew") from error
 
@@ -279,6 +279,6 @@ def drops_beside(path: Path) -> Path:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} is damaged ({error}): make it anew") from error

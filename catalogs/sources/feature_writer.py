@@ -99,6 +99,7 @@ def write(
         "compression_level": 1,
         "use_dictionary": ["osm_type", "kind", "tags"],
         "write_statistics": [f"bbox.{corner}" for corner in CORNERS],
+        "write_page_checksum": True,
     }
     with pq.ParquetWriter(sink, SCHEMA.with_metadata(meta), **options) as writer:
         for rows in _groups(_parts(runs, part_rows)):
@@ -109,7 +110,7 @@ def write(
 def write_drops(sink: IO[bytes], runs: Runs, part_rows: int) -> None:
     """Write the drops of `runs`, by type and id."""
     order = [(name, "ascending") for name in DROPS.names]
-    with pq.ParquetWriter(sink, DROPS, compression="zstd") as writer:
+    with pq.ParquetWriter(sink, DROPS, compression="zstd", write_page_checksum=True) as writer:
         for low, high in runs.ranges(part_rows):
             rows = runs.slice(low, high)
             writer.write_table(rows.take(pc.sort_indices(rows, order)))

@@ -1,5 +1,7 @@
 """A feature table as an OSM source: GeoPackage, GeoParquet, FlatGeobuf or GeoJSON made of OSM data.
 
+A table that `osm_features` made gives the very rows and drops of its extract. Of others:
+
 Three ways of holding tags are understood, in this order: a column `tags` (JSON object or map), a
 column `fclass` (the classes of Geofabrik's shapefiles; `schemas/data/geofabrik_fclass.csv`), or
 one column for each key. Where the table does not say whether an object is a node, way or relation,
@@ -23,6 +25,7 @@ import shapely
 
 from catalogs.sources.arrow import blobs
 from catalogs.sources.feature_files import DRIVERS, Layer, driver_of, inspect, layers
+from catalogs.sources.feature_table import FeatureTable, about_of
 from catalogs.sources.feature_tags import Mapped, identity, mapping, seconds
 from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
 from catalogs.sources.osm_table import AREA, LINE, POINT, REPAIR, TINY, Rows, batch
@@ -69,6 +72,9 @@ def features(
     """
     if not keys:
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
+    if driver_of(path) == "Parquet" and about_of(path) is not None:
+        yield from FeatureTable(path).features(keys, bbox, batch_rows, on_drop=on_drop)
+        return
     twice = _doubles(path)
     held: dict[tuple[int, int], list[_Object]] = {}
     good: list[_Object] = []

@@ -79,8 +79,7 @@ def feature_table(
     """
     wanted = asked(keys)
     memory = budget(memory_mb, workers)
-    if workers > 1:
-        warm(PRELOADED)
+    warmed(workers)
     source = inspect(extract, expect)
     about = _about(source, wanted, licence, attribution)
     path = placed_at(target, extract, about["address"])
@@ -101,6 +100,12 @@ def feature_table(
         with atomic(path) as sink:
             write(sink, Runs(folder / "rows"), stats, about, part_rows)
     return FeatureTable(path)
+
+
+def warmed(workers: int) -> None:
+    """Begin the imports of the processes, before the caller does its own."""
+    if workers > 1:
+        warm(PRELOADED)
 
 
 def budget(memory_mb: int, workers: int) -> int:
@@ -138,6 +143,7 @@ def _about(
         "size": source.size,
         "timestamp": source.timestamp,
         "bbox": source.bbox,
+        "verified": not source.note,
     }
     listed = None if keys is None else sorted(keys)
     named = {"extract": made_of, "keys": listed, "licence": licence, "attribution": attribution}

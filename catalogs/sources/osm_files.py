@@ -55,6 +55,8 @@ class Extract:
         timestamp: state of the data as the file's header declares it, ISO 8601; "" if it does not.
         bbox: (west, south, east, north) as the header declares it, or None.
         note: what could not be verified, "" when all could.
+        licence, attribution: as a feature table of ours states them; "" elsewhere.
+        origin: the extract that a feature table of ours was made of; "" elsewhere.
     """
 
     path: Path
@@ -64,6 +66,9 @@ class Extract:
     timestamp: str = ""
     bbox: Bounds | None = None
     note: str = ""
+    licence: str = ""
+    attribution: str = ""
+    origin: str = ""
 
 
 def inspect(path: Path, expect: Expect | None = None) -> Extract:
