@@ -81,13 +81,12 @@ def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], li
     codes, of = encoded(places), owner[line]
     work = shapely.multilinestrings(lines, indices=owner)
     gaps = open_ends(codes, line, of, len(work))
-    before = without_shared(work, codes, line, of)
-    noded = shapely.node(work)
-    after = shapely.get_num_coordinates(noded) - shapely.get_num_geometries(noded)
+    given = without_shared(work, codes, line, of)
     areas = shapely.build_area(work)
+    crossing = (outlined(areas) != given) | ~shapely.is_valid(areas)
     why = [
         (gaps > 0, "geometry_unclosed", "its rings are not closed"),
-        (after > before, "geometry_invalid", "its rings cross each other or themselves"),
+        (crossing, "geometry_invalid", "its rings cross each other or themselves"),
         (shapely.is_empty(areas), "zero_area", "its rings enclose nothing"),
     ]
     broken: dict[int, Broken] = {}
@@ -96,6 +95,29 @@ def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], li
             broken.setdefault(index, Broken(index, code, message))
     areas[list(broken)] = None
     return areas, [broken[index] for index in sorted(broken)]
+
+
+def outlined(areas: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Print of the segments that bound each area: that of the given ones, unless some cross."""
+    parts, owner = shapely.get_parts(areas, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    places, ring = shapely.get_coordinates(rings, return_index=True)
+    codes = encoded(places)
+    inner = np.flatnonzero(ring[:-1] == ring[1:])
+    return prints(codes[inner], codes[inner + 1], owner[part[ring[inner]]], len(areas))
+
+
+def prints(
+    one: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64], of: Ints, size: int
+) -> npt.NDArray[np.uint64]:
+    """A number for the set of segments of each relation, in any order and direction (a sum of
+    hashes: two sets have the same by a chance of 2**-64)."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    mixed = (low * np.uint64(0x9E3779B97F4A7C15)) ^ (high * np.uint64(0xC2B2AE3D27D4EB4F))
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = np.zeros(size, np.uint64)
+    np.add.at(found, of, mixed ^ (mixed >> np.uint64(32)))
+    return found
 
 
 def open_ends(codes: npt.NDArray[np.uint64], line: Ints, of: Ints, size: int) -> Ints:
@@ -109,8 +131,8 @@ def open_ends(codes: npt.NDArray[np.uint64], line: Ints, of: Ints, size: int) ->
 
 def without_shared(
     work: npt.NDArray[Any], codes: npt.NDArray[np.uint64], line: Ints, of: Ints
-) -> Ints:
-    """Segments of each relation that occur an odd number of times.
+) -> npt.NDArray[np.uint64]:
+    """Print of the segments of each relation that occur an odd number of times.
 
     Where any occurs twice, the relation's lines in `work` are replaced by its remaining segments.
     """
@@ -130,7 +152,7 @@ def without_shared(
         mine = kept[of[kept] == index]
         ends = decoded(np.stack([low[mine], high[mine]], axis=1))
         work[index] = shapely.multilinestrings(shapely.linestrings(ends))
-    return np.bincount(of[kept], minlength=len(work))
+    return prints(low[kept], high[kept], of[kept], len(work))
 
 
 def encoded(places: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
