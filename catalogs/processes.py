@@ -48,7 +48,7 @@ def started(target: Callable[..., None], *args: Any) -> tuple[Any, Any]:
     Raises:
         BuildError: it did not start.
     """
-    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(*args, theirs, get_temp_dir()), daemon=True)
     try:

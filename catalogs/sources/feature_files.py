@@ -89,7 +89,9 @@ def inspect(path: Path, expect: Expect | None = None) -> Extract:
     made = about["extract"]
     note = "" if made["verified"] else f"unverified: {made['name']} was, when the table was made"
     if any(about["drops"].values()) and not drops_beside(path).is_file():
-        note = f"what {made['name']} lost is not told: no {drops_beside(path).name} beside the table"
+        note = (
+            f"what {made['name']} lost is not told: no {drops_beside(path).name} beside the table"
+        )
     return Extract(
         path, driver, size, sha, made["timestamp"], bbox, note, about["licence"],
         about["attribution"], f"{made['name']}, sha256 {made['sha256']}",

@@ -108,7 +108,8 @@ class FeatureTable:
             groups = groups[meeting(self._outlines, bbox)]
         held: list[pa.RecordBatch] = []
         for index in groups.tolist():
-            group = self._read(index)
+            with self._lock:
+                group = self._read(index)
             rows = group.rows
             if asked is not None:
                 rows = rows.take(numbers(pa.int64(), np.flatnonzero(group.having(asked))))

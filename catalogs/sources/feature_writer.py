@@ -44,38 +44,15 @@ _SHAPES = {
     6: "MultiPolygon",
 }
 
-CRS84: dict[str, Any] = {
-    "type": "GeographicCRS",
-    "name": "WGS 84 (CRS84)",
-    "datum_ensemble": {
-        "name": "World Geodetic System 1984 ensemble",
-        "members": [{"name": "World Geodetic System 1984 (Transit)"}],
-        "ellipsoid": {
-            "name": "WGS 84",
-            "semi_major_axis": 6378137,
-            "inverse_flattening": 298.257223563,
-        },
-        "accuracy": "2.0",
-    },
-    "coordinate_system": {
-        "subtype": "ellipsoidal",
-        "axis": [
-            {"name": "Geodetic longitude", "abbreviation": "Lon", "direction": "east",
-             "unit": "degree"},
-            {"name": "Geodetic latitude", "abbreviation": "Lat", "direction": "north",
-             "unit": "degree"},
-        ],
-    },
-    "id": {"authority": "OGC", "code": "CRS84"},
-}  # fmt: skip
-
 
 def geo(stats: Stats) -> dict[str, Any]:
-    """The `geo` metadata (GeoParquet 1.1.0, https://geoparquet.org/releases/v1.1.0)."""
+    """The `geo` metadata (GeoParquet 1.1.0, https://geoparquet.org/releases/v1.1.0).
+
+    There is no `crs` entry: the default is OGC:CRS84.
+    """
     column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": [_SHAPES[kind] for kind in sorted(stats.shapes)],
-        "crs": CRS84,
         "edges": "planar",
         "orientation": "counterclockwise",
         "covering": {"bbox": {corner: ["bbox", corner] for corner in CORNERS}},

@@ -53,7 +53,7 @@ class _Object:
 
 def features(
     path: Path,
-    keys: Collection[str],
+    keys: Collection[str] | None,
     bbox: Bounds | None = None,
     batch_rows: int = 20_000,
     *,
@@ -64,13 +64,14 @@ def features(
     Objects that lie on several rows come last, by type and id.
 
     Args:
+        keys: None for every object with a tag that may leave the reader.
         bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
 
     Raises:
         SourceError: no CRS, no id column, no tags, or a damaged file.
         UsageError: no keys.
     """
-    if not keys:
+    if keys is not None and not keys:
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
     if driver_of(path) == "Parquet" and about_of(path) is not None:
         yield from FeatureTable(path).features(keys, bbox, batch_rows, on_drop=on_drop)
@@ -87,7 +88,7 @@ def features(
             yield batch(_rows(good), bbox, on_drop)
             good = []
     for _, parts in sorted(held.items()):
-        wanted = [part for part in parts if not part.tags.keys().isdisjoint(keys)]
+        wanted = [part for part in parts if _asked(part, keys)]
         for _ in wanted[1:]:
             message = f"the object is on {len(wanted)} rows; made one"
             on_drop(OsmDrop(TYPES[parts[0].kind], parts[0].ident, "duplicate", message))
@@ -154,8 +155,14 @@ def _rows_of(names: Mapped, part: pa.RecordBatch, geoms: Any, points: Any) -> It
         yield _Object(kind, ident, version, times[i] or 0, tags, geoms[i])
 
 
-def _wanted(thing: _Object, keys: Collection[str], on_drop: OnDrop) -> bool:
-    if thing.tags.keys().isdisjoint(keys):
+def _asked(thing: _Object, keys: Collection[str] | None) -> bool:
+    if keys is None:
+        return tags_json(thing.tags.items()) != "{}"
+    return not thing.tags.keys().isdisjoint(keys)
+
+
+def _wanted(thing: _Object, keys: Collection[str] | None, on_drop: OnDrop) -> bool:
+    if not _asked(thing, keys):
         return False
     if not thing.ident:
         on_drop(OsmDrop("way", 0, "id_missing", "the row has no OSM id"))

@@ -49,6 +49,7 @@ class OsmSource:
         """Batches of `COLUMNS`, one row for every object with at least one of `keys`.
 
         Args:
+            keys: None for every object with a tag that may leave the reader.
             bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
             on_drop: called with every object that was asked for and cannot be a row.
 

@@ -76,7 +76,9 @@ class Picked:
             index = np.flatnonzero(mask & left)
             if len(index):
                 broken = self.take(index)
-                texts = [message] if isinstance(message, str) else [message[i] for i in index]
+                texts = (
+                    [message] if isinstance(message, str) else [message[i] for i in index.tolist()]
+                )
                 where = None if places is None else places[index]
                 lost(table(self.kind, broken.id, code, texts, where, broken.tags))
                 left[index] = False

@@ -52,7 +52,9 @@ def order_of(bounds: npt.NDArray[np.float64]) -> Codes:
     """The number that rows are sorted by, from their bounding boxes (n, 4): size, then place."""
     middle = centres(bounds)
     level = np.searchsorted(LEVELS, (bounds[:, 2:] - bounds[:, :2]).max(axis=1))
-    return (level.astype(np.uint64) << np.uint64(2 * FINE)) | hilbert(middle[:, 0], middle[:, 1])
+    place = hilbert(middle[:, 0], middle[:, 1])
+    found: Codes = (level.astype(np.uint64) << np.uint64(2 * FINE)) | place
+    return found
 
 
 def level_of(codes: Codes) -> npt.NDArray[np.int64]:

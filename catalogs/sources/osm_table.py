@@ -30,7 +30,7 @@ COLUMNS = pa.schema(
 )
 
 KINDS = ("point", "line", "area")
-POINT, LINE, AREA, RING = range(4)  # RING: a closed line that is to become an area
+POINT, LINE, AREA = range(3)
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -48,7 +48,7 @@ class Rows:
     Attributes:
         types: 0 node, 1 way, 2 relation.
         times: seconds since 1970, 0 for unknown.
-        shapes: POINT, LINE, AREA or RING.
+        shapes: POINT, LINE or AREA.
         tags: Arrow strings, JSON.
         geoms: shapely geometries, lon/lat.
     """
@@ -74,12 +74,12 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     def drop(index: int, code: str, message: str) -> None:
         keep[index] = False
         x, y = centres(shapely.bounds(geoms[index : index + 1]))[0]
-        place = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
+        lon, lat = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
         tags = rows.tags[index].as_py()
         kind, ident = TYPES[rows.types[index]], int(rows.ids[index])
-        on_drop(OsmDrop(kind, ident, code, message, *place, tags))
+        on_drop(OsmDrop(kind, ident, code, message, lon, lat, tags))
 
-    lines = np.flatnonzero((shapes == LINE) | (shapes == RING))
+    lines = np.flatnonzero(shapes == LINE)
     geoms[lines] = shapely.remove_repeated_points(geoms[lines])
     bounds = shapely.bounds(geoms)
     off = ~inside(bounds[:, :2], WORLD) | ~inside(bounds[:, 2:], WORLD)
@@ -87,8 +87,7 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     for index in np.flatnonzero(off | flat).tolist():
         why = "positions lie off the globe" if off[index] else "all nodes lie on one spot"
         drop(index, "geometry_invalid", why)
-    close(geoms, np.where(keep, shapes, POINT), drop)
-    areas = np.flatnonzero((shapes >= AREA) & keep)
+    areas = np.flatnonzero((shapes == AREA) & keep)
     mend(geoms, areas, drop)
     bounds[areas] = shapely.bounds(geoms[areas])
     if bbox is not None:
@@ -98,7 +97,7 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     wkb = blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1)))
     return record(
         rows.types[kept], rows.ids[kept], rows.versions[kept], rows.times[kept],
-        np.minimum(shapes, AREA)[kept], tags, wkb, bounds[kept],
+        shapes[kept], tags, wkb, bounds[kept],
     )  # fmt: skip
 
 
@@ -138,20 +137,6 @@ def centred(rows: pa.RecordBatch, bbox: Bounds | None) -> pa.RecordBatch:
         return rows
     keep = inside(centres(bounds_of(rows)), bbox)
     return rows if keep.all() else rows.take(numbers(pa.int64(), np.flatnonzero(keep)))
-
-
-def close(
-    geoms: npt.NDArray[Any], shapes: npt.NDArray[np.int8], drop: Callable[[int, str, str], None]
-) -> None:
-    """Turn the closed lines among `geoms` (shape RING) into polygons, in place."""
-    rings = np.flatnonzero(shapes == RING)
-    short = shapely.get_num_coordinates(geoms[rings]) < 4
-    for index in rings[short]:
-        drop(int(index), "zero_area", "the ring has fewer than three different positions")
-    rings = rings[~short]
-    if len(rings):
-        coordinates, owner = shapely.get_coordinates(geoms[rings], return_index=True)
-        geoms[rings] = shapely.polygons(shapely.linearrings(coordinates, indices=owner))
 
 
 def mend(

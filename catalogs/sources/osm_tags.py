@@ -15,8 +15,8 @@ import numpy.typing as npt
 from schemas.text import clean
 
 _PERSONAL = re.compile(
-    r"""(?:.+:)?(?:phone|mobile|fax|email|e-mail|sms|website|webpage|url|facebook|twitter|instagram
-        |whatsapp|telegram|linkedin|skype|youtube|vk|owner|contact|user|uid|changeset|created_by
+    r"""(?:.+:)?(?:phone|telephone|tel|telefax|mobile|fax|email|e-mail|sms|website|webpage|url
+        |facebook|twitter|instagram|whatsapp|telegram|linkedin|skype|youtube|vk|owner|contact|user|uid|changeset|created_by
         |note|fixme|comment|description|addr|person)(?:[:_].*)?
       | .*person.* | operator:(?:addr|name|contact).*""",
     re.IGNORECASE | re.VERBOSE,

@@ -23,6 +23,9 @@ from catalogs.sources.ragged import Ints
 SPAN = 256
 """Blocks of a piece of work, at most."""
 
+LEAST_RUN = 1 << 20
+"""Bytes of rows that a process gathers before they are sorted, at least."""
+
 Span = tuple[int, int]
 
 
@@ -123,7 +126,7 @@ class Work:
         """`name` tells it from the others."""
         self.job, self.pbf = job, Pbf(job.path)
         self.shelf = Shelf(job.folder / "shelf")
-        size = max(job.memory // (16 * job.workers), 1 << 20)
+        size = max(job.memory // (16 * job.workers), LEAST_RUN)
         self.sorter = Sorter(job.folder / "rows", job.folder / "drops", name, size)
 
     def finish(self) -> Stats:

@@ -170,6 +170,7 @@ def unpack(blob: bytes) -> bytes:
     size = number(found, 2, 0)
     if not 0 < size <= BLOB_LIMIT:
         raise Damaged(f"a blob declares {size} bytes")
+    data: bytes | bytearray
     try:
         if 3 in found:
             data = deflate.zlib_decompress(part(found, 3), size)

@@ -75,4 +75,5 @@ def tables(extracts: Sequence[Path], work: Tables) -> list[Path]:
 
 def megabytes(records: Path) -> int:
     """How much of all extracts has been read, from their records."""
-    return sum(read_json(path)["read"] for path in records.glob("[0-9]*.json")) // 1_000_000
+    found = (read_json(path)["read"] for path in records.glob("[0-9]*.json"))
+    return sum(map(int, found)) // 1_000_000
