@@ -83,7 +83,7 @@ def blocks(pbf: Pbf, maker: Maker) -> Iterator[pa.RecordBatch]:
                     maker.nodes.add(things.id, placed(things))
     met, first = NODE, holding[0] if holding else len(pbf)
     for index, block in enumerate(pbf.blocks(everything)):
-        texts = maker.texts(block)
+        texts = maker.texts(block.strings)
         for kind, things in block.groups:
             met = max(met, kind)
             if not mixed and (kind < met or (kind == RELATION and index < first)):
@@ -95,7 +95,7 @@ def blocks(pbf: Pbf, maker: Maker) -> Iterator[pa.RecordBatch]:
             elif kind == WAY:
                 yield from maker.ways(things, texts)
     for block in pbf.blocks(holding):
-        texts = maker.texts(block)
+        texts = maker.texts(block.strings)
         for kind, things in block.groups:
             if kind == RELATION:
                 yield from maker.relations(things, texts)
@@ -129,7 +129,7 @@ def needed(pbf: Pbf, maker: Maker, holding: list[int]) -> Ints:
     """Ids of the ways that relations need, ascending."""
     found = [np.empty(0, np.int64)]
     for block in pbf.blocks(holding):
-        texts = maker.texts(block)
+        texts = maker.texts(block.strings)
         for kind, things in block.groups:
             if kind == RELATION:
                 found.append(maker.needed(things, texts))

@@ -23,7 +23,7 @@ from catalogs.sources.osm_shapes import (
 from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD, inside
 from catalogs.sources.osm_tags import is_area, never_open
 from catalogs.sources.osm_texts import Texts
-from catalogs.sources.pbf_blocks import Block, Things
+from catalogs.sources.pbf_blocks import Things
 from catalogs.sources.ragged import Ints
 from catalogs.sources.ragged import places as spread
 
@@ -51,9 +51,9 @@ class Maker:
     outlines: Outlines = field(default_factory=Outlines)
     seen: tuple[Seen, ...] = field(default_factory=lambda: (Seen(), Seen(), Seen()))
 
-    def texts(self, block: Block) -> Texts:
+    def texts(self, strings: list[bytes]) -> Texts:
         """The tags of a block."""
-        return Texts(block.strings, self.keys)
+        return Texts(strings, self.keys)
 
     def needed(self, things: Things, texts: Texts) -> Ints:
         """Ids of the ways that relations asked for need."""

@@ -24,7 +24,7 @@ class Key(NamedTuple):
 
     Attributes:
         name: cleaned; "" where it must not leave the reader.
-        start: the JSON of a tag with it up to its value, after a comma.
+        start: the JSON of a tag with it up to its value, with the quote, after a comma.
         plain: whether its values say nothing of a way's shape.
         readable: whether it is UTF-8; such keys must be reported.
     """
@@ -43,7 +43,7 @@ def key_of(raw: bytes) -> Key:
     except UnicodeDecodeError:
         return Key("", b"", False, False)
     name = public_key(text)
-    start = meaning(text, "x")[1][:-3].encode() if name else b""
+    start = meaning(text, "x")[1][:-2].encode() if name else b""
     return Key(name, b"," + start, not says_shape(text))
 
 
@@ -54,7 +54,7 @@ def tag_of(raw: bytes, value: bytes) -> tuple[bytes, int]:
     try:
         _, piece, shape = meaning(raw.decode(), value.decode())
     except UnicodeDecodeError:
-        return (key.start + b'""' if key.start else b""), UNREADABLE
+        return (key.start + b'"' if key.start else b""), UNREADABLE
     return (b"," + piece.encode() if piece else b""), shape
 
 
@@ -131,7 +131,7 @@ class Texts:
         for index, (one, other) in enumerate(zip(keys, (codes & 0xFFFFFFFF).tolist(), strict=True)):
             key, value = known[one], strings[other]
             if key.plain and len(value) < 256 and plain(value):
-                pieces.append(b'%b"%b"' % (key.start, value))
+                pieces.append(key.start + value + b'"')
             else:
                 piece, bits[index] = tag_of(strings[one], value)
                 pieces.append(piece)

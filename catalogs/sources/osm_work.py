@@ -15,8 +15,7 @@ import numpy as np
 from catalogs.sources.osm_places import Nodes, Outlines, Shelf
 from catalogs.sources.osm_rows import NODE, RELATION, WAY, Maker, placed
 from catalogs.sources.osm_sorting import Sorter, Stats
-from catalogs.sources.osm_texts import Texts
-from catalogs.sources.pbf_blocks import Things
+from catalogs.sources.pbf_blocks import Things, together
 from catalogs.sources.pbf_file import Pbf
 from catalogs.sources.ragged import Ints
 
@@ -25,6 +24,9 @@ SPAN = 256
 
 LEAST_RUN = 1 << 20
 """Bytes of rows that a process gathers before they are sorted, at least."""
+
+TOGETHER = 8
+"""Blocks of nodes whose rows are made at a time: most have few tagged ones."""
 
 Span = tuple[int, int]
 
@@ -136,26 +138,36 @@ class Work:
     def points(self, start: int, stop: int) -> Done:
         """Rows of nodes, and where all nodes lie."""
         maker, done = self._maker(), Done(NODE, start)
+        held: list[tuple[list[bytes], Things]] = []
         with self.shelf.nodes_to(start) as add:
-            for texts, things in self._groups(done, start, stop):
+            for strings, things in self._groups(done, start, stop):
                 add(things.id, placed(things))
-                for rows in maker.points(things, texts):
-                    self.sorter.add(rows)
+                held.append((strings, things))
+                if len(held) == TOGETHER:
+                    self._points(maker, held)
+                    held = []
+        if held:
+            self._points(maker, held)
         return done
+
+    def _points(self, maker: Maker, held: list[tuple[list[bytes], Things]]) -> None:
+        strings, things = together(held)
+        for rows in maker.points(things, maker.texts(strings)):
+            self.sorter.add(rows)
 
     def needed(self, start: int, stop: int) -> Ints:
         """Ids of the ways that relations need."""
         maker, done = self._maker(), Done(RELATION, start)
         groups = self._groups(done, start, stop)
-        found = [maker.needed(things, texts) for texts, things in groups]
+        found = [maker.needed(things, maker.texts(strings)) for strings, things in groups]
         return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
 
     def ways(self, start: int, stop: int) -> Done:
         """Rows of ways, and the lines of those that relations need."""
         maker, done = self._maker(), Done(WAY, start)
         maker.nodes, maker.wanted = self.nodes, self.wanted
-        for texts, things in self._groups(done, start, stop):
-            for rows in maker.ways(things, texts):
+        for strings, things in self._groups(done, start, stop):
+            for rows in maker.ways(things, maker.texts(strings)):
                 self.sorter.add(rows)
             self._forget()
         self.shelf.keep(maker.outlines, start)
@@ -165,8 +177,8 @@ class Work:
         """Rows of relations."""
         maker, done = self._maker(), Done(RELATION, start)
         maker.outlines = self.outlines
-        for texts, things in self._groups(done, start, stop):
-            for rows in maker.relations(things, texts):
+        for strings, things in self._groups(done, start, stop):
+            for rows in maker.relations(things, maker.texts(strings)):
                 self.sorter.add(rows)
             self._forget()
         return done
@@ -174,15 +186,14 @@ class Work:
     def _maker(self) -> Maker:
         return Maker(self.job.keys, self.sorter.drop)
 
-    def _groups(self, done: Done, start: int, stop: int) -> Iterator[tuple[Texts, Things]]:
-        """Groups of the piece's kind, with the texts of their block."""
+    def _groups(self, done: Done, start: int, stop: int) -> Iterator[tuple[list[bytes], Things]]:
+        """Groups of the piece's kind, with the strings of their block."""
         for index in range(start, stop):
             block = self.pbf.block(index)
-            texts = Texts(block.strings, self.job.keys)
             for kind, things in block.groups:
                 done.see(index, kind, things)
                 if kind == done.kind:
-                    yield texts, things
+                    yield block.strings, things
             done.bytes += self.pbf.places[index][1]
 
     @cached_property

@@ -4,7 +4,7 @@ The format is described at https://wiki.openstreetmap.org/wiki/PBF_Format. Names
 and changesets are stepped over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from catalogs.sources.protobuf import (
     signed,
     summed,
 )
-from catalogs.sources.ragged import Ints, Ragged, nothing
+from catalogs.sources.ragged import Ints, Ragged, joined, nothing
 
 Fault = Callable[[Exception], Exception]
 """What is raised for something broken in a block."""
@@ -128,6 +128,25 @@ def decode(data: bytes, fault: Fault) -> Block:
         if (things.keys.ends != things.texts.ends).any():
             raise Damaged("a tag has a key or a value only")
     return Block(strings, found)
+
+
+def together(parts: Sequence[tuple[list[bytes], Things]]) -> tuple[list[bytes], Things]:
+    """The nodes of several blocks, each with its block's strings, as those of one block."""
+    if len(parts) == 1:
+        return parts[0]
+    strings = [text for texts, _ in parts for text in texts]
+    shift = np.cumsum([0, *(len(texts) for texts, _ in parts[:-1])]).tolist()
+    things = [nodes for _, nodes in parts]
+    ident, version, time, lon, lat = (
+        np.concatenate([getattr(nodes, name) for nodes in things])
+        for name in ("id", "version", "time", "lon", "lat")
+    )
+    keys, texts = (
+        joined([getattr(nodes, name) for nodes in things], shift) for name in ("keys", "texts")
+    )
+    one = things[0]
+    both = Things(ident, version, time, keys, texts, lon, lat, None, one.scale, one.fault)
+    return strings, both
 
 
 def table(data: bytes) -> list[bytes]:

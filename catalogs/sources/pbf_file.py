@@ -1,6 +1,7 @@
 """PBF files: framing, header and unpacking; see `pbf_blocks` for what blocks hold."""
 
 import lzma
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,9 +74,8 @@ class Pbf:
         Raises:
             SourceError: cut or damaged, a history, or with features that cannot be read.
         """
-        self.path = path
-        with path.open("rb") as stream:
-            found = list(blobs(stream, path))
+        self.path, self.stream = path, path.open("rb")
+        found = list(blobs(self.stream, path))
         self.places = [(start, size) for start, name, size in found if name == "OSMData"]
         try:
             self.header = self._header(self._content(found[0][0], found[0][2]))
@@ -123,12 +123,10 @@ class Pbf:
                 yield ahead.popleft().result()
 
     def _content(self, start: int, size: int) -> bytes:
-        with self.path.open("rb") as stream:
-            stream.seek(start)
-            try:
-                return unpack(stream.read(size))
-            except Damaged as error:
-                raise self._damaged(start, error) from error
+        try:
+            return unpack(os.pread(self.stream.fileno(), size, start))
+        except Damaged as error:
+            raise self._damaged(start, error) from error
 
     def _damaged(self, start: int, error: Exception) -> SourceError:
         return SourceError(f"{self.path} is damaged at byte {start} ({error}): fetch it anew")
