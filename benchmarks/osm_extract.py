@@ -47,8 +47,8 @@ class Seed:
         return cls(kinds, corner)
 
 
-def write(seeds: Iterable[Path], target: Path, at_least: int) -> Path:
-    """Copies of the `seeds` in turn until their files together have `at_least` bytes; sorted.
+def write(seeds: Iterable[Path], target: Path, megabytes: int) -> Path:
+    """Copies of the `seeds` in turn, `megabytes` together or a little more; sorted by type and id.
 
     Tags, metadata and shapes are the seeds'; names get the number of their copy. Nothing is
     written where `target` exists.
@@ -57,7 +57,8 @@ def write(seeds: Iterable[Path], target: Path, at_least: int) -> Path:
         return target
     paths = list(seeds)
     read = [Seed.read(path) for path in paths]
-    rounds = -(-at_least // sum(path.stat().st_size for path in paths))
+    rounds = -(-megabytes * 1_100_000 // sum(path.stat().st_size for path in paths))
+    target.parent.mkdir(parents=True, exist_ok=True)
     order = [seed for _ in range(rounds) for seed in read]
     part = target.with_name(f".{target.name}.part.osm.pbf")
     header = osmium.io.Header()
