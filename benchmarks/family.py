@@ -37,10 +37,17 @@ def peak_mb(pid: int | str = "self") -> float:
 
 
 class Family(threading.Thread):
-    """Looks five times a second at every descendant of this process, and remembers the most it saw."""
+    """Looks at every descendant of this process, and remembers the most it saw.
 
-    def __init__(self) -> None:
+    Attributes:
+        together: MB of memory that all of them had at most at one time; what they share counts once.
+    """
+
+    def __init__(self, every: float = 0.2) -> None:
+        """Look every so many seconds."""
         super().__init__(daemon=True)
+        self.every = every
+        self.together = 0.0
         self.cpu: dict[int, float] = {}
         self.peak: dict[int, float] = {}
         self._stop_now = threading.Event()
@@ -48,18 +55,28 @@ class Family(threading.Thread):
 
     def run(self) -> None:
         """Look until told to stop."""
-        while not self._stop_now.wait(0.2):
-            self.look(os.getpid())
+        while not self._stop_now.wait(self.every):
+            self.together = max(self.together, self.look(os.getpid()))
 
-    def look(self, parent: int) -> None:
-        """Note time and memory of each descendant of a process."""
+    def look(self, parent: int) -> float:
+        """Note time and memory of each descendant of a process; MB that they have now."""
+        now = 0.0
         for pid in children(parent):
             self.cpu[pid] = max(cpu_seconds(pid), self.cpu.get(pid, 0.0))
             self.peak[pid] = max(peak_mb(pid), self.peak.get(pid, 0.0))
-            self.look(pid)
+            now += share(pid) + self.look(pid)
+        return now
 
     def end(self) -> tuple[float, list[float]]:
         """Seconds of processor time of all descendants together, and MB of memory of each."""
         self._stop_now.set()
         self.join()
         return sum(self.cpu.values()), list(self.peak.values())
+
+
+def share(pid: int) -> float:
+    """MB of a process, pages that it shares with others counted in part (`man proc`, Pss)."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+    return 0.0

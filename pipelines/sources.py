@@ -216,13 +216,13 @@ def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[C
     source = open_osm(path, Expect(md5=args.osm_md5) if args.osm_md5 else None)
     default = "CC0-1.0" if generated else "ODbL-1.0"
     extract = source.extract
-    found = licence(terms or default, "osm")
+    found = licence(terms or extract.licence or default, "osm")
     credit = Credit(
         role="osm",
-        title=path.name,
+        title=f"{path.name} (of {extract.origin})" if extract.origin else path.name,
         location=str(path),
         licence=found.id,
-        attribution=line or (WORLD_OSM if generated else OSM_CREDIT),
+        attribution=line or extract.attribution or (WORLD_OSM if generated else OSM_CREDIT),
         parts=("tables", "texts"),
         checksum=extract.sha256,
         size=extract.size,

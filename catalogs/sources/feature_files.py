@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalogs.sources.feature_table import about_of, drops_beside
 from catalogs.sources.osm_files import Expect, Extract, verify
 from schemas.errors import SourceError
 from schemas.windows import Bounds
@@ -81,8 +82,20 @@ def inspect(path: Path, expect: Expect | None = None) -> Extract:
         SourceError: damaged, without layers or CRS, or not what was expected.
     """
     sha, note = verify(path, expect or Expect())
-    bbox = bounds_of_layers(path)
-    return Extract(path, driver_of(path), path.stat().st_size, sha, "", bbox, note)
+    driver, bbox, size = driver_of(path), bounds_of_layers(path), path.stat().st_size
+    about = about_of(path) if driver == "Parquet" else None
+    if about is None:
+        return Extract(path, driver, size, sha, "", bbox, note)
+    made = about["extract"]
+    note = "" if made["verified"] else f"unverified: {made['name']} was, when the table was made"
+    if any(about["drops"].values()) and not drops_beside(path).is_file():
+        note = (
+            f"what {made['name']} lost is not told: no {drops_beside(path).name} beside the table"
+        )
+    return Extract(
+        path, driver, size, sha, made["timestamp"], bbox, note, about["licence"],
+        about["attribution"], f"{made['name']}, sha256 {made['sha256']}",
+    )  # fmt: skip
 
 
 def bounds_of_layers(path: Path) -> Bounds | None:

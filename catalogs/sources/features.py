@@ -1,5 +1,7 @@
 """A feature table as an OSM source: GeoPackage, GeoParquet, FlatGeobuf or GeoJSON made of OSM data.
 
+A table that `osm_features` made gives the very rows and drops of its extract. Of others:
+
 Three ways of holding tags are understood, in this order: a column `tags` (JSON object or map), a
 column `fclass` (the classes of Geofabrik's shapefiles; `schemas/data/geofabrik_fclass.csv`), or
 one column for each key. Where the table does not say whether an object is a node, way or relation,
@@ -21,21 +23,12 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from catalogs.sources.arrow import blobs
 from catalogs.sources.feature_files import DRIVERS, Layer, driver_of, inspect, layers
+from catalogs.sources.feature_table import FeatureTable, about_of
 from catalogs.sources.feature_tags import Mapped, identity, mapping, seconds
-from catalogs.sources.osm_table import (
-    AREA,
-    LINE,
-    POINT,
-    REPAIR,
-    TINY,
-    TYPES,
-    OnDrop,
-    OsmDrop,
-    Rows,
-    batch,
-    blobs,
-)  # fmt: skip
+from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
+from catalogs.sources.osm_table import AREA, LINE, POINT, REPAIR, TINY, Rows, batch
 from catalogs.sources.osm_tags import tags_json
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds, to_lonlat
@@ -60,7 +53,7 @@ class _Object:
 
 def features(
     path: Path,
-    keys: Collection[str],
+    keys: Collection[str] | None,
     bbox: Bounds | None = None,
     batch_rows: int = 20_000,
     *,
@@ -71,14 +64,18 @@ def features(
     Objects that lie on several rows come last, by type and id.
 
     Args:
+        keys: None for every object with a tag that may leave the reader.
         bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
 
     Raises:
         SourceError: no CRS, no id column, no tags, or a damaged file.
         UsageError: no keys.
     """
-    if not keys:
+    if keys is not None and not keys:
         raise UsageError("no OSM keys asked for: name at least one, e.g. building")
+    if driver_of(path) == "Parquet" and about_of(path) is not None:
+        yield from FeatureTable(path).features(keys, bbox, batch_rows, on_drop=on_drop)
+        return
     twice = _doubles(path)
     held: dict[tuple[int, int], list[_Object]] = {}
     good: list[_Object] = []
@@ -91,7 +88,7 @@ def features(
             yield batch(_rows(good), bbox, on_drop)
             good = []
     for _, parts in sorted(held.items()):
-        wanted = [part for part in parts if not part.tags.keys().isdisjoint(keys)]
+        wanted = [part for part in parts if _asked(part, keys)]
         for _ in wanted[1:]:
             message = f"the object is on {len(wanted)} rows; made one"
             on_drop(OsmDrop(TYPES[parts[0].kind], parts[0].ident, "duplicate", message))
@@ -158,8 +155,14 @@ def _rows_of(names: Mapped, part: pa.RecordBatch, geoms: Any, points: Any) -> It
         yield _Object(kind, ident, version, times[i] or 0, tags, geoms[i])
 
 
-def _wanted(thing: _Object, keys: Collection[str], on_drop: OnDrop) -> bool:
-    if thing.tags.keys().isdisjoint(keys):
+def _asked(thing: _Object, keys: Collection[str] | None) -> bool:
+    if keys is None:
+        return tags_json(thing.tags.items()) != "{}"
+    return not thing.tags.keys().isdisjoint(keys)
+
+
+def _wanted(thing: _Object, keys: Collection[str] | None, on_drop: OnDrop) -> bool:
+    if not _asked(thing, keys):
         return False
     if not thing.ident:
         on_drop(OsmDrop("way", 0, "id_missing", "the row has no OSM id"))

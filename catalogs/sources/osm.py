@@ -7,9 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from catalogs.sources import features as tables
+from catalogs.sources.osm_drops import OnDrop, OsmDrop
 from catalogs.sources.osm_files import KINDS, Expect, Extract, inspect
 from catalogs.sources.osm_reader import features
-from catalogs.sources.osm_table import COLUMNS, OnDrop, OsmDrop
+from catalogs.sources.osm_table import COLUMNS
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
@@ -40,7 +41,7 @@ class OsmSource:
 
     def features(
         self,
-        keys: Collection[str],
+        keys: Collection[str] | None,
         bbox: Bounds | None,
         on_drop: OnDrop,
         batch_rows: int = 20_000,
@@ -48,6 +49,7 @@ class OsmSource:
         """Batches of `COLUMNS`, one row for every object with at least one of `keys`.
 
         Args:
+            keys: None for every object with a tag that may leave the reader.
             bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
             on_drop: called with every object that was asked for and cannot be a row.
 

@@ -55,6 +55,8 @@ class Extract:
         timestamp: state of the data as the file's header declares it, ISO 8601; "" if it does not.
         bbox: (west, south, east, north) as the header declares it, or None.
         note: what could not be verified, "" when all could.
+        licence, attribution: as a feature table of ours states them; "" elsewhere.
+        origin: the extract that a feature table of ours was made of; "" elsewhere.
     """
 
     path: Path
@@ -64,6 +66,9 @@ class Extract:
     timestamp: str = ""
     bbox: Bounds | None = None
     note: str = ""
+    licence: str = ""
+    attribution: str = ""
+    origin: str = ""
 
 
 def inspect(path: Path, expect: Expect | None = None) -> Extract:
@@ -157,8 +162,11 @@ def verify(path: Path, expect: Expect) -> tuple[str, str]:
 
 
 @contextmanager
-def as_pbf(path: Path) -> Iterator[Pbf]:
+def as_pbf(path: Path, within: Path | None = None) -> Iterator[Pbf]:
     """The file, rewritten as a temporary PBF (without users) where it is XML.
+
+    Args:
+        within: folder for the temporary file, the system's own where it is None.
 
     Raises:
         SourceError: damaged, or no OSM file.
@@ -169,7 +177,7 @@ def as_pbf(path: Path) -> Iterator[Pbf]:
         return
     import osmium
 
-    with TemporaryDirectory(prefix="osm-") as folder:
+    with TemporaryDirectory(prefix="osm-", dir=within) as folder:
         copy = Path(folder) / "copy.osm.pbf"
         target = osmium.io.File(str(copy), "pbf,add_metadata=version+timestamp")
         try:

@@ -5,6 +5,7 @@ an area out; so the rings are put together here, by the same rule: what an odd n
 surrounds is inside, whatever the roles say.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-Ints = npt.NDArray[np.int64]
+from catalogs.sources.osm_texts import Texts
+from catalogs.sources.pbf_blocks import Things
+from catalogs.sources.ragged import Ints
+
+WAY = 1
+SPATIAL = (b"multipolygon", b"boundary")
+"""Types of relations that are areas."""
+
+TOGETHER = 4096
+"""Member ways of relations that are assembled at a time, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,34 @@ class Broken:
     index: int
     code: str
     message: str
+
+
+def members(things: Things, texts: Texts, rows: Ints) -> tuple[Ints, Ints]:
+    """Member ways of the relations `rows` of a block, each once.
+
+    Returns:
+        The relation, as index into `rows`, ascending, and the id of the way, for each.
+    """
+    named = {text: number for number, text in enumerate(texts.strings)}
+    kinds = [named[text] for text in SPATIAL if text in named]
+    says = (things.keys.values == named.get(b"type", -1)) & np.isin(things.texts.values, kinds)
+    spatial = np.diff(np.concatenate([[0], np.cumsum(says)])[things.keys.ends], prepend=0) > 0
+    some = np.flatnonzero(spatial[rows])
+    refs, types = things.members_of(rows[some])
+    ways = types == WAY
+    owner, ids = some[refs.owner()[ways]], refs.values[ways]
+    order = np.lexsort((ids, owner))
+    owner, ids = owner[order], ids[order]
+    fresh = np.ones(len(ids), bool)
+    fresh[1:] = (ids[1:] != ids[:-1]) | (owner[1:] != owner[:-1])
+    return owner[fresh], ids[fresh]
+
+
+def chunks(relations: Ints, ways: Ints) -> Iterator[Ints]:
+    """The relations in parts that have about `TOGETHER` ways; `ways` is how many each has."""
+    done = np.cumsum(ways[relations])
+    parts = done // TOGETHER
+    yield from np.split(relations, np.flatnonzero(np.diff(parts)) + 1)
 
 
 def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], list[Broken]]:
@@ -43,13 +81,12 @@ def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], li
     codes, of = encoded(places), owner[line]
     work = shapely.multilinestrings(lines, indices=owner)
     gaps = open_ends(codes, line, of, len(work))
-    before = without_shared(work, codes, line, of)
-    noded = shapely.node(work)
-    after = shapely.get_num_coordinates(noded) - shapely.get_num_geometries(noded)
+    given = without_shared(work, codes, line, of)
     areas = shapely.build_area(work)
+    crossing = (outlined(areas) != given) | ~shapely.is_valid(areas)
     why = [
         (gaps > 0, "geometry_unclosed", "its rings are not closed"),
-        (after > before, "geometry_invalid", "its rings cross each other or themselves"),
+        (crossing, "geometry_invalid", "its rings cross each other or themselves"),
         (shapely.is_empty(areas), "zero_area", "its rings enclose nothing"),
     ]
     broken: dict[int, Broken] = {}
@@ -58,6 +95,29 @@ def assemble(lines: npt.NDArray[Any], owner: Ints) -> tuple[npt.NDArray[Any], li
             broken.setdefault(index, Broken(index, code, message))
     areas[list(broken)] = None
     return areas, [broken[index] for index in sorted(broken)]
+
+
+def outlined(areas: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Print of the segments that bound each area: that of the given ones, unless some cross."""
+    parts, owner = shapely.get_parts(areas, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    places, ring = shapely.get_coordinates(rings, return_index=True)
+    codes = encoded(places)
+    inner = np.flatnonzero(ring[:-1] == ring[1:])
+    return prints(codes[inner], codes[inner + 1], owner[part[ring[inner]]], len(areas))
+
+
+def prints(
+    one: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64], of: Ints, size: int
+) -> npt.NDArray[np.uint64]:
+    """A number for the set of segments of each relation, in any order and direction (a sum of
+    hashes: two sets have the same by a chance of 2**-64)."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    mixed = (low * np.uint64(0x9E3779B97F4A7C15)) ^ (high * np.uint64(0xC2B2AE3D27D4EB4F))
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = np.zeros(size, np.uint64)
+    np.add.at(found, of, mixed ^ (mixed >> np.uint64(32)))
+    return found
 
 
 def open_ends(codes: npt.NDArray[np.uint64], line: Ints, of: Ints, size: int) -> Ints:
@@ -71,8 +131,8 @@ def open_ends(codes: npt.NDArray[np.uint64], line: Ints, of: Ints, size: int) ->
 
 def without_shared(
     work: npt.NDArray[Any], codes: npt.NDArray[np.uint64], line: Ints, of: Ints
-) -> Ints:
-    """Segments of each relation that occur an odd number of times.
+) -> npt.NDArray[np.uint64]:
+    """Print of the segments of each relation that occur an odd number of times.
 
     Where any occurs twice, the relation's lines in `work` are replaced by its remaining segments.
     """
@@ -92,7 +152,7 @@ def without_shared(
         mine = kept[of[kept] == index]
         ends = decoded(np.stack([low[mine], high[mine]], axis=1))
         work[index] = shapely.multilinestrings(shapely.linestrings(ends))
-    return np.bincount(of[kept], minlength=len(work))
+    return prints(low[kept], high[kept], of[kept], len(work))
 
 
 def encoded(places: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:

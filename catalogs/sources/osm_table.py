@@ -1,6 +1,6 @@
 """The table that every OSM source yields: its columns, its drops, and the making of its batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
+from catalogs.sources.arrow import blobs, numbers, values, words
+from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
 from schemas.windows import Bounds
 
 COLUMNS = pa.schema(
@@ -27,9 +29,8 @@ COLUMNS = pa.schema(
     ]
 )
 
-TYPES = ("node", "way", "relation")
 KINDS = ("point", "line", "area")
-POINT, LINE, AREA, RING = range(4)  # RING: a closed line that is to become an area
+POINT, LINE, AREA = range(3)
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -41,35 +42,13 @@ REPAIR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class OsmDrop:
-    """An object that was asked for and cannot be a row.
-
-    Attributes:
-        code: `geometry_invalid`, `geometry_unclosed`, `members_missing`, `zero_area`, `duplicate`,
-            `not_spatial` (a relation that is no area), `text_invalid` (tags are not UTF-8) or
-            `id_missing` (a table's row without an id; `osm_id` is 0).
-        lon, lat: degrees, None when no position is known.
-    """
-
-    osm_type: str
-    osm_id: int
-    code: str
-    message: str
-    lon: float | None = None
-    lat: float | None = None
-
-
-OnDrop = Callable[[OsmDrop], None]
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
     """Objects before their geometry is checked.
 
     Attributes:
         types: 0 node, 1 way, 2 relation.
         times: seconds since 1970, 0 for unknown.
-        shapes: POINT, LINE, AREA or RING.
+        shapes: POINT, LINE or AREA.
         tags: Arrow strings, JSON.
         geoms: shapely geometries, lon/lat.
     """
@@ -95,10 +74,12 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     def drop(index: int, code: str, message: str) -> None:
         keep[index] = False
         x, y = centres(shapely.bounds(geoms[index : index + 1]))[0]
-        place = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
-        on_drop(OsmDrop(TYPES[rows.types[index]], int(rows.ids[index]), code, message, *place))
+        lon, lat = (round(float(x), 7), round(float(y), 7)) if np.isfinite(x + y) else (None, None)
+        tags = rows.tags[index].as_py()
+        kind, ident = TYPES[rows.types[index]], int(rows.ids[index])
+        on_drop(OsmDrop(kind, ident, code, message, lon, lat, tags))
 
-    lines = np.flatnonzero((shapes == LINE) | (shapes == RING))
+    lines = np.flatnonzero(shapes == LINE)
     geoms[lines] = shapely.remove_repeated_points(geoms[lines])
     bounds = shapely.bounds(geoms)
     off = ~inside(bounds[:, :2], WORLD) | ~inside(bounds[:, 2:], WORLD)
@@ -106,39 +87,56 @@ def batch(rows: Rows, bbox: Bounds | None, on_drop: OnDrop) -> pa.RecordBatch:
     for index in np.flatnonzero(off | flat).tolist():
         why = "positions lie off the globe" if off[index] else "all nodes lie on one spot"
         drop(index, "geometry_invalid", why)
-    close(geoms, np.where(keep, shapes, POINT), drop)
-    areas = np.flatnonzero((shapes >= AREA) & keep)
+    areas = np.flatnonzero((shapes == AREA) & keep)
     mend(geoms, areas, drop)
     bounds[areas] = shapely.bounds(geoms[areas])
     if bbox is not None:
         keep &= inside(centres(bounds), bbox)
     kept = np.flatnonzero(keep)
-    times = rows.times[kept]
+    tags = rows.tags if keep.all() else rows.tags.take(numbers(pa.int64(), kept))
+    wkb = blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1)))
+    return record(
+        rows.types[kept], rows.ids[kept], rows.versions[kept], rows.times[kept],
+        shapes[kept], tags, wkb, bounds[kept],
+    )  # fmt: skip
+
+
+def record(
+    types: npt.NDArray[np.int8],
+    ids: npt.NDArray[np.int64],
+    versions: npt.NDArray[np.int64],
+    times: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.int8],
+    tags: pa.Array,
+    wkb: pa.Array,
+    bounds: npt.NDArray[np.float64],
+) -> pa.RecordBatch:
+    """Sound rows as a record batch with the schema `COLUMNS`; arguments as in `Rows`."""
     columns = [
-        words(TYPES, rows.types[kept]),
-        numbers(pa.int64(), rows.ids[kept]),
-        numbers(pa.int32(), rows.versions[kept].astype(np.int32)),
+        words(TYPES, types),
+        numbers(pa.int64(), ids),
+        numbers(pa.int32(), versions.astype(np.int32)),
         numbers(COLUMNS.field("timestamp").type, times, times != 0),
-        words(KINDS, np.minimum(shapes, AREA)[kept]),
-        rows.tags if keep.all() else rows.tags.take(numbers(pa.int64(), kept)),
-        blobs(pa.binary(), list(shapely.to_wkb(geoms[kept], byte_order=1))),
-        *(numbers(pa.float64(), bounds[kept, side]) for side in range(4)),
+        words(KINDS, kinds),
+        tags,
+        wkb,
+        *(numbers(pa.float64(), bounds[:, side]) for side in range(4)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=COLUMNS)
 
 
-def close(
-    geoms: npt.NDArray[Any], shapes: npt.NDArray[np.int8], drop: Callable[[int, str, str], None]
-) -> None:
-    """Turn the closed lines among `geoms` (shape RING) into polygons, in place."""
-    rings = np.flatnonzero(shapes == RING)
-    short = shapely.get_num_coordinates(geoms[rings]) < 4
-    for index in rings[short]:
-        drop(int(index), "zero_area", "the ring has fewer than three different positions")
-    rings = rings[~short]
-    if len(rings):
-        coordinates, owner = shapely.get_coordinates(geoms[rings], return_index=True)
-        geoms[rings] = shapely.polygons(shapely.linearrings(coordinates, indices=owner))
+def bounds_of(rows: pa.RecordBatch) -> npt.NDArray[np.float64]:
+    """West, south, east, north (n, 4) of rows with the schema `COLUMNS`."""
+    sides = ("west", "south", "east", "north")
+    return np.stack([values(rows.column(side), np.float64) for side in sides], axis=1)
+
+
+def centred(rows: pa.RecordBatch, bbox: Bounds | None) -> pa.RecordBatch:
+    """The rows whose own bounding box is centred in `bbox`; all where it is None."""
+    if bbox is None:
+        return rows
+    keep = inside(centres(bounds_of(rows)), bbox)
+    return rows if keep.all() else rows.take(numbers(pa.int64(), np.flatnonzero(keep)))
 
 
 def mend(
@@ -185,33 +183,3 @@ def inside(places: npt.NDArray[np.float64], bbox: Bounds) -> npt.NDArray[np.bool
     across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
     result: npt.NDArray[np.bool_] = across & (lat >= south) & (lat <= north)
     return result
-
-
-# Arrow arrays from buffers: `pa.array` imports pandas on its first call, a second per process.
-
-
-def numbers(
-    kind: pa.DataType, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None
-) -> pa.Array:
-    """A numeric Arrow array of type `kind`; null where `valid` is False."""
-    mask = None
-    if valid is not None and not valid.all():
-        mask = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kind, len(values), [mask, data])
-
-
-def blobs(kind: pa.DataType, values: Sequence[bytes]) -> pa.Array:
-    """A string or binary Arrow array."""
-    ends = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=ends[1:])
-    if ends[-1] > np.iinfo(np.int32).max:
-        raise OverflowError(f"{ends[-1]} bytes in one batch: use fewer rows in a batch")
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(values))]
-    return pa.Array.from_buffers(kind, len(values), buffers)
-
-
-def words(names: Sequence[str], codes: npt.NDArray[np.int8]) -> pa.Array:
-    """A string Arrow array of `names[code]`."""
-    known = blobs(pa.string(), [name.encode() for name in names])
-    return known.take(numbers(pa.int8(), codes))

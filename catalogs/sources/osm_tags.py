@@ -15,8 +15,8 @@ import numpy.typing as npt
 from schemas.text import clean
 
 _PERSONAL = re.compile(
-    r"""(?:.+:)?(?:phone|mobile|fax|email|e-mail|sms|website|webpage|url|facebook|twitter|instagram
-        |whatsapp|telegram|linkedin|skype|youtube|vk|owner|contact|user|uid|changeset|created_by
+    r"""(?:.+:)?(?:phone|telephone|tel|telefax|mobile|fax|email|e-mail|sms|website|webpage|url
+        |facebook|twitter|instagram|whatsapp|telegram|linkedin|skype|youtube|vk|owner|contact|user|uid|changeset|created_by
         |note|fixme|comment|description|addr|person)(?:[:_].*)?
       | .*person.* | operator:(?:addr|name|contact).*""",
     re.IGNORECASE | re.VERBOSE,
@@ -84,15 +84,18 @@ NEVER_OPEN: dict[str, frozenset[str]] = {
 """Tags (no value listed: any value) that make no sense on an open way."""
 
 
-YES, NO, SURFACE, BROKEN_OPEN, LINEAR, UNREADABLE = (1 << bit for bit in range(6))
-"""What a tag says of its way's shape; the bits of all tags of an object are joined by `|`."""
+YES, NO, SURFACE, BROKEN_OPEN, LINEAR, UNREADABLE, ASKED = (1 << bit for bit in range(7))
+"""What a tag says of its way's shape, and whether it is one that objects are asked for by; the bits
+of all tags of an object are joined by `|`."""
+
+LINEAR_KEYS = ("highway", "barrier", "waterway", "railway")
 
 
 def bits(key: str, value: str) -> int:
     """What one tag says of the shape of its way."""
     if key == "area":
         return {"yes": YES | BROKEN_OPEN, "no": NO}.get(value, 0)
-    found = LINEAR if key in ("highway", "barrier", "waterway", "railway") else 0
+    found = LINEAR if key in LINEAR_KEYS else 0
     if value != "no":
         lines = LINES_BUT.get(key)
         if value in AREAS_ONLY.get(key, ()) or (lines is not None and value not in lines):
@@ -101,6 +104,13 @@ def bits(key: str, value: str) -> int:
         if broken is not None and (not broken or value in broken):
             found |= BROKEN_OPEN
     return found
+
+
+def says_shape(key: str) -> bool:
+    """Whether `bits` of a tag with this key can be anything but 0."""
+    return key == "area" or any(
+        key in known for known in (LINEAR_KEYS, LINES_BUT, AREAS_ONLY, NEVER_OPEN)
+    )
 
 
 def is_area(found: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

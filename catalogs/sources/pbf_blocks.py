@@ -4,7 +4,8 @@ The format is described at https://wiki.openstreetmap.org/wiki/PBF_Format. Names
 and changesets are stepped over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,13 @@ from catalogs.sources.protobuf import (
     signed,
     summed,
 )
-from catalogs.sources.ragged import Ints, Ragged, nothing
+from catalogs.sources.ragged import Ints, Ragged, joined, nothing
+
+Fault = Callable[[Exception], Exception]
+"""What is raised for something broken in a block."""
+
+BROKEN = (ValueError, IndexError, OverflowError, MemoryError)
+"""What comes of reading something broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +37,8 @@ class Things:
     Attributes:
         id, version, time: one for each; time in seconds since 1970, 0 where there is none.
         keys, texts: numbers of each tag's key and value in the block's strings.
-        lon, lat: of nodes, in units of 1e-7 degrees; of ways one for each of `refs` where the file
-            has locations on ways; empty otherwise.
-        refs: node ids of ways, member ids of relations.
-        kinds: 0 node, 1 way or 2 relation for each member of relations.
+        lon, lat: of nodes, in units of 1e-7 degrees; else empty.
+        step: where ways and relations are read on: what most of them refer to is not asked for.
     """
 
     id: Ints
@@ -43,8 +48,49 @@ class Things:
     texts: Ragged
     lon: Ints
     lat: Ints
-    refs: Ragged
-    kinds: Ints
+    step: Step | None
+    scale: dict[int, Value]
+    fault: Fault
+
+    def nodes_of(self, rows: Ints) -> tuple[Ragged, Ints | None]:
+        """Node ids of the ways `rows` (ascending), and their positions (n, 2) where the file has
+        locations on ways.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        assert self.step is not None
+        with guarded(self.fault):
+            refs = self.step.sums(8, rows)
+            if not {9, 10} & self.step.spans.keys():
+                return refs, None
+            north, east = self.step.sums(9, rows), self.step.sums(10, rows)
+            if not ((north.ends == refs.ends).all() and (east.ends == refs.ends).all()):
+                raise Damaged("a way lacks some positions")
+            lon = _position(east.values, self.scale, 20)
+            return refs, np.stack([lon, _position(north.values, self.scale, 19)], axis=1)
+
+    def members_of(self, rows: Ints) -> tuple[Ragged, Ints]:
+        """Member ids of the relations `rows` (ascending), and 0 node, 1 way or 2 relation for each.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        assert self.step is not None
+        with guarded(self.fault):
+            refs, types = self.step.sums(9, rows), self.step.packed(10, rows)
+            if (types.ends != refs.ends).any():
+                raise Damaged("members without a type")
+            return refs, types.values
+
+
+@contextmanager
+def guarded(fault: Fault) -> Iterator[None]:
+    """Raise `fault` for what is broken."""
+    try:
+        yield
+    except BROKEN as error:
+        raise fault(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +101,14 @@ class Block:
     groups: list[tuple[int, Things]]
 
 
-def decode(data: bytes) -> Block:
+def decode(data: bytes, fault: Fault) -> Block:
     """The objects of an unpacked block.
 
+    Args:
+        fault: what is raised when something broken is met later, in what the objects refer to.
+
     Raises:
-        Damaged: it is broken.
+        Damaged: it is broken (or one of `BROKEN`).
     """
     strings: list[bytes] = []
     groups: list[bytes] = []
@@ -71,7 +120,7 @@ def decode(data: bytes) -> Block:
             groups.append(value)
         else:
             scale[field] = value
-    found = [things for group in groups for things in _group(group, scale)]
+    found = [things for group in groups for things in _group(group, scale, fault)]
     for _, things in found:
         for numbers in (things.keys.values, things.texts.values):
             if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(strings):
@@ -79,6 +128,25 @@ def decode(data: bytes) -> Block:
         if (things.keys.ends != things.texts.ends).any():
             raise Damaged("a tag has a key or a value only")
     return Block(strings, found)
+
+
+def together(parts: Sequence[tuple[list[bytes], Things]]) -> tuple[list[bytes], Things]:
+    """The nodes of several blocks, each with its block's strings, as those of one block."""
+    if len(parts) == 1:
+        return parts[0]
+    strings = [text for texts, _ in parts for text in texts]
+    shift = np.cumsum([0, *(len(texts) for texts, _ in parts[:-1])]).tolist()
+    things = [nodes for _, nodes in parts]
+    ident, version, time, lon, lat = (
+        np.concatenate([getattr(nodes, name) for nodes in things])
+        for name in ("id", "version", "time", "lon", "lat")
+    )
+    keys, texts = (
+        joined([getattr(nodes, name) for nodes in things], shift) for name in ("keys", "texts")
+    )
+    one = things[0]
+    both = Things(ident, version, time, keys, texts, lon, lat, None, one.scale, one.fault)
+    return strings, both
 
 
 def table(data: bytes) -> list[bytes]:
@@ -104,64 +172,56 @@ def table(data: bytes) -> list[bytes]:
     return found
 
 
-def _group(data: bytes, scale: dict[int, Value]) -> Iterator[tuple[int, Things]]:
-    buffer = np.frombuffer(data, np.uint8)
-    starts: dict[int, list[int]] = {1: [], 3: [], 4: []}
-    ends: dict[int, list[int]] = {1: [], 3: [], 4: []}
+def _group(data: bytes, scale: dict[int, Value], fault: Fault) -> Iterator[tuple[int, Things]]:
+    heads: list[int] = []
     at, size = 0, len(data)
     while at < size:  # the only loop over objects: where does each begin?
-        tag, length, shift = data[at], 0, 0
-        at += 1
-        while True:
-            byte = data[at]
-            at += 1
-            length |= (byte & 127) << shift
-            if byte < 128:
-                break
-            shift += 7
-        if tag & 7 != 2 or at + length > size:
-            raise Damaged("a group holds something else than messages")
-        if tag == 0x12:
-            yield 0, _dense(data[at : at + length], scale)
-        elif tag >> 3 in starts:
-            starts[tag >> 3].append(at)
-            ends[tag >> 3].append(at + length)
-        at += length
+        heads.append(at)
+        length = data[at + 1]
+        if length < 128:
+            at += 2 + length
+        elif data[at + 2] < 128:
+            at += 3 + (length & 127 | data[at + 2] << 7)
+        else:
+            at += 2
+            length &= 127
+            for shift in range(7, 70, 7):
+                byte = data[at]
+                at += 1
+                length |= (byte & 127) << shift
+                if byte < 128:
+                    break
+            at += length
+    buffer = np.frombuffer(data, np.uint8)
+    head = np.array(heads, np.int64)
+    tag, start, end = buffer[head], head + 2, np.append(head[1:], size)
+    while (long := buffer[start - 1] > 127).any():
+        start += long
+    if at != size or (tag & 7 != 2).any():
+        raise Damaged("a group holds something else than messages")
+    for one in np.flatnonzero(tag >> 3 == 2).tolist():
+        yield 0, _dense(data[start[one] : end[one]], scale, fault)
     for field, kind in ((1, 0), (3, 1), (4, 2)):
-        if starts[field]:
-            first, end = np.array(starts[field], np.int64), np.array(ends[field], np.int64)
-            yield kind, _things(Step(buffer, first, end), kind, scale)
+        own = np.flatnonzero(tag >> 3 == field)
+        if len(own):
+            yield kind, _things(Step(buffer, start[own], end[own]), kind, scale, fault)
 
 
-def _things(step: Step, kind: int, scale: dict[int, Value]) -> Things:
+def _things(step: Step, kind: int, scale: dict[int, Value], fault: Fault) -> Things:
     info = step.inner(4)
-    keys, texts = step.packed(2), step.packed(3)
-    none, empty = np.zeros(step.size, np.uint64), np.empty(0, np.int64)
-    ident, lon, lat = step.number(1), empty, empty
-    refs, kinds = nothing(step.size), empty
+    ident = lon = lat = np.empty(0, np.int64)
     if kind == 0:
-        ident = signed(step.numbers.get(1, none))
-        lat = _position(signed(step.numbers.get(8, none)), scale, 19)
-        lon = _position(signed(step.numbers.get(9, none)), scale, 20)
-    elif kind == 1:
-        refs = step.sums(8)
-        north, east = step.sums(9), step.sums(10)  # in a file with locations on ways
-        if (
-            len(north.values)
-            and not (north.ends == refs.ends).all() & (east.ends == refs.ends).all()
-        ):
-            raise Damaged("a way lacks some positions")
-        lat, lon = _position(north.values, scale, 19), _position(east.values, scale, 20)
+        none = np.zeros(step.size, np.uint64)
+        ident, north, east = (signed(step.numbers.get(field, none)) for field in (1, 8, 9))
+        lat, lon = _position(north, scale, 19), _position(east, scale, 20)
     else:
-        refs, types = step.sums(9), step.packed(10)
-        kinds = types.values
-        if (types.ends != refs.ends).any():
-            raise Damaged("members without a type")
-    time = info.number(2) * number(scale, 18, 1000) // 1000
-    return Things(ident, info.number(1), time, keys, texts, lon, lat, refs, kinds)
+        ident = step.number(1)
+    version, time = info.number(1), _seconds(info.number(2), scale)
+    keys, texts = step.packed(2), step.packed(3)
+    return Things(ident, version, time, keys, texts, lon, lat, step, scale, fault)
 
 
-def _dense(data: bytes, scale: dict[int, Value]) -> Things:
+def _dense(data: bytes, scale: dict[int, Value], fault: Fault) -> Things:
     found = dict(message(data))
     ident = summed(part(found, 1))
     lat = _position(summed(part(found, 8)), scale, 19)
@@ -171,12 +231,11 @@ def _dense(data: bytes, scale: dict[int, Value]) -> Things:
     if 1 in info:
         version = plain(part(info, 1))
     if 2 in info:
-        time = summed(part(info, 2)) * number(scale, 18, 1000) // 1000
+        time = _seconds(summed(part(info, 2)), scale)
     if len({len(ident), len(lat), len(lon), len(version), len(time)}) > 1:
         raise Damaged("nodes lack positions or versions")
     keys, texts = _dense_tags(plain(part(found, 10)), len(ident))
-    rows = nothing(len(ident))
-    return Things(ident, version, time, keys, texts, lon, lat, rows, np.empty(0, np.int64))
+    return Things(ident, version, time, keys, texts, lon, lat, None, scale, fault)
 
 
 def _dense_tags(values: Ints, rows: int) -> tuple[Ragged, Ragged]:
@@ -195,4 +254,11 @@ def _dense_tags(values: Ints, rows: int) -> tuple[Ragged, Ragged]:
 
 def _position(values: Ints, scale: dict[int, Value], offset: int) -> Ints:
     """Coordinates in units of 1e-7 degrees."""
-    return (number(scale, offset, 0) + number(scale, 17, 100) * values) // 100
+    origin, unit = number(scale, offset, 0), number(scale, 17, 100)
+    return values if (origin, unit) == (0, 100) else (origin + unit * values) // 100
+
+
+def _seconds(values: Ints, scale: dict[int, Value]) -> Ints:
+    """Times in seconds since 1970."""
+    unit = number(scale, 18, 1000)
+    return values if unit == 1000 else values * unit // 1000

@@ -1,18 +1,20 @@
 """PBF files: framing, header and unpacking; see `pbf_blocks` for what blocks hold."""
 
 import lzma
-import zlib
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+import deflate
 import numpy as np
 import pyarrow as pa
 
-from catalogs.sources.pbf_blocks import Block, decode
+from catalogs.sources.pbf_blocks import Block, decode, guarded
 from catalogs.sources.protobuf import Damaged, Step, Value, message, number, part, signed, span
 from schemas.errors import SourceError
 from schemas.text import clean
@@ -72,9 +74,8 @@ class Pbf:
         Raises:
             SourceError: cut or damaged, a history, or with features that cannot be read.
         """
-        self.path = path
-        with path.open("rb") as stream:
-            found = list(blobs(stream, path))
+        self.path, self.stream = path, path.open("rb")
+        found = list(blobs(self.stream, path))
         self.places = [(start, size) for start, name, size in found if name == "OSMData"]
         try:
             self.header = self._header(self._content(found[0][0], found[0][2]))
@@ -102,10 +103,9 @@ class Pbf:
             SourceError: it is damaged; the message holds its offset.
         """
         start, size = self.places[index]
-        try:
-            return decode(self._content(start, size))
-        except (ValueError, IndexError, OverflowError, MemoryError) as error:
-            raise self._damaged(start, error) from error
+        fault = partial(self._damaged, start)
+        with guarded(fault):
+            return decode(self._content(start, size), fault)
 
     def blocks(self, indexes: Iterable[int]) -> Iterator[Block]:
         """The blocks `indexes`; the next one is unpacked in a thread while one is in use.
@@ -123,12 +123,10 @@ class Pbf:
                 yield ahead.popleft().result()
 
     def _content(self, start: int, size: int) -> bytes:
-        with self.path.open("rb") as stream:
-            stream.seek(start)
-            try:
-                return unpack(stream.read(size))
-            except Damaged as error:
-                raise self._damaged(start, error) from error
+        try:
+            return unpack(os.pread(self.stream.fileno(), size, start))
+        except Damaged as error:
+            raise self._damaged(start, error) from error
 
     def _damaged(self, start: int, error: Exception) -> SourceError:
         return SourceError(f"{self.path} is damaged at byte {start} ({error}): fetch it anew")
@@ -170,9 +168,10 @@ def unpack(blob: bytes) -> bytes:
     size = number(found, 2, 0)
     if not 0 < size <= BLOB_LIMIT:
         raise Damaged(f"a blob declares {size} bytes")
+    data: bytes | bytearray
     try:
         if 3 in found:
-            data = zlib.decompressobj().decompress(part(found, 3), size + 1)
+            data = deflate.zlib_decompress(part(found, 3), size)
         elif 4 in found:
             data = lzma.LZMADecompressor().decompress(part(found, 4), size + 1)
         elif 6 in found or 7 in found:
@@ -180,7 +179,7 @@ def unpack(blob: bytes) -> bytes:
             data = pa.decompress(part(found, field), size, codec, asbytes=True)
         else:
             raise Damaged(f"a blob is packed in an unknown way: fields {sorted(found)}")
-    except (zlib.error, lzma.LZMAError, OSError, pa.ArrowException) as error:
+    except (deflate.DeflateError, lzma.LZMAError, OSError, pa.ArrowException) as error:
         raise Damaged(str(error)) from error
     if len(data) != size:
         raise Damaged(f"a blob holds {len(data)} bytes, not {size}")

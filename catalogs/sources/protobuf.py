@@ -88,6 +88,8 @@ def varints(data: Bytes) -> npt.NDArray[np.uint64]:
     last = np.flatnonzero(data < 128)
     if not len(last) or last[-1] != len(data) - 1:
         raise Damaged("a number does not end")
+    if len(last) == len(data):
+        return data.astype(np.uint64)
     first = np.empty_like(last)
     first[0], first[1:] = 0, last[:-1] + 1
     length = last - first
@@ -181,8 +183,11 @@ class Step:
         found = self.numbers.get(field)
         return np.zeros(self.size, np.int64) if found is None else found.astype(np.int64)
 
-    def packed(self, field: int) -> Ragged:
-        """The packed numbers (int64) of `field` of each message.
+    def packed(self, field: int, rows: Ints | None = None) -> Ragged:
+        """The packed numbers (int64) of `field` of each message, or of the messages `rows`.
+
+        Args:
+            rows: ascending.
 
         Raises:
             Damaged: a number does not end, or they are not packed.
@@ -191,6 +196,8 @@ class Step:
             raise Damaged(f"field {field} is not packed")
         zero = np.zeros(self.size, np.int64)
         first, end = self.spans.get(field, (zero, zero))
+        if rows is not None:
+            first, end = first[rows], end[rows]
         length = end - first
         stop = np.cumsum(length)
         some = length > 0
@@ -205,9 +212,9 @@ class Step:
         done = np.concatenate([[0], np.cumsum(data < 128)])
         return Ragged(varints(data).astype(np.int64), done[stop])
 
-    def sums(self, field: int) -> Ragged:
-        """The packed differences (sint64) of `field`, added up within each message."""
-        found = self.packed(field)
+    def sums(self, field: int, rows: Ints | None = None) -> Ragged:
+        """The packed differences (sint64) of `field`, added up within each message, as `packed`."""
+        found = self.packed(field, rows)
         return Ragged(running(signed(found.values.astype(np.uint64)), found.ends), found.ends)
 
     def inner(self, field: int) -> "Step":

@@ -1,5 +1,6 @@
 """Rows of different lengths in one array."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +26,17 @@ class Ragged:
 
     def take(self, rows: Ints) -> "Ragged":
         """The rows numbered `rows`, in that order."""
-        counts = self.counts()[rows]
-        ends = np.cumsum(counts)
-        shift = np.repeat(self.ends[rows] - ends, counts)
-        return Ragged(self.values[np.arange(len(shift)) + shift], ends)
+        index = places(self.ends, rows)
+        return Ragged(self.values[index.values], index.ends)
+
+
+def places(ends: Ints, rows: Ints) -> Ragged:
+    """Where the values of the rows numbered `rows` lie, for rows that end at `ends`."""
+    last = ends[rows]
+    counts = last - np.where(rows > 0, ends[rows - 1], 0)
+    found = np.cumsum(counts)
+    shift = np.repeat(last - found, counts)
+    return Ragged(np.arange(len(shift)) + shift, found)
 
 
 def running(values: Ints, ends: Ints) -> Ints:
@@ -37,6 +45,14 @@ def running(values: Ints, ends: Ints) -> Ints:
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: len(ends)]
     before: Ints = np.concatenate([np.zeros(1, np.int64), total])[starts]
     return total - np.repeat(before, np.diff(ends, prepend=0))
+
+
+def joined(parts: Sequence[Ragged], shift: Sequence[int]) -> Ragged:
+    """The rows of all parts; `shift` is added to the values of each."""
+    values = [part.values + more for part, more in zip(parts, shift, strict=True)]
+    before = np.cumsum([0, *(len(part.values) for part in parts[:-1])]).tolist()
+    ends = [part.ends + more for part, more in zip(parts, before, strict=True)]
+    return Ragged(np.concatenate(values), np.concatenate(ends))
 
 
 def nothing(rows: int) -> Ragged:

@@ -7,20 +7,17 @@ fifth of two cores and more of many (docs/decisions/0002-runner-choice.md).
 
 import os
 import pickle
-import shutil
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.util import get_temp_dir
 from queue import SimpleQueue
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from catalogs import processes
+from catalogs.processes import closed, ending, portable, settle, started
 from catalogs.rasters import ENVIRONMENT
 from catalogs.sources.net.redact import guard_logging
 from catalogs.sources.share import share_among
@@ -38,9 +35,7 @@ CACHE_MB = 1024
 CLOSING = 2
 """Blocks of a worker that may wait for the disk at a time."""
 
-PRELOADED = ["pipelines.acts.make", "rasterio", "PIL.JpegImagePlugin", "deflate"]
-
-_starting = threading.Lock()
+PRELOADED = ("pipelines.acts.make", "rasterio", "PIL.JpegImagePlugin", "deflate")
 
 
 def possible(job: "Job") -> bool:
@@ -53,26 +48,7 @@ def possible(job: "Job") -> bool:
 
 def warm() -> None:
     """Start the server, which imports on a core of its own what workers will need."""
-    from multiprocessing import forkserver
-
-    if sys.platform == "linux":
-        with _quiet_start():
-            get_context("forkserver").set_forkserver_preload(PRELOADED)
-            forkserver.ensure_running()
-
-
-@contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Start processes that leave Ctrl-C to us, and that do not run the caller's script again."""
-    with _starting:
-        main = sys.modules["__main__"]
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    processes.warm(PRELOADED)
 
 
 class Worker:
@@ -88,19 +64,7 @@ class Worker:
     ) -> None:
         self.ahead = ahead
         warm()
-        context = get_context("forkserver")
-        self._pipe, far = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(job, open_state, block, far, get_temp_dir()), daemon=True
-        )
-        try:
-            with _quiet_start():
-                self._process.start()
-        except (OSError, EOFError) as error:
-            raise BuildError(
-                f"a worker process did not start ({error!r}); try --workers 1"
-            ) from error
-        far.close()
+        self._process, self._pipe = started(serve, job, open_state, block)
 
     def work(self, take: Callable[[], str | None], done: Callable[[Any], None]) -> None:
         """Give it blocks until `take` has no more; `done` gets what closing each of them returned.
@@ -131,25 +95,14 @@ class Worker:
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self._process.join(5)
             raise BuildError(
-                f"a worker process ended ({_ending(self._process.exitcode)}) in block "
+                f"a worker process ended ({ending(self._process.exitcode)}) in block "
                 f"{' or '.join(under_way)}; run again to resume, with fewer --workers if memory was "
                 "short"
             ) from error
 
     def close(self) -> None:
         """Let it end, and see that it does."""
-        self._pipe.close()
-        self._process.join(20)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
-
-
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        known = {int(number): number.name for number in signal.Signals}
-        return f"killed by {known.get(-code, f'signal {-code}')}"
-    return f"exit code {code}"
+        closed(self._process, self._pipe)
 
 
 def serve(
@@ -160,10 +113,7 @@ def serve(
     It sends None when it can take another block, and (name, what closing the block returned) once
     that block is on disk; the next one is read in the meantime.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, args=(sockets,), daemon=True).start()
+    settle(sockets)
     if os.environ.get("GDAL_CACHEMAX") == ENVIRONMENT["GDAL_CACHEMAX"]:  # else it is the user's own
         os.environ["GDAL_CACHEMAX"] = str(max(CACHE_MB // job.workers, CACHE_MB // 8))
     share_among(job.workers * job.slice[1])
@@ -178,7 +128,7 @@ def serve(
         try:
             send((name, work()))
         except Exception as error:
-            send(_portable(error))
+            send(portable(error))
         finally:
             room.release()
 
@@ -198,7 +148,7 @@ def serve(
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except Exception as error:
-        send(_portable(error))
+        send(portable(error))
 
 
 def _receive(pipe: Any, names: "SimpleQueue[str | None]", state: Any) -> None:
@@ -212,25 +162,3 @@ def _receive(pipe: Any, names: "SimpleQueue[str | None]", state: Any) -> None:
             names.put(name)
     except (EOFError, OSError):
         names.put(None)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or its text where it cannot be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return BuildError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def _end_with_parent(sockets: str) -> None:
-    """Wait until the parent is gone, however it went, and end this process at once.
-
-    Args:
-        sockets: the parent's folder of sockets, which it can no longer remove itself.
-    """
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        shutil.rmtree(sockets, ignore_errors=True)
-        os._exit(1)

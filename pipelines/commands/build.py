@@ -1,7 +1,6 @@
 """`build`: from recipe and sources to a verified release, resuming whatever is done already."""
 
 import argparse
-import os
 import sys
 import time
 from contextlib import ExitStack
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.commands.entry import guarded, readable
+from pipelines.commands.entry import guarded, leave_on_signals, readable
 from pipelines.commands.options import ACTS, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
@@ -70,7 +69,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
         k, n = args.slice
         name, peers = ("lock", "") if n == 1 else (f"lock-{k}-of-{n}", f"-of-{n}")
         lock = stack.enter_context(Lock(work / name, peers))
-        _leave_on_signals(lock.path)
+        leave_on_signals(lambda: lock.path.unlink(missing_ok=True))
         if lock.note:
             progress.say(f"warning: {lock.note}")
         if args.overwrite and args.slice[1] > 1:
@@ -125,20 +124,6 @@ def _absolute(text: str) -> str:
     from catalogs.sources.catalogues import remote
 
     return text if text in ("world", "none") or remote(text) else str(Path(text).resolve())
-
-
-def _leave_on_signals(lock: Path) -> None:
-    """SIGTERM and Ctrl-C end the process at once: every file is whole or absent, the rest resumes."""
-    import signal
-
-    def leave(number: int, _: Any) -> None:
-        lock.unlink(missing_ok=True)
-        print(f"interrupted ({signal.Signals(number).name}); run again to resume", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
 
 
 def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":

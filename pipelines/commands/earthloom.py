@@ -5,6 +5,7 @@ from importlib import import_module
 
 COMMANDS = {
     "build": "from recipe and sources to a verified release",
+    "osm": "OpenStreetMap extracts as feature tables",
     "verify": "every promise recomputed from the released files",
     "export": "pictures in folders and caption CSVs, for open_clip",
 }

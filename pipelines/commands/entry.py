@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from schemas.errors import LoomError, UsageError
 
@@ -26,6 +27,20 @@ def guarded(command: Callable[[], int]) -> int:
         return _say(f"{where}{error.strerror or error}; what is finished is kept", 1)
     except KeyboardInterrupt:
         return 130
+
+
+def leave_on_signals(first: Callable[[], None]) -> None:
+    """SIGTERM and Ctrl-C end the process at once, after `first`: files are whole or absent."""
+    import signal
+
+    def leave(number: int, _: Any) -> None:
+        first()
+        print(f"interrupted ({signal.Signals(number).name}); run again to resume", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
 
 
 def readable(argv: list[str]) -> None:

@@ -18,7 +18,8 @@ import pytest
 
 import building
 from building import PARTS, SMALL, arguments, main, release, tree, work
-from pipelines.acts.crew import CLOSING, Worker, _portable
+from catalogs.processes import portable
+from pipelines.acts.crew import CLOSING, Worker
 from pipelines.acts.make import Blocks, State, make_named
 from schemas.errors import BuildError, SourceError
 from small_world import World
@@ -206,6 +207,6 @@ def test_a_script_without_a_guard(world: World, tmp_path: Path) -> None:
 
 
 def test_errors_travel_as_they_are_where_they_can() -> None:
-    full = _portable(OSError(28, "No space left on device", "x.bin"))
+    full = portable(OSError(28, "No space left on device", "x.bin"))
     assert isinstance(full, OSError) and full.filename == "x.bin"
-    assert str(_portable(Odd())) == "Odd: odd"
+    assert str(portable(Odd())) == "Odd: odd"

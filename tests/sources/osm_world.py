@@ -73,11 +73,13 @@ def counted(path: Path, keys: Iterable[str]) -> dict[str, Counter[str]]:
 
 
 def rows(path: Path, keys: Any = ("building",), **more: Any) -> tuple[list[dict], list[OsmDrop]]:
-    """Rows and drops of a file."""
+    """Rows of a file by type and id, and its drops."""
     drops: list[OsmDrop] = []
     table = pa.Table.from_batches(features(path, keys, on_drop=drops.append, **more), COLUMNS)
     table.validate(full=True)
-    return table.to_pylist(), drops
+    order = ("node", "way", "relation")
+    found = sorted(table.to_pylist(), key=lambda r: (order.index(r["osm_type"]), r["osm_id"]))
+    return found, drops
 
 
 def small_town() -> World:

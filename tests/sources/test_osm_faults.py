@@ -40,7 +40,9 @@ def test_unknown_needs_of_a_file_are_named(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_fault_50_any_damage_is_a_source_error_or_harmless(
     town: World, tmp_path: Path, data: st.DataObject
 ) -> None:

@@ -4,7 +4,6 @@ Each run is an Arrow file of small batches sorted by Morton code of (lon, lat), 
 so that a partition (a quadtree cell) costs a binary search and a few batches of each run.
 """
 
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,31 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalogs.runs import Runs
+from schemas.curves import BITS, morton
 from schemas.windows import Bounds
 
-BITS = 26  # a quadtree this deep has cells of 0.6 m at the equator
 RUN_BYTES = 16 << 20
-BATCH = 1024  # rows of a batch: what is read at least
 HALVES = ("_half_lon", "_half_lat")  # optional columns: how far a row reaches, degrees
 WIDE = 0.01  # degrees; what reaches farther is kept apart
 SLACK = 1e-9  # degrees, for rounding
-
-
-def morton(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """Morton code of lon/lat degrees, `BITS` bits an axis, longitude in the even bits."""
-    side = 1 << BITS
-    x = np.clip((np.asarray(lon) + 180) / 360 * side, 0, side - 1).astype(np.uint64)
-    y = np.clip((np.asarray(lat) + 90) / 180 * side, 0, side - 1).astype(np.uint64)
-    return _spread(x) | (_spread(y) << np.uint64(1))
-
-
-def _spread(v: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    for shift, mask in (
-        (16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F),
-        (2, 0x3333333333333333), (1, 0x5555555555555555),
-    ):  # fmt: skip
-        v = (v | (v << np.uint64(shift))) & np.uint64(mask)
-    return v
 
 
 @dataclass(frozen=True, order=True)
@@ -87,6 +69,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.sorted = Runs(folder)
 
     def fill(self, tables: Iterable[pa.Table]) -> int:
         """Write the rows as sorted runs of bounded size; returns their number."""
@@ -94,8 +77,7 @@ class Spool:
         held: list[pa.Table] = []
         size = rows = 0
         for table in tables:
-            code = morton(table["lon"].to_numpy(), table["lat"].to_numpy())
-            held.append(table.append_column("_morton", pa.array(code)))
+            held.append(table)
             size += table.nbytes
             rows += len(table)
             if size >= RUN_BYTES:
@@ -107,33 +89,16 @@ class Spool:
 
     def _flush(self, held: list[pa.Table]) -> None:
         table = pa.concat_tables(held).combine_chunks()
-        table = table.take(pc.sort_indices(table, [("_morton", "ascending"), ("key", "ascending")]))
-        index = len(list(self.folder.glob("run-*.arrow")))
-        np.save(self.folder / f"run-{index:05d}.npy", table["_morton"].to_numpy())
-        part = self.folder / f".{uuid.uuid4().hex}.part"
-        table = table.drop_columns("_morton")
-        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=BATCH)
-        part.replace(self.folder / f"run-{index:05d}.arrow")
+        codes = morton(table["lon"].to_numpy(), table["lat"].to_numpy())
+        name = f"{len(list(self.folder.glob('run-*.arrow'))):05d}"
+        self.sorted.add(table, codes, name)
         if HALVES[0] in table.column_names:
             wide = table.filter(pa.array(_is_wide(_boxes(table))))
-            pq.write_table(wide, self.folder / f"wide-{index:05d}.parquet")
-
-    @cached_property
-    def runs(self) -> list[pa.ipc.RecordBatchFileReader]:
-        """The runs, open for reading by batch."""
-        paths = sorted(self.folder.glob("run-*.arrow"))
-        return [pa.ipc.open_file(pa.OSFile(str(p), "rb")) for p in paths]
-
-    @cached_property
-    def codes(self) -> list[npt.NDArray[np.uint64]]:
-        """Morton codes of each run, eight bytes a row."""
-        return [np.load(p) for p in sorted(self.folder.glob("run-*.npy"))]
+            pq.write_table(wide, self.folder / f"wide-{name}.parquet")
 
     def count(self, cell: Cell) -> int:
         """Rows in a cell."""
-        ends = (np.uint64(cell.low), np.uint64(cell.high))
-        return sum(int(np.diff(np.searchsorted(c, ends))[0]) for c in self.codes)
+        return self.sorted.count(cell.low, cell.high)
 
     def partitions(self, most: int) -> Iterator[Cell]:
         """The coarsest cells with rows and at most `most` of them, in Morton order."""
@@ -150,18 +115,8 @@ class Spool:
 
     def rows(self, cell: Cell) -> pa.Table:
         """The rows of a cell sorted by key."""
-        table = self._slice(cell.low, cell.high)
+        table = self.sorted.slice(cell.low, cell.high)
         return table.take(pc.sort_indices(table, [("key", "ascending")]))
-
-    def _slice(self, low: int, high: int) -> pa.Table:
-        parts = []
-        for run, codes in zip(self.runs, self.codes, strict=True):
-            ends = np.searchsorted(codes, (np.uint64(low), np.uint64(high)))
-            start, stop = int(ends[0]), int(ends[1])
-            batches = [run.get_batch(i) for i in range(start // BATCH, -(-stop // BATCH))]
-            held = pa.Table.from_batches(batches if stop > start else [], run.schema)
-            parts.append(held.slice(start % BATCH, stop - start))
-        return pa.concat_tables(parts).combine_chunks()
 
     def within(self, bounds: Bounds) -> pa.Table:
         """Rows whose lon/lat lies in a box (west > east across the antimeridian), sorted by key."""
@@ -173,7 +128,7 @@ class Spool:
             ]
             both = pa.concat_tables(halves)
             return both.take(pc.sort_indices(both, [("key", "ascending")]))
-        found = [self._slice(c.low, c.high) for c in _cover((west, south, east, north))]
+        found = [self.sorted.slice(c.low, c.high) for c in _cover((west, south, east, north))]
         table = pa.concat_tables(found)
         lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
         keep = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)

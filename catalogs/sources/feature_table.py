@@ -1,0 +1,285 @@
+"""A feature table that `osm_features` made: queried by window through the outlines of its row groups.
+
+`FeatureTable` holds a path and opens it when it is first asked; it may go to other processes, and
+may be asked by several threads at a time.
+"""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalogs.sources.arrow import numbers
+from catalogs.sources.feature_writer import CORNERS, META
+from catalogs.sources.osm_drops import OnDrop, each
+from catalogs.sources.osm_table import COLUMNS, bounds_of, centred
+from schemas.errors import SourceError, UsageError
+from schemas.windows import Bounds
+
+CACHE_MB = 64
+"""Decoded row groups that one table keeps, those that were used last."""
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+class FeatureTable:
+    """A feature table on disk."""
+
+    def __init__(self, path: Path, cache_mb: int = CACHE_MB) -> None:
+        """Nothing is read before it is asked for."""
+        self.path, self.cache_mb = path, cache_mb
+        self._lock = Lock()
+        self._kept: OrderedDict[int, _Group] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Goes to other processes as a path."""
+        return FeatureTable, (self.path, self.cache_mb)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What the table was made of: extract, keys, rows, drops, licence, attribution, address.
+
+        Raises:
+            SourceError: it is damaged, or no table that `osm_features` made.
+        """
+        found = about_of(self.path)
+        if found is None:
+            raise SourceError(f"{self.path} is no feature table: make one with pipelines.osm")
+        return found
+
+    def within(self, bounds: Bounds, keys: Collection[str] | None = None) -> pa.Table:
+        """Objects whose bounding box meets a box, as `osm_table.COLUMNS`, in file order.
+
+        Args:
+            bounds: (west, south, east, north) in degrees; west > east spans the antimeridian, as do
+                longitudes beyond 180.
+            keys: only objects with one of these.
+
+        Raises:
+            SourceError: the table is damaged.
+            UsageError: the box is empty, or the table was made without some of the keys.
+        """
+        box = wrapped(bounds)
+        asked = self._asked(keys)
+        found = []
+        for index in np.flatnonzero(meeting(self._outlines, box)).tolist():
+            group = self._group(index)
+            hits = meeting(group.bounds, box)
+            if asked is not None:
+                hits &= group.having(asked)
+            rows = np.flatnonzero(hits)
+            if len(rows):
+                found.append(group.rows.take(numbers(pa.int64(), rows)))
+        return pa.Table.from_batches(found, COLUMNS)
+
+    def features(
+        self,
+        keys: Collection[str] | None,
+        bbox: Bounds | None,
+        batch_rows: int = 20_000,
+        *,
+        on_drop: OnDrop,
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of `COLUMNS` as the extract itself would give them, in another order.
+
+        Args:
+            bbox: (west, south, east, north); rows whose own bounding box is centred in it are kept.
+
+        Raises:
+            SourceError: the table is damaged.
+            UsageError: no keys, or the table was made without some of them.
+        """
+        if keys is not None and not keys:
+            raise UsageError("no OSM keys asked for: name at least one, e.g. building")
+        asked = self._asked(keys)
+        groups = np.arange(len(self._outlines))
+        if bbox is not None:
+            groups = groups[meeting(self._outlines, bbox)]
+        held: list[pa.RecordBatch] = []
+        for index in groups.tolist():
+            with self._lock:
+                group = self._read(index)
+            rows = group.rows
+            if asked is not None:
+                rows = rows.take(numbers(pa.int64(), np.flatnonzero(group.having(asked))))
+            held.append(centred(rows, bbox))
+            if sum(map(len, held)) >= batch_rows:
+                yield pa.concat_batches(held)
+                held = []
+        if held:
+            yield pa.concat_batches(held)
+        self._report(asked, on_drop)
+
+    def drops(self) -> pa.Table:
+        """Objects of the extract that could not be rows (`osm_sorting.DROPS`).
+
+        Raises:
+            SourceError: their file is missing, or damaged.
+        """
+        path = drops_beside(self.path)
+        try:
+            return pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{path} cannot be read ({error}): make the table anew") from error
+
+    def _report(self, asked: frozenset[str] | None, on_drop: OnDrop) -> None:
+        if not sum(self.about["drops"].values()) or not drops_beside(self.path).exists():
+            return
+        lost = self.drops()
+        if asked is not None:
+            mask = has_key(lost["tags"].combine_chunks(), asked)
+            lost = lost.take(numbers(pa.int64(), np.flatnonzero(mask)))
+        for drop in each(lost):
+            on_drop(drop)
+
+    def _asked(self, keys: Collection[str] | None) -> frozenset[str] | None:
+        """The keys to filter by.
+
+        Raises:
+            UsageError: the table was made without some of them.
+        """
+        made = self.about["keys"]
+        if made is not None:
+            lacking = sorted(set(keys or ()) - set(made))
+            if keys is None or lacking:
+                what = "all keys" if keys is None else ", ".join(lacking)
+                raise UsageError(
+                    f"{self.path} holds objects with {', '.join(made)} only, not {what}: make a "
+                    "table of everything with pipelines.osm, or name the extract itself"
+                )
+        return None if keys is None else frozenset(keys)
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return _open(self.path)
+
+    @cached_property
+    def _outlines(self) -> Floats:
+        """West, south, east, north (n, 4) of each row group."""
+        with self._lock:
+            meta = self._file.metadata
+        names = [meta.schema.column(i).path for i in range(meta.num_columns)]
+        at = [names.index(f"bbox.{corner}") for corner in CORNERS]
+        found = np.empty((meta.num_row_groups, 4))
+        for index in range(meta.num_row_groups):
+            group = meta.row_group(index)
+            for side, column in enumerate(at):
+                known = group.column(column).statistics
+                found[index, side] = known.min if side < 2 else known.max
+        return found
+
+    def _group(self, index: int) -> "_Group":
+        """A row group from the cache, or from the file."""
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+            group = self._read(index)
+            self._kept[index] = group
+            while len(self._kept) > 1 and self._size() > self.cache_mb << 20:
+                self._kept.popitem(last=False)
+            return group
+
+    def _size(self) -> int:
+        return sum(group.rows.nbytes for group in self._kept.values())
+
+    def _read(self, index: int) -> "_Group":
+        try:
+            return _Group(self._file.read_row_group(index))
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{self.path} is damaged ({error}): make it anew") from error
+
+
+class _Group:
+    """A decoded row group.
+
+    Attributes:
+        rows: with the schema `COLUMNS`.
+        bounds: their bounding boxes (n, 4).
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        sides = table["bbox"].combine_chunks().flatten()
+        columns = [table[name].combine_chunks() for name in COLUMNS.names[:-4]]
+        self.rows = pa.RecordBatch.from_arrays([*columns, *sides], schema=COLUMNS)
+        self.bounds = bounds_of(self.rows)
+        self._having: dict[frozenset[str], Mask] = {}
+
+    def having(self, keys: frozenset[str]) -> Mask:
+        """Which rows have one of the keys."""
+        if keys not in self._having:
+            self._having[keys] = has_key(self.rows.column("tags"), keys)
+        return self._having[keys]
+
+
+def has_key(tags: pa.Array, keys: Collection[str]) -> Mask:
+    """Which of the JSON objects `tags` have one of the keys.
+
+    Quotes within texts are escaped, so that an unescaped one after a brace or comma begins a key.
+    """
+    known = "|".join(re.escape(json.dumps(key, ensure_ascii=False)[1:-1]) for key in sorted(keys))
+    found = pc.match_substring_regex(tags, f'[{{,]"(?:{known})":')
+    bits = np.frombuffer(found.buffers()[1] or b"", np.uint8)
+    flags = np.unpackbits(bits, bitorder="little")[found.offset :]
+    result: Mask = flags[: len(found)].astype(bool)
+    return result
+
+
+def meeting(boxes: Floats, bounds: Bounds) -> Mask:
+    """Which boxes (n, 4) meet `bounds`, borders included; west > east spans the antimeridian."""
+    west, south, east, north = bounds
+    starts, ends = boxes[:, 0] <= east, boxes[:, 2] >= west
+    across = starts & ends if west <= east else starts | ends
+    found: Mask = across & (boxes[:, 1] <= north) & (boxes[:, 3] >= south)
+    return found
+
+
+def wrapped(bounds: Bounds) -> Bounds:
+    """A box with longitudes within 180 degrees; west > east where it spans the antimeridian.
+
+    Raises:
+        UsageError: the box is empty.
+    """
+    west, south, east, north = map(float, bounds)
+    if not (south <= north and abs(west) < 1e3 and abs(east) < 1e3):
+        raise UsageError(f"bounds {bounds}: empty, or not (west, south, east, north) in degrees")
+    if east - west >= 360:
+        return -180.0, south, 180.0, north
+    return _turned(west), south, _turned(east), north
+
+
+def _turned(lon: float) -> float:
+    return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
+
+
+def about_of(path: Path) -> dict[str, Any] | None:
+    """What a table that `osm_features` made says of itself; None of any other Parquet file.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    found = (_open(path).metadata.metadata or {}).get(META)
+    return None if found is None else dict(json.loads(found))
+
+
+def drops_beside(path: Path) -> Path:
+    """Where the drops of a table lie."""
+    return path.with_name(f"{path.stem}.drops.parquet")
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path} is damaged ({error}): make it anew") from error
