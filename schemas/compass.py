@@ -1,5 +1,7 @@
 """Directions and distances on the globe, and their words."""
 
+from bisect import bisect_right
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,9 @@ WORDS = (
     "North", "North-East", "East", "South-East", "South", "South-West", "West", "North-West",
 )  # fmt: skip
 """Sectors of 45 degrees, clockwise from the one about north."""
+
+EDGES = tuple(22.5 + 45.0 * sector for sector in range(8))
+"""Degrees at which each sector ends."""
 
 
 def bearings(lon: float, lat: float, lons: npt.ArrayLike, lats: npt.ArrayLike) -> Floats:
@@ -33,7 +38,7 @@ def compass(bearing: float) -> str:
 
     An edge belongs to the sector clockwise of it.
     """
-    return WORDS[int((bearing % 360.0 + 22.5) // 45.0) % 8]
+    return WORDS[bisect_right(EDGES, bearing % 360.0) % 8]
 
 
 def distances(lon: float, lat: float, lons: npt.ArrayLike, lats: npt.ArrayLike) -> Floats:

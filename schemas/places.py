@@ -33,7 +33,7 @@ def plain_name(text: str) -> str:
     kinds = {unicodedata.category(sign)[0] for sign in name if sign not in SIGNS}
     if len(name) > LONGEST or not kinds <= {"L", "M", "N"} or "L" not in kinds:
         return ""
-    return name if unicodedata.category(name[0])[0] in "LN'" else name.lstrip(SIGNS + "'")
+    return name.lstrip(SIGNS.replace("'", ""))
 
 
 @dataclass(frozen=True, slots=True)
