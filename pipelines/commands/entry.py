@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from schemas.errors import LoomError, UsageError
+from schemas.text import shown
 
 CLOSED = 141
 """128 + SIGPIPE: the reader of our output has gone."""
@@ -38,10 +39,10 @@ def readable(argv: list[str]) -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            shown = text.encode("utf-8", "backslashreplace").decode()
-            raise UsageError(f"{shown}: not UTF-8 text; rename it") from error
+            named = text.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"{named}: not UTF-8 text; rename it") from error
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {shown(sentence)}", file=sys.stderr)
     return code
