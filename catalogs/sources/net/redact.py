@@ -115,7 +115,7 @@ class Redact(logging.Filter):
         elif record.exc_text:
             record.exc_text = plain(scrub(record.exc_text))
         if record.stack_info:
-            record.stack_info = scrub(record.stack_info)
+            record.stack_info = plain(scrub(record.stack_info))
         return True
 
 
