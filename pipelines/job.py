@@ -77,6 +77,7 @@ class Job:
         return Context(
             seed=self.seed,
             sources={"imagery": imagery_of(self.planned / "scenes.jsonl")},
+            locations=self.sources,
             bbox=self.bbox,
             region=region,
             years=self.years,

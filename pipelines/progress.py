@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from schemas.text import shown
+
 PERIOD_S = 10.0
 
 
@@ -28,7 +30,7 @@ class Progress:
             line = json.dumps({"event": "note", "text": text, **facts}, default=str)
             print(line, file=self.stream, flush=True)
         elif self.mode != "quiet":
-            print(text, file=self.stream, flush=True)
+            print(shown(text), file=self.stream, flush=True)
 
     def event(self, name: str, text: str, **facts: Any) -> None:
         """A named event; people see `text`."""
@@ -36,7 +38,7 @@ class Progress:
             line = json.dumps({"event": name, **facts}, default=str)
             print(line, file=self.stream, flush=True)
         elif self.mode != "quiet":
-            print(text, file=self.stream, flush=True)
+            print(shown(text), file=self.stream, flush=True)
 
     @contextmanager
     def act(
@@ -92,13 +94,16 @@ class Progress:
             from rich import box
             from rich.console import Console
             from rich.table import Table
+            from rich.text import Text
 
-            shown = Table(*head, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+            grid = Table(*head, title=title, title_justify="left", box=box.SIMPLE_HEAD)
             for row in rows:
-                shown.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row))
-            Console(file=self.stream).print(shown)
+                grid.add_row(
+                    *(f"{v:,}" if isinstance(v, int) else Text(shown(str(v))) for v in row)
+                )
+            Console(file=self.stream).print(grid)
         elif self.mode == "plain":
             print(title, file=self.stream)
             for row in rows:
-                cells = [f"{v:>9,}" if isinstance(v, int) else str(v) for v in row]
+                cells = [f"{v:>9,}" if isinstance(v, int) else shown(str(v)) for v in row]
                 print("  " + "  ".join(cells), file=self.stream, flush=True)

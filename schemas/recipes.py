@@ -203,9 +203,9 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     known = settings(recipe)
     together: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
-        full = _resolve(name, known)
-        owner, item = full.rsplit(".", 1)
-        together.setdefault(owner, {})[item] = _typed(full, value, known[full])
+        for full in _together(name, known) or [_resolve(name, known)]:
+            owner, item = full.rsplit(".", 1)
+            together.setdefault(owner, {})[item] = _typed(full, value, known[full])
     for owner, values in together.items():
         try:
             recipe = _replace(recipe, owner, values)
@@ -214,6 +214,12 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     if together:
         check(recipe)
     return recipe
+
+
+def _together(name: str, known: dict[str, Any]) -> list[str]:
+    """Settings that one short name sets alike: a file that several steps of a module read."""
+    hits = [k for k in known if name == f"{k.split('.')[0]}.{k.rsplit('.', 1)[-1]}"]
+    return hits if len(hits) > 1 and all(known[k] == "" for k in hits) else []
 
 
 def _resolve(name: str, known: dict[str, Any]) -> str:

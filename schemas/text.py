@@ -13,6 +13,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def shown(text: str) -> str:
+    """Text fit for a terminal, a log or a report: what would steer one is written out ("\\x1b[2J").
+
+    Newlines and tabs stay; control, zero-width, bidi and surrogate characters do not.
+    """
+    return _BAD.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    sign = found[0]
+    return sign if sign in "\n\t" else sign.encode("unicode_escape", "surrogatepass").decode()
+
+
 def clean(text: str, limit: int = 255) -> str:
     """Text as NFC without control, zero-width, bidi and surrogate characters, at most `limit` long.
 

@@ -13,6 +13,8 @@ user's file may extend or override any row. Columns:
 The steps of `gsd_m` are the classes of the original (0.1, 0.2, 0.6, 1, 10), and 30 for very large
 land cover. What is not in the table is never visible: names, addresses, contacts, links, sources,
 remarks, opening hours, brands, references, heights and dates cannot reach a caption.
+
+Lines before the header that begin with "#" are remarks, such as the origin of a learnt table.
 """
 
 import csv
@@ -20,6 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from schemas.errors import UsageError
@@ -161,11 +164,15 @@ def load(path: Path | None = None) -> Visible:
 
 
 def _rows(lines: Iterable[str], name: str) -> Iterator[Row]:
-    reader = csv.DictReader(lines)
+    rest, remarks = iter(lines), 0
+    first = next(rest, "")
+    while first.startswith("#"):
+        first, remarks = next(rest, ""), remarks + 1
+    reader = csv.DictReader(chain([first], rest))
     if not {"key", "value", "gsd_m"} <= set(reader.fieldnames or ()):
         raise UsageError(f"{name}: the header must be key,value,gsd_m[,role]")
     for record in reader:
-        where = f"{name}, line {reader.line_num}"
+        where = f"{name}, line {reader.line_num + remarks}"
         key, value = (record["key"] or "").strip(), (record["value"] or "").strip()
         role = (record.get("role") or "main").strip()
         try:

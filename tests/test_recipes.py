@@ -167,6 +167,17 @@ def test_settings_leave_the_recipe_alone() -> None:
     assert (after.plan[0], after.plan[1].px, after.pack.samples) == (Count(), 4, 7)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", names())
+def test_one_file_reaches_all_steps_that_read_it(name: str) -> None:
+    """The table of visible tags must not differ between the steps of a build."""
+    found = settings(override(recipe(name), {"osm.visible": "mine.csv"}))
+    read = {
+        key: value for key, value in found.items() if key.startswith("osm.") and "visible" in key
+    }
+    assert len(read) >= 3
+    assert set(read.values()) == {"mine.csv"}
+
+
 def test_unknown_settings_get_a_suggestion() -> None:
     """The nearest valid name."""
     with pytest.raises(UsageError, match=r"--set windows\.mx_px: .*did you mean 'windows\.max_px'"):

@@ -15,6 +15,7 @@ class Context:
 
     Attributes:
         sources: opened sources by role, e.g. `imagery` -> `catalogs.sources.imagery.Imagery`.
+        locations: where the sources lie, by role, for a step that opens one itself.
         bbox: (west, south, east, north) in degrees, or None for everywhere.
         region: shapely geometry in lon/lat that anchors must lie in, or None.
         years: first and last year of acquisition, inclusive, or None.
@@ -25,6 +26,7 @@ class Context:
 
     seed: int = 0
     sources: dict[str, Any] = field(default_factory=dict)
+    locations: dict[str, str] = field(default_factory=dict)
     bbox: Bounds | None = None
     region: Any = None
     years: tuple[int, int] | None = None

@@ -195,19 +195,10 @@ class Nearby:
 
     def across(self, samples: list[Sample], ctx: Context) -> list[Sample]:
         """All samples of a partition, each with what surrounds it."""
-        import shapely
-
-        assert ctx.start_rows is not None
         if not samples:
             return samples
+        keys, tags, shapes, groups = meeting(samples, ctx)
         here = samples[0].lon
-        outlines = [_near(s.window.outline(), here) for s in samples if s.window]
-        around = ctx.start_rows(_bounds(outlines))
-        shapes = _moved(np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy())), here)
-        keys, tags = around["key"].to_pylist(), around["_tags"].to_pylist()
-        boxes = shapely.polygons(outlines)
-        window, other = shapely.STRtree(shapes).query(boxes, predicate="intersects")
-        groups = np.split(other, np.searchsorted(window, np.arange(1, len(samples))))
         table = tag_table(self.visible)
         shown: dict[tuple[str, float], dict[str, str]] = {}
 
@@ -231,6 +222,67 @@ class Nearby:
             )
             sample.facts["surrounding_ids"] = " ".join(keys[i] for i in near)
         return samples
+
+
+@dataclass(frozen=True)
+class Present:
+    """Every main tag of the objects that meet the window, at any resolution: what is surely mapped.
+
+    `Nearby` keeps the nearest few and what can be seen; a statement that something is not there needs
+    them all. Gives `present_tags` (JSON list of "building=house", sorted).
+
+    Attributes:
+        visible: as in `Objects`.
+    """
+
+    visible: str = ""
+    needs: tuple[str, ...] = field(default=("window", "_tags"), init=False)
+    gives: dict[str, str] = field(default_factory=lambda: {"present_tags": "string"}, init=False)
+
+    def across(self, samples: list[Sample], ctx: Context) -> list[Sample]:
+        """All samples of a partition, each with what its window holds."""
+        if not samples:
+            return samples
+        _, texts, _, groups = meeting(samples, ctx)
+        table = tag_table(self.visible)
+        main = table.keys()
+
+        @lru_cache(maxsize=1 << 14)
+        def named(text: str) -> tuple[str, ...]:
+            found = table.tags(json.loads(text), FINEST)
+            return tuple(f"{key}={value}" for key, value in found.items() if key in main)
+
+        for sample, hits in zip(samples, groups, strict=True):
+            own = str(sample.facts["_tags"])
+            found = {tag for text in (own, *(texts[i] for i in hits)) for tag in named(text)}
+            sample.facts["present_tags"] = json.dumps(sorted(found))
+        return samples
+
+
+def meeting(
+    samples: list[Sample], ctx: Context
+) -> tuple[list[str], list[str], npt.NDArray[Any], list[npt.NDArray[np.int64]]]:
+    """The start's objects that meet the samples' windows.
+
+    Args:
+        samples: one partition with windows, at least one.
+
+    Returns:
+        keys ("w12"), tags (JSON) and shapes (lon/lat, moved to the side of the first sample) of the
+        objects around, and for each sample which of them meet its window.
+    """
+    import shapely
+
+    assert ctx.start_rows is not None
+    here = samples[0].lon
+    outlines = [_near(s.window.outline(), here) for s in samples if s.window]
+    around = ctx.start_rows(_bounds(outlines))
+    shapes = _moved(np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy())), here)
+    window, other = shapely.STRtree(shapes).query(
+        shapely.polygons(outlines), predicate="intersects"
+    )
+    groups = np.split(other, np.searchsorted(window, np.arange(1, len(samples))))
+    return around["key"].to_pylist(), around["_tags"].to_pylist(), shapes, groups
 
 
 def _near(ring: npt.NDArray[np.float64], lon: float) -> npt.NDArray[np.float64]:

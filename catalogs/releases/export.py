@@ -4,6 +4,8 @@ DIR/images/train-000000/KEY.jpg
 DIR/train.csv                  filepath,title,title_multi_objects   (what open_clip's CSV reader takes)
 DIR/train-meta.jsonl           filepath, box, time, center_tags, surrounding_tags
 DIR/LICENSE.md ...             terms and credits, as in the release
+
+A release with questions gives `DIR/train.parquet` in GAEA's layout of conversations instead.
 """
 
 import csv
@@ -18,6 +20,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic
+from catalogs.releases.conversations import export_questions, has_questions
 from schemas.errors import UsageError
 
 TERMS = ("LICENSE.md", "ATTRIBUTION.md", "CITATION.cff")
@@ -26,9 +29,13 @@ TERMS = ("LICENSE.md", "ATTRIBUTION.md", "CITATION.cff")
 COLUMNS = ("filepath", "title", "title_multi_objects")
 
 
+FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+"""Beginnings that make a cell a formula, with their full-width forms."""
+
+
 def cell(text: str) -> str:
     """A CSV cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.lstrip(" ")[:1] in FORMULA else text
 
 
 def meta(row: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def meta(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def export(release: Path, target: Path) -> dict[str, int]:
-    """Write pictures, captions and metadata of every split; returns rows by split.
+    """Write pictures and texts of every split; returns image-text pairs by split.
 
     Raises:
         UsageError: `target` holds something, or the release has no captions of this kind.
@@ -55,19 +62,27 @@ def export(release: Path, target: Path) -> dict[str, int]:
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target}: is not empty; give a new folder")
     table = release / "metadata" / "samples.parquet"
+    if has_questions(table):
+        counts = export_questions(release, target)
+        _terms(release, target)
+        return counts
     names = set(pq.read_schema(table).names)
     if not {"title", "title_multi_objects", "rgb_jpg_offset", "center_tags"} <= names:
         raise UsageError(f"{release}: has no captions and pictures to export")
     rows = sorted(_rows(table), key=lambda row: (row["shard"], row["index"]))
-    counts: dict[str, int] = {}
+    counts = {}
     for split in sorted({row["split"] for row in rows}):
         chosen = [row for row in rows if row["split"] == split]
         counts[split] = len(chosen)
         _split(release, target, split, chosen)
+    _terms(release, target)
+    return counts
+
+
+def _terms(release: Path, target: Path) -> None:
     for name in TERMS:
         if (release / name).exists():
             shutil.copy(release / name, target / name)
-    return counts
 
 
 def _rows(table: Path) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.releases.bands import band_of, describe, full_scale, members
+from catalogs.releases.conversations import totals
 from catalogs.releases.survey import Survey
 from schemas.near import cross_split_pairs
 from schemas.release import Staging
@@ -32,6 +33,7 @@ def statistics(found: Survey, staging: Staging) -> dict[str, Any]:
             "collections": band_statistics(found, staging),
         },
         "texts": {name: lengths(counts) for name, counts in sorted(found.lengths.items())},
+        **({"questions": totals(found.questions)} if found.questions else {}),
         "gsd_m": dict(sorted(found.gsd.items(), key=lambda item: float(item[0]))),
         "years": {split: dict(sorted(found.years[split].items())) for split in samples},
         "licences": dict(sorted(found.licences.items())),
@@ -42,11 +44,11 @@ def statistics(found: Survey, staging: Staging) -> dict[str, Any]:
 def band_statistics(found: Survey, staging: Staging) -> dict[str, dict[str, Any]]:
     """Statistics by collection and band: numbers of other sensors must not be pooled with them."""
     described = {}
-    for group, totals in sorted(found.bands.items()):
+    for group, sums in sorted(found.bands.items()):
         scenes = members(group, staging.scenes, staging.recipe)
         described[group] = {
             band: describe(total, full_scale(band_of(band, scenes)))
-            for band, total in sorted(totals.items())
+            for band, total in sorted(sums.items())
         }
     return described
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.releases.bands import EVERY, Totals, add_bands, groups
+from catalogs.releases.conversations import count_questions
 from catalogs.releases.extents import Extent, sides
 from catalogs.releases.sorting import batches, parquets
 from catalogs.releases.times import Clock
@@ -54,6 +55,7 @@ class Survey:
         splits: names of the splits; `codes` point into it.
         codes: split of each sample, shape (n,), in row order.
         xyz, radius_m: circumscribed circles, see `schemas.spacing`.
+        questions: questions by split and kind; empty when the recipe asks none.
         phash, comparable: see `schemas.near`; empty when the recipe makes no `phash`.
     """
 
@@ -73,6 +75,7 @@ class Survey:
     codes: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     xyz: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
     radius_m: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    questions: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     phash: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     comparable: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
 
@@ -94,6 +97,7 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     found = Survey(columns=schema.names)
     texts = [f.name for f in schema if f.name.startswith("title") and f.type == pa.string()]
     facts = [*texts, *(["phash"] if "phash" in schema.names else [])]
+    facts += ["questions"] if "questions" in schema.names else []
     facts += [recipe.label] if recipe.label else []
     columns = ["split", "shard", "crs", "transform", "width", "height", "gsd_m", "scene_ids"]
     columns += ["license", "attribution", "bbox", "band_stats", *dict.fromkeys(facts)]
@@ -104,6 +108,8 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
             continue
         _count(found, batch, recipe.label)
         _span(found, batch, clock)
+        if "questions" in facts:
+            count_questions(batch, found.questions)
         for name in texts:
             _lengths(found, name, batch.column(name))
         scenes = batch.column("scene_ids").to_pylist()

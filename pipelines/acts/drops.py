@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from catalogs.files import atomic
 from schemas.samples import Drop
 from schemas.tables import DROPS
+from schemas.text import shown
 from transforms.planning.rows import column
 
 FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\s:]+/)+")
@@ -41,7 +42,7 @@ def write_drops(path: Path, lost: list[Lost]) -> None:
         [entry.act for entry in lost],
         [entry.drop.step for entry in lost],
         [entry.drop.code for entry in lost],
-        [FOLDERS.sub("", entry.drop.message) for entry in lost],
+        [FOLDERS.sub("", shown(entry.drop.message)) for entry in lost],
         [entry.drop.outcome for entry in lost],
         [entry.drop.retryable for entry in lost],
         [entry.attempts for entry in lost],

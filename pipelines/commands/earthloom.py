@@ -8,6 +8,7 @@ COMMANDS = {
     "osm": "OpenStreetMap extracts as feature tables",
     "verify": "every promise recomputed from the released files",
     "export": "pictures in folders and caption CSVs, for open_clip",
+    "groundable": "more rows for the table of visible tags, learnt by a text model",
 }
 
 
@@ -18,5 +19,5 @@ def main() -> int:
         return int(import_module(f"pipelines.commands.{name}").main(sys.argv[2:]))
     print("usage: earthloom COMMAND [options]\n")
     for command, what in COMMANDS.items():
-        print(f"  {command:<8} {what}")
+        print(f"  {command:<10} {what}")
     return 0 if name in ("", "-h", "--help") else 2

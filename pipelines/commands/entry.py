@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.errors import LoomError, UsageError
+from schemas.text import shown
 
 CLOSED = 141
 """128 + SIGPIPE: the reader of our output has gone."""
@@ -53,12 +54,12 @@ def readable(argv: list[str]) -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            shown = text.encode("utf-8", "backslashreplace").decode()
-            raise UsageError(f"{shown}: not UTF-8 text; rename it") from error
+            named = text.encode("utf-8", "backslashreplace").decode()
+            raise UsageError(f"{named}: not UTF-8 text; rename it") from error
 
 
 def _say(sentence: str, code: int) -> int:
     from catalogs.sources.net.redact import scrub
 
-    print(f"error: {scrub(sentence)}", file=sys.stderr)
+    print(f"error: {shown(scrub(sentence))}", file=sys.stderr)
     return code

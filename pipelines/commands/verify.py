@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.commands.entry import guarded
 from schemas.errors import UsageError
-from schemas.text import counted
+from schemas.text import counted, shown
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,8 +34,8 @@ def located(path: Path) -> Path:
         path.glob("*/latest.json")
     )
     if len(pointers) > 1:
-        shown = ", ".join(str(p.parent) for p in pointers)
-        raise UsageError(f"{path}: holds several datasets; name one of {shown}")
+        several = ", ".join(str(p.parent) for p in pointers)
+        raise UsageError(f"{path}: holds several datasets; name one of {several}")
     if pointers:
         return pointers[0].parent / f"v{read_json(pointers[0])['version']}"
     if any(path.iterdir()) and not (path / "SHA256SUMS").exists():
@@ -54,7 +54,7 @@ def _verify(release: Path, quiet: bool) -> int:
         for check, count in report.counts.items():
             print(f"{check:<14} {count:>10,} checked")
     for finding in report.findings:
-        print(f"{finding.check}: {finding.path}: {finding.message}")
+        print(shown(str(finding)))
     if report.findings:
         print(f"{release}: {counted(len(report.findings), 'fault')} found", file=sys.stderr)
         return 4

@@ -19,6 +19,7 @@ from schemas.recipes import Recipe, name_of
 from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
 from schemas.tables import TYPES
+from schemas.text import shown
 from transforms.context import Context
 from transforms.planning import rows
 
@@ -193,13 +194,13 @@ def attempt(step: Any, sample: Sample, ctx: Context, passed: list[Any]) -> Drop 
         result = step(sample, ctx)
         passed.extend([result] if isinstance(result, Sample | bytes) else result)
     except Reject as reject:
-        return Drop(sample.id, name_of(step), reject.code, reject.message)
+        return Drop(sample.id, name_of(step), reject.code, shown(reject.message))
     except Fault as fault:
-        message = scrub(fault.message)
-        return Drop(sample.id, name_of(step), fault.code, message, "failed", fault.retryable)
+        said = shown(scrub(fault.message))
+        return Drop(sample.id, name_of(step), fault.code, said, "failed", fault.retryable)
     except LoomError:
         raise
     except Exception:
-        trace = FOLDERS.sub(r'File "\1"', scrub(traceback.format_exc(limit=-4)))
+        trace = shown(FOLDERS.sub(r'File "\1"', scrub(traceback.format_exc(limit=-4))))
         return Drop(sample.id, name_of(step), "unexpected", trace[-2000:], "failed", False)
     return None

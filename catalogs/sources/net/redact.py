@@ -8,6 +8,8 @@ import logging
 import re
 import traceback
 
+from schemas.text import shown as plain
+
 GONE = "[redacted]"
 _SECRETS = (
     r"sig|se|skoid|sktid|signature|awsaccesskeyid|googleaccessid|credential|"
@@ -65,20 +67,20 @@ def shown(error: BaseException) -> str:
 
 
 class Redact(logging.Filter):
-    """Scrubs a log record: message, traceback and stack. Nothing is held back.
+    """Scrubs a log record: message, traceback and stack; terminal controls are written out.
 
     A logger's filters do not see its children's records, so it belongs on handlers.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True, after cleaning the record."""
-        record.msg, record.args = scrub(record.getMessage()), ()
+        record.msg, record.args = plain(scrub(record.getMessage())), ()
         if record.exc_info and record.exc_info[1] is not None:
-            record.exc_text, record.exc_info = shown(record.exc_info[1]).rstrip(), None
+            record.exc_text, record.exc_info = plain(shown(record.exc_info[1])).rstrip(), None
         elif record.exc_text:
-            record.exc_text = scrub(record.exc_text)
+            record.exc_text = plain(scrub(record.exc_text))
         if record.stack_info:
-            record.stack_info = scrub(record.stack_info)
+            record.stack_info = plain(scrub(record.stack_info))
         return True
 
 
