@@ -1,0 +1,109 @@
+"""Which element of a patch is told of: candidates by size, the largest of them, one by chance."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import shapely
+
+from schemas.chance import rank, unit
+from schemas.tag_families import Families
+from schemas.visible import ABSENT, hidden
+from transforms.elements.frame import Frame
+
+BOUNDS = ("boundary", "admin_level")
+"""Keys of outlines that nobody sees: background, never an element."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may be an element, and how one is drawn.
+
+    Attributes:
+        area: least share of the patch, exclusive.
+        length: least length in sides of the patch, exclusive.
+        top: of so many largest ones of a kind one is drawn.
+        areas: chance of an area where there are lines too.
+    """
+
+    area: float = 0.05
+    length: float = 0.3
+    top: int = 3
+    areas: float = 0.6
+
+
+@dataclass(frozen=True)
+class Element:
+    """A map object as far as it lies in the patch.
+
+    Attributes:
+        row: position in the table of objects.
+        key: letter of the type and id, `w12`.
+        area: whether it is an area (else a line).
+        tags: those that say something, by key.
+        shape: in the patch's coordinates.
+        size: share of the patch, or length in sides.
+    """
+
+    row: int
+    key: str
+    area: bool
+    tags: Mapping[str, str]
+    shape: Any
+    size: float
+
+
+def telling(tags: Mapping[str, str], families: Families, relation: bool) -> dict[str, str]:
+    """The tags by which an object may be an element; {} where it may not.
+
+    Not: what has no tag left, outlines of administration, what is out of sight, and what is planned
+    or gone.
+    """
+    if any(key in tags for key in BOUNDS) and (relation or set(tags) <= {*BOUNDS, "name", "type"}):
+        return {}
+    kept = {key: value for key, value in families.cleaned(tags).items() if key != "type"}
+    there = {k: v for k, v in kept.items() if v.lower() not in ABSENT}
+    return {} if hidden(tags) or not there or set(there) <= {"name", "layer"} else kept
+
+
+def elements(rows: pa.Table, frame: Frame, families: Families) -> list[Element]:
+    """Ways and relations in the patch that may be told of, in the order of `rows`.
+
+    Args:
+        rows: ways and relations near the patch, columns of `catalogs.sources.osm_table.COLUMNS`.
+    """
+    kinds, texts = rows["osm_type"].to_pylist(), rows["tags"].to_pylist()
+    idents, areas = rows["osm_id"].to_pylist(), rows["kind"].to_pylist()
+    found = []
+    for row, shape in enumerate(frame.inside(shapely.from_wkb(rows["geometry"].to_numpy()))):
+        if shapely.is_empty(shape):
+            continue
+        tags = telling(json.loads(texts[row]), families, kinds[row] == "relation")
+        if not tags:
+            continue
+        area = areas[row] == "area"
+        size = shapely.area(shape) if area else shapely.length(frame.metres(shape)) / frame.side_m
+        key = f"{kinds[row][0]}{idents[row]}"
+        found.append(Element(row, key, area, tags, shape, float(size)))
+    return found
+
+
+def candidates(found: Sequence[Element], rules: Rules) -> tuple[list[Element], list[Element]]:
+    """(areas, lines) that are large enough: the `top` largest of each, ties by key."""
+    areas = [e for e in found if e.area and e.size > rules.area]
+    lines = [e for e in found if not e.area and e.size > rules.length]
+    first, second = (
+        sorted(group, key=lambda e: (-e.size, e.key))[: rules.top] for group in (areas, lines)
+    )
+    return first, second
+
+
+def draw(
+    areas: Sequence[Element], lines: Sequence[Element], rules: Rules, seed: int, name: str
+) -> Element | None:
+    """One element, by a hash of the seed and the patch's name; None where there is none."""
+    both = bool(areas and lines)
+    group = areas if areas and (not both or unit(seed, "kind", name) < rules.areas) else lines
+    return group[rank(seed, "element", name) % len(group)] if group else None

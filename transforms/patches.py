@@ -1,0 +1,173 @@
+"""Patches: squares of one size on a grid of places, chosen before anybody looks what is there."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from catalogs.sources.osm_table import inside as inside_box
+from schemas.chance import rank, unit
+from schemas.errors import Reject
+from schemas.recipes import at_least, within
+from schemas.samples import Drop, Sample
+from schemas.windows import Grid as Pixels
+from schemas.windows import Window, box_around, from_lonlat, ground_gsd, ground_sides
+from transforms.context import Context
+from transforms.imagery.choice import sharp
+from transforms.places import tiles
+
+NESTED = 0.005
+"""Share by which pixels may miss a whole multiple of the scene's and still be made of them."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places on a fixed grid of the globe, those that imagery covers, a random share left out.
+
+    The grid is that of `schemas.grids` with cells of `step` sides, so that neighbouring patches of a
+    row, and rows, lie `step` sides apart, however many scenes overlap. A place keeps its name
+    whatever the seed; the seed decides which are left out.
+
+    Attributes:
+        side_m: side of a patch, metres on the ground.
+        step: distance of neighbouring places, in sides.
+        drop: share of the places that is left out.
+        coarsest: metres; scenes with larger pixels do not count. 0: all count.
+    """
+
+    side_m: float = 268.8
+    step: float = 2.0
+    drop: float = 0.0
+    coarsest: float = 0.6
+    role: str = field(default="imagery", init=False)
+    needs: tuple[str, ...] = field(default=(), init=False)
+    gives: dict[str, str] = field(default_factory=lambda: {"_bounds": "string"}, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a grid without a step, and shares that are none."""
+        at_least("patches.Grid.side_m", self.side_m, 1)
+        at_least("patches.Grid.step", self.step, 0.1)
+        within("patches.Grid.drop", self.drop, 0, 1)
+        at_least("patches.Grid.coarsest", self.coarsest, 0)
+
+    @property
+    def km(self) -> float:
+        """Spacing of the grid."""
+        return self.step * self.side_m / 1000
+
+    def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
+        """Start rows (`key`, `lon`, `lat` of the middle, `_bounds`), some rows of the grid at a time."""
+        import shapely
+
+        scenes = [s for s in ctx.sources["imagery"].scenes if sharp(s, self.coarsest)]
+        outlines = shapely.from_wkt([scene.footprint for scene in scenes])
+        shapes = np.asarray(shapely.get_parts(outlines))
+        shapely.prepare(shapes)
+        for tile in tiles(shapes, self.km):
+            lon, lat, names = tile.places(self.km)
+            inside = np.zeros(len(lon), bool)
+            for shape in shapes[tile.shapes]:
+                inside |= shapely.intersects_xy(shape, lon, lat)
+            if ctx.bbox is not None:
+                inside &= inside_box(np.stack([lon, lat], axis=1), ctx.bbox)
+            if ctx.region is not None:
+                inside &= shapely.intersects_xy(ctx.region, lon, lat)
+            kept = [
+                i
+                for i in np.flatnonzero(inside).tolist()
+                if not self.drop or unit(ctx.seed, "patch", names[i]) >= self.drop
+            ]
+            if kept:
+                yield self._rows(lon[kept], lat[kept], [names[i] for i in kept])
+
+    def _rows(
+        self, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], names: list[str]
+    ) -> pa.Table:
+        boxes = [
+            box_around(x, y, self.side_m / 2)
+            for x, y in zip(lon.tolist(), lat.tolist(), strict=True)
+        ]
+        bounds = [" ".join(map(repr, box)) for box in boxes]
+        return pa.table(
+            {
+                "key": pa.array(names, pa.string(), from_pandas=False),
+                "lon": lon,
+                "lat": lat,
+                "_bounds": pa.array(bounds, pa.string(), from_pandas=False),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of pixels of one size with the place in its middle, north up in the scene's CRS.
+
+    Where the scene's own pixels are of that size (to 0.5 %) the square lies on the scene's grid and
+    nothing is resampled. Where whole multiples of them are, it is made of whole pixels. Else it is a
+    grid of its own in the scene's CRS; `imagery.Read(planned=True)` brings the pixels onto it.
+
+    Also gives `patch_id`, a number from the sample's key (of a million samples two share one with a
+    chance of 1 in 20,000; the key itself is unique), and `image_name`, the id of the scene.
+
+    Attributes:
+        px: side in pixels.
+        gsd: metres on the ground for a pixel, in both directions.
+    """
+
+    px: int = 448
+    gsd: float = 0.6
+    needs: tuple[str, ...] = field(default=("scenes",), init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"window": "noun", "patch_id": "int64", "image_name": "string"},
+        init=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse squares without a size."""
+        at_least("patches.Square.px", self.px, 8)
+        at_least("patches.Square.gsd", self.gsd, 0.001)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with its window.
+
+        Raises:
+            Reject: `outside_imagery` where the scene does not hold the square whole.
+        """
+        scene = sample.scenes[0]
+        grid = square(scene.grid, sample.lon, sample.lat, self.px, self.gsd)
+        a, _, c, _, e, f = scene.grid.transform
+        col, row = ((grid.transform[2] - c) / a, (grid.transform[5] - f) / e)
+        wide, tall = (self.px * grid.transform[i] / own for i, own in ((0, a), (4, e)))
+        slack = 1e-6
+        if min(col, row) < -slack or (
+            col + wide > scene.grid.width + slack or row + tall > scene.grid.height + slack
+        ):
+            raise Reject("outside_imagery", f"not wholly within {scene.id}")
+        west, south, east, north = grid.bounds()
+        metres = ground_gsd(grid, (west + east) / 2, (south + north) / 2)
+        window = Window(grid, metres, math.floor(col + slack), math.floor(row + slack))
+        facts = {**sample.facts, "patch_id": rank(0, sample.id) >> 10, "image_name": scene.id}
+        return replace(sample, window=window, facts=facts)
+
+
+def square(scene: Pixels, lon: float, lat: float, px: int, gsd: float) -> Pixels:
+    """The grid of `px` x `px` pixels of `gsd` metres around a place in degrees, see `Square`."""
+    xs, ys = from_lonlat(scene.crs, np.array([lon]), np.array([lat]))
+    x, y = float(xs[0]), float(ys[0])
+    own = ground_sides(scene, x, y)
+    a, _, c, _, e, f = scene.transform
+    sides, corners = [], []
+    for at, start, side, ground in ((x, c, a, own[0]), (y, f, e, own[1])):
+        ratio = gsd / ground
+        whole = round(ratio)
+        nested = whole >= 1 and abs(ratio - whole) <= NESTED * ratio
+        side_ = side * (whole if nested else ratio)
+        middle = (at - start) / side  # in pixels of the scene
+        first = round(middle - px * side_ / side / 2) if nested else middle - px * side_ / side / 2
+        sides.append(side_)
+        corners.append(start + first * side)
+    affine = (sides[0], 0.0, corners[0], 0.0, sides[1], corners[1])
+    return Pixels(scene.crs, affine, px, px, scene.tile)
