@@ -36,12 +36,16 @@ class Families:
 
     def dropped(self, key: str) -> bool:
         """Whether tags of this key are left out."""
-        key = key.lower()
-        return bool(self.drop.fullmatch(key)) and not self.keep.fullmatch(key)
+        return _dropped(self, key.lower())
 
     def cleaned(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags that say something of a place, sorted by key."""
         return {key: tags[key] for key in sorted(tags) if not self.dropped(key)}
+
+
+@lru_cache(maxsize=1 << 14)
+def _dropped(families: Families, key: str) -> bool:
+    return bool(families.drop.fullmatch(key)) and not families.keep.fullmatch(key)
 
 
 @lru_cache(maxsize=16)

@@ -98,10 +98,13 @@ class Table:
     pages: Mapping[tuple[str, str], Page]
     nouns: Mapping[tuple[str, str], str]
     _order: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    _named: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Sort the pages."""
+        """Sort the pages, and keep the keys that name things."""
+        named = tuple(dict.fromkeys(key for key, _ in self.nouns))
         object.__setattr__(self, "_order", tuple(sorted(self.pages)))
+        object.__setattr__(self, "_named", named)
 
     def page(self, key: str, value: str) -> Page | None:
         """As `Pages.page`."""
@@ -128,11 +131,6 @@ class Table:
     def headline(self, tags: Mapping[str, str]) -> str:
         """The key of the tag that best names the thing, by the order of the table; "" for none."""
         return next((key for key in self._named if key in tags), "")
-
-    @property
-    def _named(self) -> tuple[str, ...]:
-        """Keys with a noun, in the order of the table."""
-        return tuple(dict.fromkeys(key for key, _ in self.nouns))
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from transforms.context import Context
 from transforms.imagery.choice import sharp
 from transforms.places import tiles
 
-NESTED = 0.005
+NESTED = 0.0015
 """Share by which pixels may miss a whole multiple of the scene's and still be made of them."""
 
 
@@ -105,7 +105,7 @@ class Grid:
 class Square:
     """A square of pixels of one size with the place in its middle, north up in the scene's CRS.
 
-    Where the scene's own pixels are of that size (to 0.5 %) the square lies on the scene's grid and
+    Where the scene's own pixels are of that size (to 0.15 %) the square lies on the scene's grid and
     nothing is resampled. Where whole multiples of them are, it is made of whole pixels. Else it is a
     grid of its own in the scene's CRS; `imagery.Read(planned=True)` brings the pixels onto it.
 

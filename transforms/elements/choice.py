@@ -10,6 +10,7 @@ import shapely
 
 from schemas.chance import rank, unit
 from schemas.tag_families import Families
+from schemas.tag_meanings import table
 from schemas.visible import ABSENT, hidden
 from transforms.elements.frame import Frame
 
@@ -58,14 +59,14 @@ class Element:
 def telling(tags: Mapping[str, str], families: Families, relation: bool) -> dict[str, str]:
     """The tags by which an object may be an element; {} where it may not.
 
-    Not: what has no tag left, outlines of administration, what is out of sight, and what is planned
-    or gone.
+    Not: what has no tag left that names a thing, outlines of administration, what is out of sight,
+    and what is planned or gone.
     """
-    if any(key in tags for key in BOUNDS) and (relation or set(tags) <= {*BOUNDS, "name", "type"}):
+    if relation and any(key in tags for key in BOUNDS):
         return {}
     kept = {key: value for key, value in families.cleaned(tags).items() if key != "type"}
-    there = {k: v for k, v in kept.items() if v.lower() not in ABSENT}
-    return {} if hidden(tags) or not there or set(there) <= {"name", "layer"} else kept
+    things = {k: v for k, v in kept.items() if k not in BOUNDS and v.lower() not in ABSENT}
+    return kept if table().headline(things) and not hidden(tags) else {}
 
 
 def elements(rows: pa.Table, frame: Frame, families: Families) -> list[Element]:
@@ -74,19 +75,17 @@ def elements(rows: pa.Table, frame: Frame, families: Families) -> list[Element]:
     Args:
         rows: ways and relations near the patch, columns of `catalogs.sources.osm_table.COLUMNS`.
     """
-    kinds, texts = rows["osm_type"].to_pylist(), rows["tags"].to_pylist()
-    idents, areas = rows["osm_id"].to_pylist(), rows["kind"].to_pylist()
-    found = []
-    for row, shape in enumerate(frame.inside(shapely.from_wkb(rows["geometry"].to_numpy()))):
-        if shapely.is_empty(shape):
+    shapes = frame.inside(shapely.from_wkb(rows["geometry"].to_numpy()))
+    areas, lengths = shapely.area(shapes), shapely.length(frame.metres(shapes)) / frame.side_m
+    names = (rows[name].to_pylist() for name in ("osm_type", "osm_id", "kind", "tags"))
+    found, empty = [], shapely.is_empty(shapes)
+    for row, (kind, ident, form, text) in enumerate(zip(*names, strict=True)):
+        if empty[row]:
             continue
-        tags = telling(json.loads(texts[row]), families, kinds[row] == "relation")
-        if not tags:
-            continue
-        area = areas[row] == "area"
-        size = shapely.area(shape) if area else shapely.length(frame.metres(shape)) / frame.side_m
-        key = f"{kinds[row][0]}{idents[row]}"
-        found.append(Element(row, key, area, tags, shape, float(size)))
+        if tags := telling(json.loads(text), families, kind == "relation"):
+            size = float((areas if form == "area" else lengths)[row])
+            key = f"{kind[0]}{ident}"
+            found.append(Element(row, key, form == "area", tags, shapes[row], size))
     return found
 
 

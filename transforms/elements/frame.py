@@ -50,14 +50,23 @@ class Frame:
         broken = ~shapely.is_valid(near)
         near[broken] = shapely.make_valid(near[broken])
         placed = shapely.transform(near, self._placed)
-        return np.array([_alike(a, b) for a, b in zip(placed, shapes, strict=True)], object)
+        square = shapely.box(0, 0, 1, 1)
+        try:
+            cut = shapely.intersection(placed, square)
+        except shapely.GEOSException:
+            cut = shapely.intersection(shapely.make_valid(placed), square)
+        wanted = shapely.get_dimensions(shapes)
+        odd = (shapely.get_type_id(cut) != 2 * wanted - 1) & ~shapely.is_empty(cut)
+        for row in np.flatnonzero(odd):
+            cut[row] = _alike(cut[row], wanted[row])
+        return np.asarray(cut, object)
 
     def outside(self, shape: Any) -> Any:
         """A shape in the patch's coordinates as lon/lat."""
         return shapely.transform(shape, self._lonlat)
 
     def metres(self, shape: Any) -> Any:
-        """A shape in the patch's coordinates in metres from its south-west corner."""
+        """A shape, or an array of them, in metres from the patch's south-west corner."""
         return shapely.transform(shape, lambda xy: xy * (self.width_m, self.height_m))
 
     @property
@@ -97,17 +106,14 @@ def _beside(shapes: npt.NDArray[Any], lon: float) -> npt.NDArray[Any]:
     return moved
 
 
-def _alike(placed: Any, original: Any) -> Any:
-    """What of a placed shape lies in the unit square, of the original's dimension."""
-    try:
-        cut = shapely.intersection(placed, shapely.box(0, 0, 1, 1))
-    except shapely.GEOSException:
-        cut = shapely.intersection(shapely.make_valid(placed), shapely.box(0, 0, 1, 1))
-    want = shapely.get_dimensions(original)
+def _alike(cut: Any, dimension: int) -> Any:
+    """The parts of a shape that have this dimension; lines that meet are joined."""
     parts = shapely.get_parts(shapely.get_parts(cut))
-    parts = parts[shapely.get_dimensions(parts) == want]
-    if want == 2:
-        return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
-    lines = shapely.line_merge(shapely.multilinestrings(parts))
-    whole = shapely.get_parts(lines)
-    return whole[0] if len(whole) == 1 else lines
+    parts = parts[shapely.get_dimensions(parts) == dimension]
+    joined = (
+        shapely.multipolygons(parts)
+        if dimension == 2
+        else shapely.line_merge(shapely.multilinestrings(parts))
+    )
+    whole = shapely.get_parts(joined)
+    return whole[0] if len(whole) == 1 else joined

@@ -134,7 +134,7 @@ def orientation(line_m: Any) -> str:
     east, north = points[-1] - points[0]
     if math.hypot(east, north) <= 1e-6 * float(shapely.length(line_m)):
         return ""
-    angle = math.degrees(math.atan2(north, east)) % 180
+    angle = round(math.degrees(math.atan2(north, east)), 6) % 180
     if angle <= 30 or angle >= 150:
         return "east-west"
     if 60 <= angle <= 120:

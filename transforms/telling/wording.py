@@ -53,13 +53,13 @@ DETAILS: Mapping[str, str] = {
 VALUES = {
     "lanes": {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"},
     "leaf_type": {"broadleaved": "broad-leaved", "needleleaved": "coniferous", "mixed": "mixed"},
-    "surface": {"fine_gravel": "fine gravel", "paved": "pavement", "unpaved": "bare earth",
+    "surface": {"fine_gravel": "fine gravel", "paved": "is paved", "unpaved": "is unpaved",
                 "concrete:plates": "concrete slabs", "dirt": "dirt", "ground": "bare ground",
                 "paving_stones": "paving stones", "sett": "cobblestones", "compacted": "packed gravel",
                 "artificial_turf": "artificial turf"},
     "crop": {"sugarbeet": "sugar beet"},
 }  # fmt: skip
-"""Values that are written otherwise than with blanks."""
+"""Values that are written otherwise than with blanks, or make a phrase of their own."""
 
 VAGUE = frozenset(("yes", "no", "1", "unknown", "other", "mixed", "field_cropland"))
 """Values that say nothing, but for keys of `VALUES` that list them."""
@@ -133,7 +133,8 @@ def details(visible: Mapping[str, str]) -> list[str]:
         value = visible.get(key, "")
         known = VALUES.get(key, {}).get(value)
         if known or (value and value not in VAGUE and key != "lanes"):
-            found.append(text.format(known or value.replace("_", " ").replace(":", " ")))
+            said = known or value.replace("_", " ").replace(":", " ")
+            found.append(said if said.startswith("is ") else text.format(said))
     return found[:3]
 
 
