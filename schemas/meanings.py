@@ -101,10 +101,6 @@ FACTS = {
 SPLITS = {
     "key": "name of the sample, shipped or lost to the buffer",
     "split": "split of its cell",
-    "caption": "caption of the element: what can be seen, and what only the map knows",
-    "caption_contextual": "what only the map knows, by rule; empty where that is nothing",
-    "caption_template": "caption by rule: the visible part and the contextual one",
-    "caption_visible": "what can be seen, by rule",
     "cell": "grid cell of its anchor; null where the sample was lost to the buffer",
     "buffer_dropped": "whether it was left out for lying too near to another split",
     "reason": "reason code, empty for a sample that is shipped",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 SHARES = (
-    (0.05, "about a twentieth"), (0.07, "less than a tenth"), (0.1, "about a tenth"),
+    (0.02, "a small part"), (0.05, "about a twentieth"), (0.07, "less than a tenth"), (0.1, "about a tenth"),
     (0.125, "about an eighth"),
     (1 / 6, "about a sixth"), (0.2, "about a fifth"), (0.25, "about a quarter"),
     (1 / 3, "about a third"), (0.4, "about two fifths"), (0.5, "about half"),
