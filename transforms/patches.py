@@ -18,6 +18,7 @@ from schemas.windows import Window, box_around, from_lonlat, ground_gsd, ground_
 from transforms.context import Context
 from transforms.imagery.choice import sharp
 from transforms.places import tiles
+from transforms.resampling import offset
 
 NESTED = 0.0015
 """Share by which pixels may miss a whole multiple of the scene's and still be made of them."""
@@ -138,17 +139,14 @@ class Square:
         """
         scene = sample.scenes[0]
         grid = square(scene.grid, sample.lon, sample.lat, self.px, self.gsd)
-        a, _, c, _, e, f = scene.grid.transform
-        col, row = ((grid.transform[2] - c) / a, (grid.transform[5] - f) / e)
-        wide, tall = (self.px * grid.transform[i] / own for i, own in ((0, a), (4, e)))
-        slack = 1e-6
-        if min(col, row) < -slack or (
-            col + wide > scene.grid.width + slack or row + tall > scene.grid.height + slack
-        ):
-            raise Reject("outside_imagery", f"not wholly within {scene.id}")
         west, south, east, north = grid.bounds()
+        w, s, e, n = scene.grid.bounds()
+        slack = 1e-6 * abs(scene.grid.transform[0])
+        if w - west > slack or s - south > slack or east - e > slack or north - n > slack:
+            raise Reject("outside_imagery", f"not wholly within {scene.id}")
         metres = ground_gsd(grid, (west + east) / 2, (south + north) / 2)
-        window = Window(grid, metres, math.floor(col + slack), math.floor(row + slack))
+        col, row = (math.floor(first + 1e-6) for first in offset(scene.grid, grid))
+        window = Window(grid, metres, col, row)
         facts = {**sample.facts, "patch_id": rank(0, sample.id) >> 10, "image_name": scene.id}
         return replace(sample, window=window, facts=facts)
 
@@ -157,17 +155,22 @@ def square(scene: Pixels, lon: float, lat: float, px: int, gsd: float) -> Pixels
     """The grid of `px` x `px` pixels of `gsd` metres around a place in degrees, see `Square`."""
     xs, ys = from_lonlat(scene.crs, np.array([lon]), np.array([lat]))
     x, y = float(xs[0]), float(ys[0])
-    own = ground_sides(scene, x, y)
+    across, along = ground_sides(scene, x, y)
     a, _, c, _, e, f = scene.transform
-    sides, corners = [], []
-    for at, start, side, ground in ((x, c, a, own[0]), (y, f, e, own[1])):
-        ratio = gsd / ground
-        whole = round(ratio)
-        nested = whole >= 1 and abs(ratio - whole) <= NESTED * ratio
-        side_ = side * (whole if nested else ratio)
-        middle = (at - start) / side  # in pixels of the scene
-        first = round(middle - px * side_ / side / 2) if nested else middle - px * side_ / side / 2
-        sides.append(side_)
-        corners.append(start + first * side)
-    affine = (sides[0], 0.0, corners[0], 0.0, sides[1], corners[1])
-    return Pixels(scene.crs, affine, px, px, scene.tile)
+    left, wide = _span(x, c, a, gsd / across, px)
+    top, tall = _span(-y, -f, -e, gsd / along, px)
+    return Pixels(scene.crs, (wide, 0.0, left, 0.0, -tall, -top), px, px, scene.tile)
+
+
+def _span(middle: float, start: float, side: float, ratio: float, px: int) -> tuple[float, float]:
+    """(first edge, side) of `px` pixels along an axis, around a position in CRS units.
+
+    Args:
+        start, side: first edge and side of the scene's pixels; a negative side runs the other way.
+        ratio: wanted side in sides of the scene's pixels.
+    """
+    whole = round(ratio)
+    if side > 0 and whole >= 1 and abs(ratio - whole) <= NESTED * ratio:
+        return start + round((middle - start) / side - px * whole / 2) * side, side * whole
+    wanted = abs(side) * ratio
+    return middle - px * wanted / 2, wanted

@@ -15,7 +15,7 @@ from schemas.windows import Window
 from tests.rsteller.patch import FILLER, GRID, line, sample, table, told
 from transforms.context import Context
 from transforms.elements import Choose, Describe
-from transforms.elements.choice import Element, Rules, candidates, draw, elements, telling
+from transforms.elements.choice import Element, Rules, candidates, draw, elements, kept_tags
 from transforms.elements.frame import Frame
 
 FRAME = Frame.of(Window(GRID, 0.6))
@@ -109,7 +109,7 @@ def test_3_areas_win_six_times_in_ten() -> None:
 )
 def test_what_may_be_told_of(tags: dict[str, str], relation: bool, kept: bool) -> None:
     """Not what editors left behind, boundaries, what is out of sight, planned or gone."""
-    assert bool(telling(tags, load(), relation)) is kept
+    assert bool(kept_tags(tags, load(), relation)) is kept
 
 
 def test_points_are_never_elements() -> None:

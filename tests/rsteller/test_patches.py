@@ -220,3 +220,15 @@ def test_planned_pixels_and_a_gsd_exclude_each_other() -> None:
     """Two answers to one question."""
     with pytest.raises(ValueError, match="only one of gsd"):
         Read(gsd=0.6, planned=True)
+
+
+def test_a_patch_is_north_up_even_where_an_image_is_not() -> None:
+    """Left is west and the top is north in every chip."""
+    scene = scene_at(-95.3, 40.0, "EPSG:32615", 0.6)
+    a, b, c, d, e, f = scene.grid.transform
+    turned = Pixels(scene.grid.crs, (a, b, c, d, -e, f + 4000 * e), 4000, 4000)
+    grid = square(turned, -95.3, 40.0, 448, 0.6)
+    assert grid.transform[0] > 0 > grid.transform[4]
+    assert grid.bounds() == pytest.approx(
+        square(scene.grid, -95.3, 40.0, 448, 0.6).bounds(), abs=0.6
+    )

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from catalogs.sources.osm_table import meeting
 from schemas import tag_families, tag_meanings
@@ -19,15 +18,19 @@ from schemas.samples import Fact, Sample
 from schemas.windows import EARTH_M, Bounds, unit_vectors
 from transforms.context import Context
 from transforms.elements import words
-from transforms.elements.choice import BOUNDS, Element, Rules, candidates, draw, elements
+from transforms.elements.choice import (
+    Element,
+    Rules,
+    background,
+    candidates,
+    draw,
+    elements,
+)
 from transforms.elements.frame import Frame
 from transforms.osm import nominal, tag_table
 
 TILE = 0.05
 """Degrees; patches in one tile are asked of the map together."""
-
-BACKGROUND = 20
-"""Most objects of the background that are kept, smallest administrative areas first."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class Choose:
         families = tag_families.load(self.families)
         for group, bounds in tiles(samples):
             rows = ctx.features(bounds)
-            rows = rows.filter(pc.not_equal(rows["osm_type"], "node"))
+            ways = np.asarray(rows["osm_type"].to_pylist(), object) != "node"
+            rows = rows.filter(pa.array(ways))
             for sample in group:
                 assert sample.window is not None
                 near = meeting(rows, sample.window.bbox())
@@ -106,31 +110,6 @@ def tiles(samples: list[Sample]) -> Iterator[tuple[list[Sample], Bounds]]:
         west, south = boxes[:, 0].min(), boxes[:, 1].min()
         east, north = boxes[:, 2].max(), boxes[:, 3].max()
         yield group, (float(west), float(south), float(east), float(north))
-
-
-def background(
-    rows: pa.Table, lon: float, lat: float, families: tag_families.Families
-) -> list[dict[str, str]]:
-    """Cleaned tags of the boundaries that hold a point, the smallest administrative areas first."""
-    import shapely
-
-    found: dict[str, dict[str, str]] = {}
-    texts = rows["tags"].to_pylist()
-    for row in (r for r, text in enumerate(texts) if any(f'"{key}"' in text for key in BOUNDS)):
-        tags = json.loads(texts[row])
-        if rows["kind"][row].as_py() != "area" or not any(key in tags for key in BOUNDS):
-            continue
-        shape = shapely.from_wkb(rows["geometry"][row].as_py())
-        if shapely.intersects_xy(shape, [lon, lon - 360, lon + 360], lat).any():
-            key = f"{rows['osm_type'][row].as_py()}{rows['osm_id'][row].as_py()}"
-            found[key] = families.cleaned(tags)
-    order = sorted(found, key=lambda key: (-_level(found[key]), key))
-    return [found[key] for key in order[:BACKGROUND]]
-
-
-def _level(tags: dict[str, str]) -> int:
-    level = tags.get("admin_level", "")
-    return int(level) if level.isascii() and level.isdigit() and len(level) < 3 else 0
 
 
 def facts_of(rows: pa.Table, one: Element | None, frame: Frame) -> dict[str, Any]:

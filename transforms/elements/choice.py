@@ -18,6 +18,10 @@ BOUNDS = ("boundary", "admin_level")
 """Keys of outlines that nobody sees: background, never an element."""
 
 
+BACKGROUND = 20
+"""Most boundaries that are kept."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What may be an element, and how one is drawn.
@@ -56,7 +60,7 @@ class Element:
     size: float
 
 
-def telling(tags: Mapping[str, str], families: Families, relation: bool) -> dict[str, str]:
+def kept_tags(tags: Mapping[str, str], families: Families, relation: bool) -> dict[str, str]:
     """The tags by which an object may be an element; {} where it may not.
 
     Not: what has no tag left that names a thing, outlines of administration, what is out of sight,
@@ -82,7 +86,7 @@ def elements(rows: pa.Table, frame: Frame, families: Families) -> list[Element]:
     for row, (kind, ident, form, text) in enumerate(zip(*names, strict=True)):
         if empty[row]:
             continue
-        if tags := telling(json.loads(text), families, kind == "relation"):
+        if tags := kept_tags(json.loads(text), families, kind == "relation"):
             size = float((areas if form == "area" else lengths)[row])
             key = f"{kind[0]}{ident}"
             found.append(Element(row, key, form == "area", tags, shapes[row], size))
@@ -106,3 +110,24 @@ def draw(
     both = bool(areas and lines)
     group = areas if areas and (not both or unit(seed, "kind", name) < rules.areas) else lines
     return group[rank(seed, "element", name) % len(group)] if group else None
+
+
+def background(rows: pa.Table, lon: float, lat: float, families: Families) -> list[dict[str, str]]:
+    """Cleaned tags of the boundaries that hold a point, the smallest administrative areas first."""
+    found: dict[str, dict[str, str]] = {}
+    texts = rows["tags"].to_pylist()
+    for row in (r for r, text in enumerate(texts) if any(f'"{key}"' in text for key in BOUNDS)):
+        tags = json.loads(texts[row])
+        if rows["kind"][row].as_py() != "area" or not any(key in tags for key in BOUNDS):
+            continue
+        shape = shapely.from_wkb(rows["geometry"][row].as_py())
+        if shapely.intersects_xy(shape, [lon, lon - 360, lon + 360], lat).any():
+            key = f"{rows['osm_type'][row].as_py()}{rows['osm_id'][row].as_py()}"
+            found[key] = families.cleaned(tags)
+    order = sorted(found, key=lambda key: (-_level(found[key]), key))
+    return [found[key] for key in order[:BACKGROUND]]
+
+
+def _level(tags: dict[str, str]) -> int:
+    level = tags.get("admin_level", "")
+    return int(level) if level.isascii() and level.isdigit() and len(level) < 3 else 0

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from schemas.geo import beside
+from schemas.geo import all_beside
 from schemas.windows import Grid, Window, from_lonlat, ground_sides, to_lonlat
 
 MARGIN = 0.5
@@ -46,7 +46,7 @@ class Frame:
         Lines stay lines and areas areas; what lies outside, or only touches the border, is empty.
         """
         west, south, east, north = self._reach()
-        near = shapely.clip_by_rect(_beside(shapes, (west + east) / 2), west, south, east, north)
+        near = shapely.clip_by_rect(all_beside(shapes, (west + east) / 2), west, south, east, north)
         broken = ~shapely.is_valid(near)
         near[broken] = shapely.make_valid(near[broken])
         placed = shapely.transform(near, self._placed)
@@ -92,18 +92,6 @@ class Frame:
             self.grid.crs, west + xy[:, 0] * (east - west), south + xy[:, 1] * (north - south)
         )
         return np.stack([lon, lat], axis=1)
-
-
-def _beside(shapes: npt.NDArray[Any], lon: float) -> npt.NDArray[Any]:
-    """Lon/lat shapes, those beyond the antimeridian moved to the side of a longitude."""
-    bounds = shapely.bounds(shapes)
-    middle = (bounds[:, 0] + bounds[:, 2]) / 2
-    turns = np.nan_to_num(beside(middle, lon) - middle)
-    moved = shapes.copy()
-    for row in np.flatnonzero((turns != 0) & (bounds[:, 2] - bounds[:, 0] < 180)):
-        shift = np.array([turns[row], 0.0])
-        moved[row] = shapely.transform(shapes[row], lambda xy, shift=shift: xy + shift)
-    return moved
 
 
 def _alike(cut: Any, dimension: int) -> Any:

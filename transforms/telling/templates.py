@@ -74,7 +74,7 @@ def _reach(known: Known) -> str:
     outline = wording.OUTLINES[known.outline]
     if not known.edges:
         return f"It {outline}, and all of it is in view."
-    beyond = f"It runs on beyond {wording.edges(known.edges)} of the image"
+    beyond = f"It continues beyond {wording.edges(known.edges)} of the image"
     told = len(known.edges) == 1 or known.outline == "multi-polygonal"
     return f"{beyond}; the part in view {outline}." if told else f"{beyond}."
 
