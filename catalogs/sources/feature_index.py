@@ -10,10 +10,8 @@ from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from catalogs.sources.osm import COLUMNS, open_osm
-from catalogs.sources.osm_table import meeting
 from catalogs.sources.osm_tags import AREAS_ONLY, LINES_BUT
 from schemas.tag_meanings import table
 from schemas.visible import load
@@ -39,6 +37,8 @@ class FeatureIndex:
         Raises:
             SourceError, UsageError: as `open_osm`.
         """
+        import pyarrow.compute as pc
+
         batches = list(open_osm(path).features(asked(), None, lambda drop: None))
         found = pa.Table.from_batches(batches, COLUMNS).combine_chunks()
         by = [("osm_type", "ascending"), ("osm_id", "ascending")]
@@ -50,8 +50,18 @@ class FeatureIndex:
         Args:
             keys: of which an object must have one; None: any.
         """
+        import pyarrow.compute as pc
+
         found = meeting(self.table, bounds)
         if keys is None:
             return found
         hits = [pc.match_substring(found["tags"], f'"{key}":') for key in sorted(keys)]
         return found.filter(reduce(pc.or_, hits))
+
+
+def meeting(rows: pa.Table, bounds: Bounds) -> pa.Table:
+    """Rows whose own box meets a lon/lat box (west > east across the antimeridian)."""
+    west, south, east, north = bounds
+    w, s, e, n = (rows[side].to_numpy() for side in ("west", "south", "east", "north"))
+    across = (w <= east) & (e >= west) if west <= east else (w <= east) | (e >= west)
+    return rows.filter(pa.array(across & (s <= north) & (n >= south)))

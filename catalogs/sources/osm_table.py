@@ -187,14 +187,6 @@ def inside(places: npt.NDArray[np.float64], bbox: Bounds) -> npt.NDArray[np.bool
     return result
 
 
-def meeting(rows: pa.Table, bounds: Bounds) -> pa.Table:
-    """Rows whose own box meets a lon/lat box (west > east across the antimeridian)."""
-    west, south, east, north = bounds
-    w, s, e, n = (rows[side].to_numpy() for side in ("west", "south", "east", "north"))
-    across = (w <= east) & (e >= west) if west <= east else (w <= east) | (e >= west)
-    return rows.take(numbers(pa.int64(), np.flatnonzero(across & (s <= north) & (n >= south))))
-
-
 # Arrow arrays from buffers: `pa.array` imports pandas on its first call, a second per process.
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from catalogs.sources.osm_table import meeting
+from catalogs.sources.feature_index import meeting
 from schemas import tag_families, tag_meanings
 from schemas.errors import Reject
 from schemas.recipes import at_least, within
