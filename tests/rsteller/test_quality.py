@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import UsageError
 from transforms.texts.directions import astray, directions, stated
-from transforms.texts.quality import RULES, faults, quotable, spelt
+from transforms.texts.quality import RULES, against, faults, quotable, spelt
 
 GOOD = "A residential street runs through the image from the left edge to the right edge."
 
@@ -154,6 +154,17 @@ def test_mirrored_words_are_astray() -> None:
     assert astray("A pond lies in the northeast, cut off at the left edge.", facts)
     assert astray("A pond lies at the bottom.", facts)
     assert not astray("East Pond lies in the upper left.", facts)
+
+
+def test_directions_are_asked_for_where_the_rules_say_so() -> None:
+    """Those of rsteller; other recipes' facts name no sides."""
+    facts = '{"position": "left"}'
+    assert against("It lies in the east.", facts, "rsteller") == ("direction",)
+    assert against("It lies in the east.", facts, "rsteller-rewrite") == ("direction",)
+    assert against("It lies in the west.", facts, "rsteller") == ()
+    assert against("It lies in the east.", facts, "plain") == ()
+    with pytest.raises(UsageError, match="did you mean"):
+        against("It lies in the east.", facts, "rstellr")
 
 
 def test_checks_know_no_locale() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from schemas.errors import UsageError, nearest
+from transforms.texts.directions import astray
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Rules:
         strict: whether only letters, digits, blanks and basic punctuation are allowed, long dashes
             only in pairs, brackets only closed, and no line breaks.
         revises: whether it may speak of having been revised.
+        sides: whether it may only name directions that its facts name.
     """
 
     least: int = 3
@@ -33,12 +35,15 @@ class Rules:
     english: float = 0.0
     strict: bool = False
     revises: bool = True
+    sides: bool = False
 
 
 RULES = {
     "plain": Rules(),
-    "rsteller": Rules(10, 120, foreign=0.3, english=0.2, strict=True),
-    "rsteller-rewrite": Rules(2, 100, foreign=0.3, english=0.2, strict=True, revises=False),
+    "rsteller": Rules(10, 120, foreign=0.3, english=0.2, strict=True, sides=True),
+    "rsteller-rewrite": Rules(
+        2, 100, foreign=0.3, english=0.2, strict=True, revises=False, sides=True
+    ),
 }
 """Rules by name; those of rsteller are the published ones of its original, and ours on top."""
 
@@ -92,9 +97,7 @@ def faults(text: str, rules: str) -> tuple[str, ...]:
     Raises:
         UsageError: no rules of that name.
     """
-    if rules not in RULES:
-        raise UsageError(f"texts: no rules {rules!r}; {nearest(rules, RULES)}")
-    wanted, words = RULES[rules], text.split()
+    wanted, words = _rules(rules), text.split()
     plain = [word.strip(".,;:!?\"'()[]").casefold() for word in words]
     found = {
         "empty": not words,
@@ -114,6 +117,21 @@ def faults(text: str, rules: str) -> tuple[str, ...]:
         "revise": not wanted.revises and _REVISES.search(text) is not None,
     }
     return tuple(code for code, met in found.items() if met)
+
+
+def against(text: str, facts: str, rules: str) -> tuple[str, ...]:
+    """Codes of what a text says against its facts: `direction`, a side that they do not name.
+
+    Raises:
+        UsageError: no rules of that name.
+    """
+    return ("direction",) if _rules(rules).sides and astray(text, facts) else ()
+
+
+def _rules(name: str) -> Rules:
+    if name not in RULES:
+        raise UsageError(f"texts: no rules {name!r}; {nearest(name, RULES)}")
+    return RULES[name]
 
 
 def spelt(text: str) -> bool:
