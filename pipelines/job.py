@@ -3,10 +3,13 @@
 import json
 import os
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from catalogs.sources.feature_index import FeatureIndex
 from catalogs.sources.imagery import Imagery
 from schemas.chance import digest
 from schemas.recipes import Recipe
@@ -81,6 +84,7 @@ class Job:
             bbox=self.bbox,
             region=region,
             years=self.years,
+            features=partial(_features, self.sources["osm"]) if "osm" in self.sources else None,
         )
 
     def part(self, elements: list[Any]) -> list[Any]:
@@ -109,6 +113,16 @@ def scenes_of(path: Path) -> dict[str, Scene]:
 def imagery_of(path: Path) -> Imagery:
     """The imagery of a plan, without its credits."""
     return Imagery(tuple(scenes_of(path).values()), ())
+
+
+@lru_cache(maxsize=2)
+def features_of(location: str) -> FeatureIndex:
+    """The objects of the map at `location`, read when a step first asks for one."""
+    return FeatureIndex.of(Path(location))
+
+
+def _features(location: str, bounds: Bounds) -> pa.Table:
+    return features_of(location).within(bounds)
 
 
 def fingerprint(scene: Scene) -> str:

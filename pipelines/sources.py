@@ -1,6 +1,7 @@
 """The recipe's roles filled from the command line: opened, licensed, written down for the workers."""
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,17 +72,25 @@ def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
+FILES = (".visible", ".families", ".meanings")
+"""Endings of the settings that name a file."""
+
+
 def contents(recipe: Recipe) -> str:
-    """A digest of the files that step arguments called `visible` name, "" when there are none.
+    """A digest of the files that step arguments name (`FILES`), "" when there are none.
 
     Raises:
         UsageError: such a file cannot be read.
     """
-    paths = sorted({str(v) for k, v in settings(recipe).items() if k.endswith(".visible") and v})
-    try:
-        return digest([Path(p).read_text(encoding="utf-8") for p in paths]) if paths else ""
-    except OSError as error:
-        raise UsageError(f"--set osm.visible={paths[0]}: {error.strerror}") from error
+    named = {k: str(v) for k, v in settings(recipe).items() if k.endswith(FILES) and v}
+    sums = []
+    for name, path in sorted(named.items(), key=lambda item: item[1]):
+        try:
+            with Path(path).open("rb") as stream:
+                sums.append(hashlib.file_digest(stream, "sha256").hexdigest())
+        except OSError as error:
+            raise UsageError(f"--set {name}={path}: {error.strerror}") from error
+    return digest(sums) if sums else ""
 
 
 def open_sources(

@@ -17,6 +17,23 @@ def beside(lon: npt.ArrayLike, reference: float) -> npt.NDArray[np.float64]:
     return lon + 360 * np.round((reference - lon) / 360)
 
 
+def all_beside(shapes: npt.NDArray[Any], reference: float) -> npt.NDArray[Any]:
+    """Lon/lat shapes, each moved by whole turns to where it lies nearest to a longitude.
+
+    What spans half the globe or more stays where it is.
+    """
+    import shapely
+
+    bounds = shapely.bounds(shapes)
+    middle = (bounds[:, 0] + bounds[:, 2]) / 2
+    turns = np.nan_to_num(beside(middle, reference) - middle)
+    moved = np.array(shapes, object)
+    for row in np.flatnonzero((turns != 0) & (bounds[:, 2] - bounds[:, 0] < 180)):
+        shift = np.array([turns[row], 0.0])
+        moved[row] = shapely.transform(shapes[row], lambda xy, shift=shift: xy + shift)
+    return moved
+
+
 def continuous(ring: npt.NDArray[np.float64], jump: float = 180.0) -> npt.NDArray[np.float64]:
     """A lon/lat ring, shape (n, 2), whose edges of more than `jump` degrees go the short way round.
 

@@ -11,22 +11,34 @@ import numpy.typing as npt
 RADIUS_KM = 6378.137
 
 
+def rows(km: float) -> int:
+    """Rows from pole to pole: n = ceil(pi R / km); a row is 180/n degrees high."""
+    return math.ceil(math.pi * RADIUS_KM / km)
+
+
+def columns(row: npt.NDArray[np.int64], km: float) -> npt.NDArray[np.int64]:
+    """Columns around the globe of each row: ceil(2 pi R cos(phi) / km), phi its lower edge."""
+    edge = np.radians(np.clip(row * (180 / rows(km)), -90, 90))
+    around = np.ceil(np.maximum(2 * np.pi * RADIUS_KM * np.cos(edge) / km, 1e-9))
+    return np.asarray(around, np.int64)
+
+
 def cells(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], km: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(row, column) of the cell that holds each lon/lat point, counted from equator and Greenwich.
-
-    The row's latitude step is 180/n with n = ceil(pi R / km); a row at latitude phi (its lower edge)
-    has ceil(2 pi R cos(phi) / km) columns.
-    """
-    count = math.ceil(math.pi * RADIUS_KM / km)
-    step = 180 / count
-    row = np.floor(np.asarray(lat) / step + 1e-9).astype(np.int64)
-    edge = np.radians(np.clip(row * step, -90, 90))
-    around = np.ceil(np.maximum(2 * np.pi * RADIUS_KM * np.cos(edge) / km, 1e-9)).astype(np.int64)
+    """(row, column) of the cell that holds each lon/lat point, counted from equator and Greenwich."""
+    row = np.floor(np.asarray(lat) / (180 / rows(km)) + 1e-9).astype(np.int64)
     wrapped = (np.asarray(lon) + 180) % 360 - 180
-    column = np.floor(wrapped / (360 / around) + 1e-9).astype(np.int64)
+    column = np.floor(wrapped / (360 / columns(row, km)) + 1e-9).astype(np.int64)
     return row, column
+
+
+def middles(
+    row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], km: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(lon, lat) in degrees of the middle of each cell."""
+    lon = (column + 0.5) * (360 / columns(row, km))
+    return np.asarray(lon), np.asarray((row + 0.5) * (180 / rows(km)))
 
 
 def name(row: int, column: int) -> str:

@@ -159,12 +159,39 @@ def json_schema(recipe: Recipe) -> dict[str, str]:
     Readers infer types from the first five samples, so every key is always there and never null:
     an unknown string or time is "", an unknown number is -1.
     """
+    without = _of_json(recipe, "without", ())
     facts = {
         name: "string" if kind == "timestamp" else kind
         for name, kind in recipe.columns().items()
-        if shipped(name) and kind != "binary"
+        if shipped(name) and kind != "binary" and name not in without
     }
     return {**JSON_PLACE, **{k: v for k, v in facts.items() if k not in JSON_PLACE}}
+
+
+def json_groups(recipe: Recipe) -> dict[str, Any]:
+    """What the JSON member repeats in groups, as templates of column names; see `grouped`."""
+    found: dict[str, Any] = _of_json(recipe, "groups", {})
+    return found
+
+
+def _of_json(recipe: Recipe, name: str, default: Any) -> Any:
+    """An argument of the recipe's JSON encoder, `default` without one."""
+    members = recipe.pack.members.values()
+    own = (getattr(m, name, default) for m in members if getattr(m, "feature", "") == "json")
+    return next(own, default)
+
+
+def grouped(template: Any, values: dict[str, Any]) -> Any:
+    """A template with its column names replaced by values; objects and lists stay, numbers too.
+
+    Raises:
+        KeyError: a name is no column of the flat schema.
+    """
+    if isinstance(template, dict):
+        return {name: grouped(part, values) for name, part in template.items()}
+    if isinstance(template, list | tuple):
+        return [grouped(part, values) for part in template]
+    return values[template] if isinstance(template, str) else template
 
 
 UNKNOWN: dict[str, str | int | float | bool] = {

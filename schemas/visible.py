@@ -123,7 +123,7 @@ class Visible:
 
     def _main(self, tags: Mapping[str, str]) -> Iterator[tuple[str, str, float]]:
         """(key, value, coarsest GSD) of the visible main tags, by rank."""
-        if any(key in tags and tags[key].lower() not in seen for key, seen in HIDDEN.items()):
+        if hidden(tags):
             return
         for key in sorted(self._rank.keys() & tags.keys(), key=self._rank.__getitem__):
             value, coarsest = self._shown(key, tags[key])
@@ -143,6 +143,11 @@ class Visible:
             coarsest = self._gsd.get((key, "*"), 0.0)
             value = value if WORD.fullmatch(value) else "yes"
         return value, coarsest
+
+
+def hidden(tags: Mapping[str, str]) -> bool:
+    """Whether the whole object is out of sight: underground, indoors or covered."""
+    return any(key in tags and tags[key].lower() not in seen for key, seen in HIDDEN.items())
 
 
 @lru_cache(maxsize=16)

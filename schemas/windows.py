@@ -150,14 +150,30 @@ def from_lonlat(
 def ground_gsd(grid: Grid, x: float, y: float) -> float:
     """Metres on the ground covered by one pixel of `grid` at CRS position (x, y).
 
-    Measured on the ellipsoid along both pixel axes (geometric mean), so that a web mercator or
-    geographic grid gets its true scale rather than its nominal one.
+    The geometric mean of `ground_sides`, so that a web mercator or geographic grid gets its true
+    scale rather than its nominal one.
     """
+    across, along = ground_sides(grid, x, y)
+    return math.sqrt(across * along)
+
+
+def ground_sides(grid: Grid, x: float, y: float) -> tuple[float, float]:
+    """(width, height) of one pixel of `grid` on the ground, metres, at CRS position (x, y)."""
     a, _, _, _, e, _ = grid.transform
     lon, lat = to_lonlat(grid.crs, np.array([x, x + a, x]), np.array([y, y, y + e]))
-    across = near_metres(lon[0], lat[0], lon[1], lat[1])
-    along = near_metres(lon[0], lat[0], lon[2], lat[2])
-    return math.sqrt(across * along)
+    return (
+        near_metres(lon[0], lat[0], lon[1], lat[1]),
+        near_metres(lon[0], lat[0], lon[2], lat[2]),
+    )
+
+
+def box_around(lon: float, lat: float, radius_m: float) -> Bounds:
+    """The lon/lat box of a circle on the ground; longitudes may run past 180."""
+    small = 1e-4  # degrees
+    across = near_metres(lon, lat, lon + small, lat) / small
+    along = near_metres(lon, lat, lon, lat + small) / small
+    wide, tall = min(radius_m / max(across, 1e-9), 180.0), radius_m / along
+    return lon - wide, lat - tall, lon + wide, lat + tall
 
 
 def near_metres(lon1: float, lat1: float, lon2: float, lat2: float) -> float:

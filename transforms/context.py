@@ -21,6 +21,8 @@ class Context:
         years: first and last year of acquisition, inclusive, or None.
         start_rows: rows of the recipe's start whose own box meets a lon/lat box; set while a partition
             is planned.
+        features: objects of the map whose own box meets a lon/lat box, with the columns of
+            `catalogs.sources.osm_table.COLUMNS`; None where the recipe has no map.
         scratch: per-process memory of steps (caches); never pickled with meaning.
     """
 
@@ -31,4 +33,5 @@ class Context:
     region: Any = None
     years: tuple[int, int] | None = None
     start_rows: Callable[[Bounds], pa.Table] | None = None
+    features: Callable[[Bounds], pa.Table] | None = None
     scratch: dict[str, Any] = field(default_factory=dict)

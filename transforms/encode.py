@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from schemas.recipes import within
 from schemas.samples import Image, Sample
-from schemas.tables import flat
+from schemas.tables import flat, grouped
 from transforms import geotiff
 from transforms.context import Context
 
@@ -156,12 +156,26 @@ class Text:
 
 @dataclass(frozen=True)
 class Json:
-    """Every fact under one fixed flat schema: all keys always there, no null, no list."""
+    """Every fact under one fixed flat schema: all keys always there, no null, no list.
 
-    needs: tuple[str, ...] = field(default=(), init=False)
+    Readers of another dataset's layout may want facts in groups of its names: `groups` are templates
+    of columns, filled in after the flat facts. A group's form is fixed too, its lists of one length.
+
+    Attributes:
+        without: facts that the tables hold and this member does not.
+        groups: name -> column name, object or list of such, or a number that stands for itself.
+    """
+
+    without: tuple[str, ...] = ()
+    groups: dict[str, Any] = field(default_factory=dict)
     gives: dict[str, str] = field(default_factory=dict, init=False)
     media_type: str = field(default="application/json", init=False)
     feature: str = field(default="json", init=False)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Nothing: it takes what there is."""
+        return ()
 
     def render(self, row: dict[str, Any], schema: dict[str, str]) -> bytes:
         """The JSON object of a packed row.
@@ -174,5 +188,8 @@ class Json:
             for name, kind in schema.items()
         }
         return json.dumps(
-            values, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+            {**values, **grouped(self.groups, values)},
+            ensure_ascii=False,
+            separators=(",", ":"),
+            allow_nan=False,
         ).encode()

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from catalogs.sources.osm import open_osm
 from schemas.errors import Reject
-from schemas.geo import beside
+from schemas.geo import all_beside, beside
 from schemas.samples import Drop, Sample
 from schemas.visible import Visible as Table
 from schemas.visible import load
@@ -277,7 +277,7 @@ def meeting(
     here = samples[0].lon
     outlines = [_near(s.window.outline(), here) for s in samples if s.window]
     around = ctx.start_rows(_bounds(outlines))
-    shapes = _moved(np.asarray(shapely.from_wkb(around["focus_geometry"].to_numpy())), here)
+    shapes = all_beside(shapely.from_wkb(around["focus_geometry"].to_numpy()), here)
     window, other = shapely.STRtree(shapes).query(
         shapely.polygons(outlines), predicate="intersects"
     )
@@ -289,20 +289,6 @@ def _near(ring: npt.NDArray[np.float64], lon: float) -> npt.NDArray[np.float64]:
     """A ring without jumps, moved by a whole turn to where it is nearest to a longitude."""
     turn = float(beside(ring[0, 0], lon) - ring[0, 0])
     return np.stack([ring[:, 0] + turn, ring[:, 1]], axis=1)
-
-
-def _moved(shapes: npt.NDArray[Any], lon: float) -> npt.NDArray[Any]:
-    """Lon/lat shapes, those beyond the antimeridian moved to the side of a longitude."""
-    import shapely
-
-    bounds = shapely.bounds(shapes)
-    middle = (bounds[:, 0] + bounds[:, 2]) / 2
-    turns = np.nan_to_num(beside(middle, lon) - middle)
-    far = np.flatnonzero((turns != 0) & (bounds[:, 2] - bounds[:, 0] < 180))
-    for row in far:
-        shift = np.array([turns[row], 0.0])
-        shapes[row] = shapely.transform(shapes[row], lambda xy, shift=shift: xy + shift)
-    return shapes
 
 
 def _bounds(rings: list[npt.NDArray[np.float64]]) -> Bounds:

@@ -1,5 +1,7 @@
 """Splits: whole grid cells go to one split, and a buffer between splits stays empty."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,3 +84,51 @@ class ByCell:
             for row in within_buffer(xyz, radius, lower, upper, self.buffer_km * 1000):
                 lost[int(row)] = ("buffer", message)
         return lost
+
+
+@dataclass(frozen=True)
+class OneSide:
+    """Of an object that samples of several splits show, those of the first of test, val, train stay.
+
+    Long rivers and wide forests reach across a buffer. Only objects that are long enough to do so are
+    counted, so that what must be known of all partitions stays small.
+
+    Attributes:
+        reach_m: metres between the corners of an object's box from which it may be in two splits;
+            at most the buffer of `ByCell`.
+    """
+
+    reach_m: float = 1000.0
+    needs: tuple[str, ...] = field(default=("split", "osm_type", "osm_id", "_extent_m"), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a reach below nothing."""
+        at_least("splits.OneSide.reach_m", self.reach_m, 0)
+
+    def count(self, part: pa.Table) -> dict[str, int]:
+        """Samples by object and split, of objects with that reach."""
+        found: Counter[str] = Counter()
+        for own, split in self._shown(part):
+            if own:
+                found[f"{own} {split}"] += 1
+        return found
+
+    def decide(
+        self, part: pa.Table, totals: Mapping[str, int], ctx: Context
+    ) -> dict[int, tuple[str, str]]:
+        """Rows to drop -> (`object_shared`, message), given the counts over all partitions."""
+        lost: dict[int, tuple[str, str]] = {}
+        for row, (own, split) in enumerate(self._shown(part)):
+            before = ORDER[: ORDER.index(split)] if own else ()
+            first = next((name for name in before if totals.get(f"{own} {name}")), None)
+            if first:
+                lost[row] = ("object_shared", f"a sample of {first} shows {own} too")
+        return lost
+
+    def _shown(self, part: pa.Table) -> Iterator[tuple[str, str]]:
+        """(object, split) of each row; "" for an object that cannot be in two splits."""
+        names = ("osm_type", "osm_id", "split", "_extent_m")
+        for kind, ident, split, extent in zip(*(part[n].to_pylist() for n in names), strict=True):
+            far = ident is not None and (extent or 0.0) >= self.reach_m
+            yield f"{kind}/{ident}" if far else "", split

@@ -7,7 +7,7 @@ import yaml
 from catalogs.releases.parts import by_part, terms, whole
 from catalogs.releases.survey import Survey
 from schemas.release import Staging
-from schemas.tables import json_schema
+from schemas.tables import json_groups, json_schema
 
 SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
          (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
@@ -71,8 +71,21 @@ def features(staging: Staging) -> list[dict[str, Any]]:
     for ext, encoder in staging.recipe.pack.members.items():
         kind = getattr(encoder, "feature", "binary")
         if kind == "json":
-            struct = [{"name": n, "dtype": t} for n, t in json_schema(staging.recipe).items()]
+            kinds = json_schema(staging.recipe)
+            struct = [{"name": n, "dtype": t} for n, t in kinds.items()]
+            groups = json_groups(staging.recipe).items()
+            struct += [{"name": n, **group(part, kinds)} for n, part in groups]
             found.append({"name": ext, "struct": struct})
         else:
             found.append({"name": ext, "dtype": DTYPES.get(kind, kind)})
     return [*found, {"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
+
+
+def group(template: Any, kinds: dict[str, str]) -> dict[str, Any]:
+    """The feature of a group of the JSON member; the parts of a list are alike."""
+    if isinstance(template, dict):
+        return {"struct": [{"name": n, **group(part, kinds)} for n, part in template.items()]}
+    if isinstance(template, list | tuple):
+        part = group(template[0], kinds)
+        return {"list": part.get("struct") or part["dtype"]}
+    return {"dtype": kinds[template] if isinstance(template, str) else "int64"}

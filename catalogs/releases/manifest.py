@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from catalogs.files import json_bytes, read_json, sha256, write_bytes, write_json
 from catalogs.releases.survey import Survey
 from schemas.release import Staging
-from schemas.tables import facts_schema, json_schema
+from schemas.tables import facts_schema, json_groups, json_schema
 
 SCHEMA_VERSION = "1.0"
 READERS = {
@@ -137,6 +137,7 @@ def content(staging: Staging) -> dict[str, Any]:
         "label": staging.recipe.label,
         "members": members,
         "json_schema": json_schema(staging.recipe),
+        "json_groups": json_groups(staging.recipe),
     }
 
 

@@ -7,7 +7,7 @@ from schemas.release import Staging
 PARTS = {
     "pixels": "image members of the tar files",
     "tables": "labels and facts: `metadata/`, `stac/items.parquet`, JSON members of the tar files",
-    "texts": "text members of the tar files and the title columns",
+    "texts": "texts of the tar files and the columns that hold them",
 }
 
 

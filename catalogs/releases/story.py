@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from catalogs.releases.words import cell, table
 from schemas.chance import rank
-from schemas.meanings import DROPS, ENGINE, FACTS, SPLITS
+from schemas.meanings import DROPS, ENGINE, FACTS, SPLITS, TEXTS
 from schemas.recipes import name_of
 from schemas.release import Staging
 from schemas.tables import DROPS as DROPS_SCHEMA
@@ -48,7 +48,7 @@ def sample(staging: Staging) -> str:
 def examples(stage: Path, staging: Staging) -> str:
     """A few texts with their labels, chosen by a hash of the key from the first row group."""
     recipe = staging.recipe
-    text = next((name for name in recipe.columns() if name.startswith("title")), "")
+    text = next((name for name in recipe.columns() if name in TEXTS), "")
     if not text:
         return ""
     names = list(dict.fromkeys(["key", *([recipe.label] if recipe.label else []), text]))

@@ -14,6 +14,7 @@ from catalogs.releases.conversations import count_questions
 from catalogs.releases.extents import Extent, sides
 from catalogs.releases.sorting import batches, parquets
 from catalogs.releases.times import Clock
+from schemas.meanings import TEXTS
 from schemas.near import parse
 from schemas.release import Staging
 from schemas.spacing import circles
@@ -95,7 +96,7 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     group = groups(staging.scenes, recipe)
     schema = samples_schema(recipe)
     found = Survey(columns=schema.names)
-    texts = [f.name for f in schema if f.name.startswith("title") and f.type == pa.string()]
+    texts = [f.name for f in schema if f.name.startswith(TEXTS) and f.type == pa.string()]
     facts = [*texts, *(["phash"] if "phash" in schema.names else [])]
     facts += ["questions"] if "questions" in schema.names else []
     facts += [recipe.label] if recipe.label else []

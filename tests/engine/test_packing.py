@@ -199,6 +199,17 @@ def test_fault_60_drift_is_an_error_not_a_file() -> None:
         Json().render({**good, "x": float("inf")}, {**schema, "x": "float64"})
 
 
+def test_fault_60_groups_repeat_the_flat_facts() -> None:
+    schema = {"key": "string", "year": "int64"}
+    groups = {"about": {"id": "key"}, "notes": [{"n": 3, "text": "key", "when": "year"}]}
+    found = json.loads(Json(groups=groups).render({"key": "w1", "year": None}, schema))
+    assert found == {
+        "key": "w1", "year": -1, "about": {"id": "w1"}, "notes": [{"n": 3, "text": "w1", "when": -1}],
+    }  # fmt: skip
+    with pytest.raises(KeyError):
+        Json(groups={"about": {"id": "nobody"}}).render({"key": "w1", "year": 1}, schema)
+
+
 def test_headers_are_plain_ustar() -> None:
     block = header("w1.rgb.jpg", 513)
     assert len(block) == 512 and block[257:265] == b"ustar\x0000"

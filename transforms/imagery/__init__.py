@@ -7,6 +7,7 @@ from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Band, Part, Scene
+from schemas.windows import Window
 from transforms.context import Context
 from transforms.imagery.choice import choose_bands, one_per_year, one_zone, slug, usable
 from transforms.imagery.masks import mask_band, read_mask
@@ -43,6 +44,7 @@ class Find:
 
     Attributes:
         max_cloud: percent of cloud over the whole scene above which it is not used.
+        coarsest: metres; scenes with larger pixels are not used. 0: all are.
         every: the clearest scene of each interval of a year: `10d`, `1mo`, ...
         count: so many scenes of a year, those with the least cloud together.
         min_gap_days: how far those must be apart.
@@ -54,6 +56,7 @@ class Find:
     """
 
     max_cloud: float = 20.0
+    coarsest: float = 0.0
     every: str = ""
     count: int = 0
     min_gap_days: float = 0.0
@@ -70,7 +73,7 @@ class Find:
     def __post_init__(self) -> None:
         """Refuse choices that cannot be met together."""
         within("imagery.Find.max_cloud", self.max_cloud, 0, 100)
-        for name in ("count", "min_gap_days", "max_days", "least"):
+        for name in ("coarsest", "count", "min_gap_days", "max_days", "least"):
             at_least(f"imagery.Find.{name}", getattr(self, name), 0)
         if sum(map(bool, (self.every, self.count, self.dates))) > 1:
             raise ValueError("imagery.Find: only one of every, count and dates")
@@ -102,11 +105,11 @@ class Find:
         """The sample once for every scene or series chosen.
 
         Raises:
-            Reject: `no_imagery`, `no_imagery_in_years`, `cloudy`, `experimental_baseline`, or
-                `too_few_dates`.
+            Reject: `no_imagery`, `too_coarse`, `no_imagery_in_years`, `cloudy`,
+                `experimental_baseline`, or `too_few_dates`.
         """
         over = ctx.sources["imagery"].over(sample.lon, sample.lat)
-        found, reason = usable(over, ctx.years, self.max_cloud)
+        found, reason = usable(over, ctx.years, self.max_cloud, self.coarsest)
         if not found:
             raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
         if not self.series:
@@ -180,12 +183,14 @@ class Read:
             Where it has none of them, all of its finest bands are taken.
         resampling: `nearest`, `bilinear`, `cubic` or `average`; nodata and masks are never averaged.
         gsd: metres for a pixel of the chip; 0: those of the finest band.
+        planned: whether the chip's grid is its window's, even where no band has that.
         mask: whether to keep the scene's mask as image `mask`.
     """
 
     bands: tuple[str, ...] = ("red", "green", "blue", "nir")
     resampling: str = "nearest"
     gsd: float = 0.0
+    planned: bool = False
     mask: bool = False
     needs: tuple[str, ...] = field(default=("window", "scenes"), init=False)
 
@@ -196,6 +201,8 @@ class Read:
                 f"imagery.Read.resampling={self.resampling!r}: one of {', '.join(REACH)}"
             )
         at_least("imagery.Read.gsd", self.gsd, 0)
+        if self.gsd and self.planned:
+            raise ValueError(f"imagery.Read: only one of gsd ({self.gsd:g}) and planned")
 
     @property
     def gives(self) -> dict[str, str]:
@@ -226,13 +233,17 @@ class Read:
         Raises:
             Fault, Reject: as the read itself.
         """
-        assert sample.window is not None
-        first = choose_bands(sample.scenes[0], self.bands)
-        chip = chip_window(sample.window, sample.scenes[0], first, self.gsd).grid
+        chip = self._chip(sample, choose_bands(sample.scenes[0], self.bands)).grid
         for scene in sample.scenes:
             yield from parts(choose_bands(scene, self.bands), chip, scene, self.resampling)
             if self.mask and (found := mask_band(scene)) is not None:
                 yield from parts((found[0],), chip, scene)
+
+    def _chip(self, sample: Sample, bands: tuple[Band, ...]) -> Window:
+        assert sample.window is not None
+        if self.planned:
+            return sample.window
+        return chip_window(sample.window, sample.scenes[0], bands, self.gsd)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with `images["image"]`, and its window where the chip's grid is another.
@@ -242,9 +253,8 @@ class Read:
             Reject: `too_small`, as `chip_window`.
         """
         first = sample.scenes[0]
-        assert sample.window is not None
         bands = choose_bands(first, self.bands)
-        sample.window = window = chip_window(sample.window, first, bands, self.gsd)
+        sample.window = window = self._chip(sample, bands)
         dates = [
             read_date(scene, self.bands, bands, window.grid, self.resampling)
             for scene in sample.scenes

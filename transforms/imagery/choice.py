@@ -10,7 +10,7 @@ from functools import cache, partial
 from schemas.masks import legend_of
 from schemas.scenes import Band, Scene
 from schemas.sensors import OTHER, common_name, experimental, family
-from schemas.windows import Grid
+from schemas.windows import Grid, ground_gsd
 from schemas.zones import crs_for
 from transforms.imagery.series import UNKNOWN_CLOUD
 from transforms.windows import pixel_box
@@ -27,17 +27,34 @@ def slug(collection: str) -> str:
     return plain[:9] + hashlib.sha256(collection.encode()).hexdigest()[:3]
 
 
+def sharp(scene: Scene, coarsest: float) -> bool:
+    """Whether a scene's finest pixels are no larger than `coarsest` metres, to 1 %; 0: always."""
+    sides = [band.gsd for band in scene.bands if band.gsd > 0]
+    if not coarsest:
+        return True
+    if not sides:
+        west, south, east, north = scene.grid.bounds()
+        sides = [ground_gsd(scene.grid, (west + east) / 2, (south + north) / 2)]
+    return min(sides) <= coarsest * 1.01
+
+
 def usable(
-    scenes: Iterable[Scene], years: tuple[int, int] | None, max_cloud: float
+    scenes: Iterable[Scene],
+    years: tuple[int, int] | None,
+    max_cloud: float,
+    coarsest: float = 0.0,
 ) -> tuple[list[Scene], str]:
-    """Scenes of these years that are clear enough and no test product, clearest first.
+    """Scenes of these years that are clear and fine enough and no test product, clearest first.
 
     Ties go to the newest, then to the lower id. Scenes without a date pass only when no years are
     asked for.
 
+    Args:
+        coarsest: metres; scenes with larger pixels are left out. 0: none is.
+
     Returns:
-        The scenes, and the reason why there are none: `no_imagery`, `no_imagery_in_years`, `cloudy`
-        or `experimental_baseline`.
+        The scenes, and the reason why there are none: `no_imagery`, `too_coarse`,
+        `no_imagery_in_years`, `cloudy` or `experimental_baseline`.
     """
     found: list[Scene] = []
     reason = "no_imagery"
@@ -51,8 +68,10 @@ def usable(
     )
     for scene in order:
         year = scene.datetime.year if scene.datetime else 0
-        if years and not years[0] <= year <= years[1]:
-            reason = "no_imagery_in_years" if reason == "no_imagery" else reason
+        if not sharp(scene, coarsest):
+            reason = "too_coarse" if reason == "no_imagery" else reason
+        elif years and not years[0] <= year <= years[1]:
+            reason = "no_imagery_in_years" if reason in ("no_imagery", "too_coarse") else reason
         elif experimental(scene.baseline):
             reason = "experimental_baseline" if reason != "cloudy" else reason
         elif scene.cloud is not None and scene.cloud > max_cloud:

@@ -80,7 +80,9 @@ def code_version() -> str:
     """A hash of everything whose change may change a plan or a chip: code, tables, codec versions."""
     root = Path(__file__).resolve().parents[2]
     folders = ("schemas", "transforms", "catalogs/sources")
-    files = [p for f in folders for p in (root / f).rglob("*") if p.suffix in (".py", ".csv")]
+    files = [
+        p for f in folders for p in (root / f).rglob("*") if p.suffix in (".py", ".csv", ".txt")
+    ]
     files += [root / "catalogs" / name for name in ("rasters.py", "readers.py", "shelf.py")]
     texts = [(str(p.relative_to(root)), p.read_text(encoding="utf-8")) for p in sorted(files)]
     codecs = [

@@ -18,7 +18,7 @@ from catalogs.releases.verify.chips import check_image, check_raster
 from catalogs.releases.verify.findings import Report
 from schemas.chance import unit
 from schemas.samples import KEY
-from schemas.tables import flat, member_columns
+from schemas.tables import flat, grouped, member_columns
 from schemas.text import counted
 
 DECODED = 2000
@@ -177,7 +177,8 @@ def _sample(
         body = data[member.offset : member.offset + member.size]
         digest.update(body)
         if about["feature"] == "json":
-            check_facts(where, body, row, content["json_schema"], report)
+            groups = content.get("json_groups", {})
+            check_facts(where, body, row, content["json_schema"], report, groups)
         elif about["feature"] == "string" and about["column"]:
             same = body == (row[about["column"]] or "").encode()
             report.expect(
@@ -192,9 +193,14 @@ def _sample(
 
 
 def check_facts(
-    where: str, body: bytes, row: dict[str, Any], schema: dict[str, str], report: Report
+    where: str,
+    body: bytes,
+    row: dict[str, Any],
+    schema: dict[str, str],
+    report: Report,
+    groups: dict[str, Any] | None = None,
 ) -> None:
-    """The JSON member: fixed flat schema, never null, equal to the row."""
+    """The JSON member: fixed flat schema, never null, equal to the row; groups repeat flat facts."""
     key = row["key"]
     try:
         facts = json.loads(body)
@@ -202,8 +208,9 @@ def check_facts(
         report.fault("json", where, f"{key}: the JSON member does not parse")
         return
     report.counts["json"] += 1
-    if not isinstance(facts, dict) or (list(facts) != list(schema) and set(facts) != set(schema)):
-        odd = sorted(set(facts) ^ set(schema)) if isinstance(facts, dict) else ["not an object"]
+    names = {*schema, *(groups or {})}
+    if not isinstance(facts, dict) or set(facts) != names:
+        odd = sorted(set(facts) ^ names) if isinstance(facts, dict) else ["not an object"]
         report.fault(
             "json", where, f"{key}: JSON keys differ from the schema: {', '.join(odd[:8])}"
         )
@@ -219,3 +226,6 @@ def check_facts(
             stored = ",".join(stored)
         if flat(stored, kind) != value:
             report.fault("json", where, f"{key}: {name} is {value!r}, the table says {stored!r}")
+    for name, template in (groups or {}).items():
+        said = f"{key}: {name} does not repeat the sample's facts"
+        report.expect(facts[name] == grouped(template, facts), "json", where, said)

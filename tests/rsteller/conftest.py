@@ -1,0 +1,49 @@
+"""One build of the sample world for all tests of this folder."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from catalogs.world import World, ensure
+from pipelines.commands.build import main
+
+
+@dataclass(frozen=True)
+class Built:
+    """The release, its rows, and the world that it shows."""
+
+    release: Path
+    rows: list[dict[str, Any]]
+    world: World
+
+    def samples(self) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """(key, members by extension) of every sample, in the order of the tar files."""
+        for path in sorted((self.release / "data").glob("*.tar")):
+            held: dict[str, dict[str, bytes]] = {}
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    key, _, extension = member.name.partition(".")
+                    stream = tar.extractfile(member)
+                    assert stream is not None
+                    held.setdefault(key, {})[extension] = stream.read()
+            yield from held.items()
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """The JSON members by key."""
+        return {key: json.loads(found["json"]) for key, found in self.samples()}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """`python -m pipelines.build --dataset rsteller`, offline, with its defaults."""
+    out = tmp_path_factory.mktemp("rsteller")
+    assert main(["--dataset", "rsteller", "--out", str(out), "--quiet"]) == 0
+    release = out / "rsteller" / "v1.0.0"
+    rows = pq.read_table(release / "metadata" / "samples.parquet").to_pylist()
+    return Built(release, rows, ensure())

@@ -1,0 +1,1 @@
+"""Texts of samples: what is wrong with one, and what it may say."""
