@@ -18,6 +18,8 @@ class Commit:
         bytes: size of its payload file.
         checksum: of its payload file; CRC-32 of a block, which stays in the work area, SHA-256 of a
             shard, which is released.
+        spared: of those shipped, samples that a fault would have cost: something stands in for what
+            it should have given.
     """
 
     plan: str
@@ -28,6 +30,7 @@ class Commit:
     retryable: int
     bytes: int
     checksum: str
+    spared: int = 0
 
     def write(self, path: Path) -> None:
         """Write the record; nothing of the work may be written after it."""

@@ -21,9 +21,10 @@ from pipelines.runners import run
 from schemas.chance import digest
 from schemas.errors import BudgetError
 from schemas.scenes import Scene
+from transforms.blocks import Paths
 from transforms.commits import Commit, committed
 from transforms.fetching import fetch_ahead
-from transforms.making import Paths, make_block
+from transforms.making import make_block
 
 BLOCK = re.compile(r"[0-9a-f]{20}")
 """The form of a block's id."""

@@ -21,8 +21,9 @@ from schemas.errors import BuildError
 from schemas.samples import Drop
 from schemas.tables import SPLITS
 from schemas.text import counted
+from transforms.blocks import Paths
 from transforms.commits import Commit, committed
-from transforms.making import Paths, checksum
+from transforms.making import checksum
 from transforms.packing import (
     UNMADE,
     Payloads,

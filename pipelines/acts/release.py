@@ -19,7 +19,7 @@ from schemas.recipes import name_of
 from schemas.release import SplitRule, Staging
 from schemas.sources import Credit
 from schemas.tables import SPLITS
-from transforms.making import fail_point
+from transforms.blocks import fail_point
 
 
 def release(

@@ -16,7 +16,7 @@ from schemas.near import cross_split_pairs, parse
 from schemas.recipes import Recipe
 from schemas.tables import member_columns
 from schemas.windows import unit_vectors
-from transforms.making import pixel_members
+from transforms.blocks import pixel_members
 from transforms.packing.cuts import top_share
 
 SPLIT_NAMES = ("train", "val", "test")
