@@ -67,12 +67,20 @@ def picture(sample: Sample, extension: str) -> "Image":
     Raises:
         Fault: `member_unreadable`, `picture_unreadable`.
     """
+    return opened(sample.members[extension])
+
+
+def opened(data: bytes) -> "Image":
+    """An encoded picture as RGB with its pixels decoded.
+
+    Raises:
+        Fault: `picture_unreadable`.
+    """
     from PIL import Image
 
-    data = sample.members[extension]
     try:
         with Image.open(io.BytesIO(data)) as found:
             return found.convert("RGB")
     except Exception as error:  # Pillow raises whatever its decoders do
-        fault = Fault("picture_unreadable", f"{extension}: {type(error).__name__}")
+        fault = Fault("picture_unreadable", f"a picture cannot be decoded ({type(error).__name__})")
     raise fault
