@@ -31,6 +31,11 @@ def arrow_type(kind: str) -> pa.DataType:
     return TYPES[kind] if found is None else pa.list_(pa.float32(), int(found[1]))
 
 
+def vector(kind: pa.DataType) -> bool:
+    """Whether a column holds a model's vectors."""
+    return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32())
+
+
 def plain(kind: str) -> bool:
     """Whether a value of this kind can stand in a flat JSON object."""
     return kind != "binary" and not VECTOR.fullmatch(kind)

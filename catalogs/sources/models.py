@@ -62,7 +62,9 @@ def find(what: str) -> Model:
         return Model(f"{folder.resolve().name}@sha256:{content(folder)[:16]}", folder.resolve())
     name, revision = parts(what)
     if not HUB.fullmatch(name) or folder.exists() or what.startswith((".", "/", "~")):
-        raise UsageError(f"model {what}: no such folder, and no ORGANISATION/NAME@COMMIT of the hub")
+        raise UsageError(
+            f"model {what}: no such folder, and no ORGANISATION/NAME@COMMIT of the hub"
+        )
     if not COMMIT.fullmatch(revision):
         raise UsageError(f"model {what}: pin its commit, as {name}@ and 40 hexadecimal digits")
     folder = _fetched(name, revision)

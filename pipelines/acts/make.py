@@ -1,21 +1,16 @@
 """make: pixels are read, judged and encoded, one block at a time. No shuffle."""
 
 import re
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from catalogs.rasters import is_remote, session
+from catalogs.rasters import is_remote
 from catalogs.sources.remote import Chunk, ahead
-from pipelines.acts.crew import Worker, possible
+from pipelines.acts.crew import possible
+from pipelines.acts.lanes import Lanes, OverBudget
+from pipelines.acts.records import reasons, sums
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.chance import digest
@@ -48,42 +43,21 @@ def make(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     allowed = job.budget * total
     if tally(job, names)["failed"] <= allowed:
         with suppress(OverBudget):  # said below, over all runs and with its reasons
-            run("make", [tuple(todo)] if todo else [], Make(job, allowed))
+            run("make", [tuple(todo)] if todo else [], lanes(job, len(todo), allowed))
     counts = tally(job, names)
     if counts["failed"] > allowed:
         raise BudgetError(
             f"{counts['failed']:,} of {total:,} samples failed so far, more than the error budget of "
-            f"{job.budget:.1%}: {_reasons(job, names)}; what is made is kept: mend the source and "
+            f"{job.budget:.1%}: {reasons(made(job, names))}; what is made is kept: mend the source and "
             "run again with --retry-failed, or allow more with --error-budget"
         )
     return counts
 
 
-class OverBudget(Exception):
-    """One process has seen more failures than the whole build may have."""
-
-
-def _reasons(job: Job, names: list[str], most: int = 3) -> str:
-    """The most frequent reasons of failure with an example each, from the sidecars."""
-    found: Counter[str] = Counter()
-    example: dict[str, str] = {}
-    for name in names:
-        record = _record(job, name)
-        if record is None or not record.failed:
-            continue
-        columns = ["key", "outcome", "code", "message"]
-        for row in pq.read_table(Paths(job.made, name).sidecar, columns=columns).to_pylist():
-            if row["outcome"] == "failed":
-                found[row["code"]] += 1
-                message = row["message"].strip().splitlines()[-1:]  # of a traceback: the error
-                example.setdefault(row["code"], ": ".join((row["key"], *message)))
-    return ", ".join(f"{code} {n:,} (e.g. {example[code]})" for code, n in found.most_common(most))
-
-
 def sweep(job: Job, names: list[str]) -> None:
     """Remove blocks of earlier plans: they are addressed by content, and nothing names them any more."""
     kept = set(names)
-    for folder in (job.made, job.planned / "blocks"):
+    for folder in (job.made, job.annotated, job.planned / "blocks"):
         for path in folder.glob("*.*"):
             if BLOCK.fullmatch(path.stem) and path.stem not in kept:
                 path.unlink()
@@ -95,18 +69,15 @@ def _record(job: Job, name: str) -> Commit | None:
     return found if paths.sidecar.exists() else None
 
 
+def made(job: Job, names: list[str]) -> list[tuple[Path, Commit]]:
+    """Sidecars and commit records of those of these blocks that are made."""
+    found = [(Paths(job.made, name).sidecar, _record(job, name)) for name in names]
+    return [(path, record) for path, record in found if record is not None]
+
+
 def tally(job: Job, names: list[str]) -> dict[str, int]:
     """Sums over the commit records of these blocks."""
-    found = [record for name in names if (record := _record(job, name))]
-    return {
-        "blocks": len(found),
-        "rows": sum(r.rows for r in found),
-        "shipped": sum(r.shipped for r in found),
-        "rejected": sum(r.rejected for r in found),
-        "failed": sum(r.failed for r in found),
-        "retryable": sum(r.retryable for r in found),
-        "bytes": sum(r.bytes for r in found),
-    }
+    return sums([record for _, record in made(job, names)])
 
 
 def retry(job: Job, names: list[str]) -> int:
@@ -117,73 +88,17 @@ def retry(job: Job, names: list[str]) -> int:
     return len(again)
 
 
-@dataclass(frozen=True)
-class Make:
-    """A run of blocks, shared by `job.workers` lanes.
+def lanes(job: Job, blocks: int, allowed: float) -> Lanes:
+    """`job.workers` lanes; each with a worker process of its own where the run is long."""
+    count = min(job.workers, blocks)
+    many = count > 1 and blocks >= job.solo and possible(job)
+    far = any_remote(scenes_of(job.planned / "scenes.jsonl")) if blocks else False
+    return Lanes(job, allowed, opened, make_named, count, many, ahead=2 if far else 1)
 
-    A lane is a thread that makes blocks itself, or has a worker process make them where the run is
-    long. It reads on where it stopped, so that its tiles are still decoded (`Blocks`).
-    """
 
-    job: Job
-    allowed: float
-
-    def __call__(self, names: tuple[str, ...]) -> None:
-        """Make every block of the run that is not yet committed.
-
-        Raises:
-            OverBudget: as soon as this run alone exceeds the budget.
-        """
-        tally = Tally(self.allowed)
-        count = min(self.job.workers, len(names))
-        many = count > 1 and len(names) >= self.job.solo and possible(self.job)
-        blocks = Blocks(names, count)
-        lanes = [
-            threading.Thread(
-                target=self._lane,
-                args=(partial(blocks.take, lane), self._remote if many else self._local, tally),
-                daemon=True,
-            )
-            for lane in range(count)
-        ]
-        with ThreadPoolExecutor(1) as closing:  # waits for the disk while the lanes read on
-            tally.closing = closing
-            for thread in lanes:
-                thread.start()
-            for thread in lanes:
-                thread.join()
-        if tally.error is not None:
-            raise tally.error
-
-    def _lane(
-        self, take: Callable[[], str | None], work: Callable[..., None], tally: "Tally"
-    ) -> None:
-        """Work until no block is left or something failed."""
-        try:
-            work(lambda: take() if tally.error is None else None, tally)
-        except BaseException as error:  # carried to the thread that asked
-            tally.error = tally.error or error
-
-    def _local(self, take: Callable[[], str | None], tally: "Tally") -> None:
-        """Make blocks in this thread."""
-        with session():
-            state = State(self.job)
-            coming = take()
-            while (name := coming) is not None:
-                state.expect(name)
-                if state.remote and (coming := take()) is not None:
-                    state.expect(coming)
-                make_named(name, state, tally.close)
-                coming = coming if state.remote else take()
-
-    def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
-        """Have a process of its own make them."""
-        remote = any_remote(scenes_of(self.job.planned / "scenes.jsonl"))
-        worker = Worker(self.job, State, make_named, ahead=2 if remote else 1)
-        try:
-            worker.work(take, tally.add)
-        finally:
-            worker.close()
+def opened(job: Job, lane: int) -> "State":
+    """What a lane keeps."""
+    return State(job)
 
 
 class State:
@@ -229,70 +144,3 @@ def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], 
         block_digest(name), later,
     )  # fmt: skip
     state.finished(name)
-
-
-class Tally:
-    """Failures seen by one run, and the first error of any of its lanes.
-
-    Attributes:
-        closing: the thread that syncs and commits the lanes' own blocks, in the order they come.
-    """
-
-    closing: ThreadPoolExecutor
-
-    def __init__(self, allowed: float) -> None:
-        self.allowed, self.failed = allowed, 0
-        self.error: BaseException | None = None
-        self.waiting = threading.BoundedSemaphore(2)
-        self.counting = threading.Lock()
-
-    def add(self, commit: Commit) -> None:
-        """Count a finished block.
-
-        Raises:
-            OverBudget: more samples failed than may.
-        """
-        with self.counting:
-            self.failed += commit.failed
-        if self.failed > self.allowed:
-            raise OverBudget(f"{self.failed} samples failed, {self.allowed:.0f} may")
-
-    def close(self, work: Callable[[], Commit]) -> None:
-        """Commit a block in the closing thread; at most two blocks wait there."""
-        self.waiting.acquire()
-        self.closing.submit(self._close, work)
-
-    def _close(self, work: Callable[[], Commit]) -> None:
-        try:
-            self.add(work())
-        except BaseException as error:
-            self.error = self.error or error
-        finally:
-            self.waiting.release()
-
-
-class Blocks:
-    """Blocks to be made, in stretches that two lanes share from both ends; one lane has its own.
-
-    A lane whose stretch is empty takes from the end of the longest other one.
-    """
-
-    def __init__(self, names: Sequence[str], lanes: int) -> None:
-        ends = [min(2 * pair + 2, lanes) * len(names) // lanes for pair in range(-(-lanes // 2))]
-        starts = [0, *ends]
-        self.stretches = [deque(names[a:b]) for a, b in zip(starts, ends, strict=False)]
-        self.lock = threading.Lock()
-
-    def take(self, lane: int) -> str | None:
-        """The next block of a lane; None when there is none left."""
-        with self.lock:
-            own = self.stretches[lane // 2]
-            stretch = own or max(self.stretches, key=len)
-            if not stretch:
-                return None
-            return stretch.popleft() if stretch is own and lane % 2 == 0 else stretch.pop()
-
-
-def block_paths(job: Job, names: list[str]) -> list[Path]:
-    """Sidecars of the blocks, in plan order."""
-    return [Paths(job.made, name).sidecar for name in names]

@@ -13,6 +13,7 @@ from catalogs.files import atomic
 from catalogs.releases.manifest import point
 from catalogs.releases.verify import verify
 from catalogs.releases.write import Progress, write_release
+from pipelines.acts.annotate import told
 from pipelines.job import Job, scenes_of
 from schemas.errors import BuildError, VerifyError
 from schemas.recipes import name_of
@@ -55,6 +56,8 @@ def release(
     if counts["planned"] != shipped + lost["rejected"] + lost["failed"]:
         raise BuildError(f"samples are unaccounted for: {counts}; please report this as a bug")
     scenes = scenes_of(job.planned / "scenes.jsonl")
+    names = [entry["id"] for entry in planned["blocks"]]
+    models, asked = told(job, names) if job.recipe.annotate else ([], [])
     staging = Staging(
         recipe=job.recipe,
         credits=credits,
@@ -64,6 +67,8 @@ def release(
         funnel=tuple(funnel),
         settings=settings,
         run=run,
+        models=tuple(models),
+        asked=tuple(asked),
     )
     manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
     proven(job.stage)

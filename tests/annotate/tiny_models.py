@@ -3,10 +3,42 @@
 from pathlib import Path
 from typing import Any
 
-WORDS = (
-    "a an the of with in on and near large small green grey wide bright forest water building road "
-    "field roof river house school park image aerial satellite shows stands lies surrounded by trees"
-).split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "of",
+    "with",
+    "in",
+    "on",
+    "and",
+    "near",
+    "large",
+    "small",
+    "green",
+    "grey",
+    "wide",
+    "bright",
+    "forest",
+    "water",
+    "building",
+    "road",
+    "field",
+    "roof",
+    "river",
+    "house",
+    "school",
+    "park",
+    "image",
+    "aerial",
+    "satellite",
+    "shows",
+    "stands",
+    "lies",
+    "surrounded",
+    "by",
+    "trees",
+]
 
 
 def seeded(seed: int) -> None:

@@ -114,7 +114,9 @@ def roomy(what: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise BuildError(f"{what}: out of memory; use a smaller batch or a smaller model") from error
+        raise BuildError(
+            f"{what}: out of memory; use a smaller batch or a smaller model"
+        ) from error
 
 
 def versions() -> dict[str, str]:

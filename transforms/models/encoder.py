@@ -93,9 +93,9 @@ class Encoder:
 
     def prepared(self, picture: "Image") -> Pixels:
         """The picture as the model wants to see it, `(3, y, x)`, before scaling; any thread may ask."""
-        found = self.processor(
-            picture, return_tensors="np", do_rescale=False, do_normalize=False
-        )["pixel_values"][0]
+        found = self.processor(picture, return_tensors="np", do_rescale=False, do_normalize=False)[
+            "pixel_values"
+        ][0]
         return np.ascontiguousarray(found, np.uint8)
 
     def pictures(self, ready: Sequence[Callable[[], Pixels]]) -> Vectors:
@@ -190,7 +190,7 @@ def _pooled(output: Any, mask: Any) -> Any:
     """`(n, d)` of what a model returns: its own pooling, else the mean over the tokens that count."""
     if not hasattr(output, "last_hidden_state") and not hasattr(output, "pooler_output"):
         return output  # a tensor
-    hidden = getattr(output, "last_hidden_state", None)
+    hidden: Any = getattr(output, "last_hidden_state", None)
     if mask is not None and hidden is not None:
         weight = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)

@@ -47,7 +47,7 @@ def drawing(seeds: Sequence[int], temperature: float, top_p: float) -> Any:
     import torch
     from transformers import LogitsProcessor
 
-    class Drawing(LogitsProcessor):  # type: ignore[misc]
+    class Drawing(LogitsProcessor):
         step = 0
 
         def __call__(self, input_ids: Any, scores: Any) -> Any:

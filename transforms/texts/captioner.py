@@ -61,7 +61,13 @@ class Captioner:
             LoomError: the model is missing or does not fit.
         """
         if self.url:
-            return Endpoint(self.chat(self.mode, self.timeout_s), self.model, self.revision, self.extra, self.parallel)
+            return Endpoint(
+                self.chat(self.mode, self.timeout_s),
+                self.model,
+                self.revision,
+                self.extra,
+                self.parallel,
+            )
         from transforms.models.writer import LocalWriter
 
         return LocalWriter(ctx.models[self.model], self.model, ctx.device, ctx.threads, batch)

@@ -67,6 +67,11 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def parts(self) -> Path:
+        """Where answers lie before they are whole."""
+        return self.folder / ".parts"
+
     def path(self, key: str) -> Path:
         """Where the answer to a question lies: two levels of folders, 65,536 of them at most."""
         return self.folder / key[:2] / key[2:4] / f"{key}.json"
@@ -93,23 +98,21 @@ class Shelf:
         """Keep an answer; returns the one that stands, which is the first unless `replace`."""
         path = self.path(kept.key)
         data = _written(kept)
-        if replace:
-            write_bytes(path, data)
-            return kept
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+        part = self.parts / f"{kept.key}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
         write_bytes(part, data)
         try:
-            os.link(part, path)  # appears whole, and only where nothing stands
-        except FileExistsError:
-            with suppress(OSError):
-                if (found := _read(path.read_bytes())) is not None and not found.code:
-                    return found
+            if not replace:
+                with suppress(FileExistsError):
+                    os.link(part, path)  # appears whole, and only where nothing stands
+                    return kept
+                with suppress(OSError):
+                    if (found := _read(path.read_bytes())) is not None and not found.code:
+                        return found
             part.replace(path)
             return kept
         finally:
             part.unlink(missing_ok=True)
-        return kept
 
     def every(self) -> Iterator[Kept]:
         """All answers, by key; damaged ones are left out."""
