@@ -13,7 +13,7 @@ from schemas.text import clean
 from transforms.annotating.steps import Instead, Ready, Result
 from transforms.context import Context
 from transforms.texts.captioner import Captioner
-from transforms.texts.claims import unfounded
+from transforms.texts.claims import CONTACT, unfounded
 from transforms.texts.quality import faults
 from transforms.texts.questions import Question, Reply, Sampling, Writer, harmless
 
@@ -195,6 +195,7 @@ class ByModel:
         text = text.strip()
         wrong = ["cut"] if reply.cut else []
         wrong += faults(text, self.rules)
+        wrong += ["contact"] if CONTACT.search(text) else []
         if self.claims:
             grounds = sample.facts.get(self.grounds) if self.grounds else question.prompt
             wrong += unfounded(

@@ -10,7 +10,13 @@ from collections.abc import Iterable
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
 WORD = re.compile(r"[^\W\d_][\w'’-]*")
-LINK = re.compile(r"https?:|www\.|\S@\S+\.\w|\+\d[\d -]{6,}", re.IGNORECASE)
+CONTACT = re.compile(
+    r"https?:|www\.|\S@\S+\.\w|\+\d[\d -]{6,}|"
+    r"\b(?:phone|mobile|fax|e-?mail|changeset|uid)\b[\"']?\s*[=:]",
+    re.IGNORECASE,
+)
+"""Addresses and numbers that lead to people or pages: never in a text, whatever the grounds say."""
+
 CHATTER = re.compile(
     r"\b(?:as an ai|language model|i(?:'m| am) (?:sorry|unable)|i can(?:no|')t|"
     r"(?:ignore|disregard|forget)\b.{0,40}\binstructions?|system prompt|my instructions|"
@@ -27,7 +33,7 @@ PLAIN = frozenset(
 
 
 def unfounded(text: str, grounds: Iterable[str]) -> tuple[str, ...]:
-    """Codes of what a text claims without grounds: `number`, `name`, `link`, `chatter`.
+    """Codes of what a text claims without grounds: `number`, `name`, `chatter`.
 
     Args:
         text: to be judged.
@@ -37,7 +43,6 @@ def unfounded(text: str, grounds: Iterable[str]) -> tuple[str, ...]:
     found = {
         "number": not numbers(text, given),
         "name": bool(names(text) - {word.casefold() for word in WORD.findall(given)}),
-        "link": LINK.search(text) is not None,
         "chatter": CHATTER.search(text) is not None,
     }
     return tuple(code for code, met in found.items() if met)
