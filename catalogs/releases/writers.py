@@ -21,7 +21,9 @@ def columns(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def count(batch: pa.RecordBatch, recipe: Recipe, found: dict[str, Counter[tuple[str, str]]]) -> None:
+def count(
+    batch: pa.RecordBatch, recipe: Recipe, found: dict[str, Counter[tuple[str, str]]]
+) -> None:
     """Add the samples of a batch to (writer, reason) counts by column."""
     for name, reason in columns(recipe).items():
         said: Any = batch.column(reason).to_pylist() if reason else [""] * batch.num_rows

@@ -101,7 +101,9 @@ def test_provenance_names_models_and_answers(written: Path) -> None:
     assert {row["sample"] for row in asked} == {row["key"] for row in rows(written)}
     shelf = written / "skyscript" / "requests"
     for row in asked:
-        kept = read_json(shelf / row["request"][:2] / row["request"][2:4] / f"{row['request']}.json")
+        kept = read_json(
+            shelf / row["request"][:2] / row["request"][2:4] / f"{row['request']}.json"
+        )
         assert (kept["sha256"], kept["status"], kept["retrieved"]) == (
             row["sha256"], row["status"], row["retrieved"],
         )  # fmt: skip

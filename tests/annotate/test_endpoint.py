@@ -92,7 +92,11 @@ def test_order_is_kept_and_requests_overlap(chat: ChatServer, tmp_path: Path) ->
 
 def test_busy_and_broken_services_are_asked_again(chat: ChatServer, tmp_path: Path) -> None:
     chat.says(
-        answer(429, Retry_After=7), answer(503), reset, answer(500), saying("A lake, seen from above.")
+        answer(429, Retry_After=7),
+        answer(503),
+        reset,
+        answer(500),
+        saying("A lake, seen from above."),
     )
     assert ask(chat, tmp_path).text == "A lake, seen from above."
     assert len(chat.asked()) == 5
@@ -137,7 +141,9 @@ def test_a_refusal_of_the_key_is_not(chat: ChatServer, tmp_path: Path) -> None:
 
 def test_a_slow_service_runs_into_the_limit(chat: ChatServer, tmp_path: Path) -> None:
     chat.says(drip(0.05, 1000))
-    policy = Policy(attempts=2, request_s=0.3, read_s=0.3, base_s=0.01, named=frozenset({chat.place}))
+    policy = Policy(
+        attempts=2, request_s=0.3, read_s=0.3, base_s=0.01, named=frozenset({chat.place})
+    )
     recorder = Recorder("record", Shelf(tmp_path), Client(policy))
     reply = Endpoint(Chat(chat.url("/v1"), recorder), "m").write([QUESTION], SAMPLING)[0]
     assert (reply.fault.code, reply.fault.retryable) == ("timeout", True)
@@ -175,7 +181,8 @@ def test_what_ends_a_text_is_told(chat: ChatServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, ""), ([{"type": "text", "text": "A "}, {"text": "lake"}], "A lake")]
+    ("content", "text"),
+    [(None, ""), ([{"type": "text", "text": "A "}, {"text": "lake"}], "A lake")],
 )
 def test_odd_contents(content: Any, text: str, chat: ChatServer, tmp_path: Path) -> None:
     chat.says(answer(200, completion(content)))

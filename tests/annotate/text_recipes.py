@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 import building
 import pipelines.commands.build as command
-import pyarrow.parquet as pq
 from pipelines.datasets.skyscript import RECIPE
 from schemas.recipes import Recipe, active
 from schemas.samples import Sample
@@ -44,7 +45,10 @@ def text_recipe(**settings: Any) -> Recipe:
     step = texts.ByModel(**{**given, "tries": 2, **settings})
     members = {**base.pack.members, "txt": encode.Text("caption")}
     return replace(
-        base, make=(*base.make, Prompt()), annotate=(step,), pack=replace(base.pack, members=members)
+        base,
+        make=(*base.make, Prompt()),
+        annotate=(step,),
+        pack=replace(base.pack, members=members),
     )
 
 

@@ -47,6 +47,14 @@ def seeded(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def loud(model: Any) -> Any:
+    """The model with weights so large that what it is given shapes what it says."""
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            weight.data.mul_(8)
+    return model
+
+
 def quiet() -> None:
     from transformers.utils import logging
 
@@ -116,13 +124,14 @@ def llama(folder: Path, seed: int = 0) -> Path:
     quiet()
     seeded(seed)
     known = words(folder)
-    LlamaForCausalLM(
+    model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(known), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
             num_attention_heads=2, max_position_embeddings=512, pad_token_id=0, bos_token_id=1,
             eos_token_id=2,
         )
-    ).save_pretrained(folder)  # fmt: skip
+    )  # fmt: skip
+    loud(model).save_pretrained(folder)
     return folder
 
 
@@ -141,15 +150,16 @@ def blip(folder: Path, seed: int = 0) -> Path:
     small = {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
     }  # fmt: skip
-    BlipForConditionalGeneration(
+    model = BlipForConditionalGeneration(
         BlipConfig(
             text_config={**small, "vocab_size": 64, "encoder_hidden_size": 32, "bos_token_id": 2,
                          "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0,
                          "max_position_embeddings": 128},
-            vision_config={**small, "image_size": 32, "patch_size": 8},
+            vision_config={**small, "image_size": 32, "patch_size": 8, "initializer_range": 0.02},
             projection_dim=16, image_text_hidden_size=16,
         )
-    ).save_pretrained(folder)  # fmt: skip
+    )  # fmt: skip
+    loud(model).save_pretrained(folder)
     BlipProcessor(
         BlipImageProcessorPil(size={"height": 32, "width": 32}), tokenizer
     ).save_pretrained(folder)
@@ -173,7 +183,7 @@ def llava(folder: Path, seed: int = 0) -> Path:
     small = {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
     }  # fmt: skip
-    LlavaForConditionalGeneration(
+    model = LlavaForConditionalGeneration(
         LlavaConfig(
             vision_config=CLIPVisionConfig(**small, image_size=32, patch_size=8),
             text_config=LlamaConfig(
@@ -183,7 +193,8 @@ def llava(folder: Path, seed: int = 0) -> Path:
             image_token_id=known.convert_tokens_to_ids("<image>"),
             vision_feature_layer=-1,
         )
-    ).save_pretrained(folder)  # fmt: skip
+    )  # fmt: skip
+    loud(model).save_pretrained(folder)
     side = {"height": 32, "width": 32}
     LlavaProcessor(
         CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side), known, patch_size=8,

@@ -16,7 +16,7 @@ from catalogs.files import atomic
 from schemas.recipes import Recipe, name_of
 from schemas.samples import Sample
 from schemas.scenes import Scene
-from schemas.tables import PLACE, facts_schema, member_columns
+from schemas.tables import PLACE, facts_schema, member_columns, vector
 from transforms.annotating.members import Members, Payload
 from transforms.annotating.steps import Outcome, Ready, load, take
 from transforms.blocks import OUTCOME, Paths, fail_point, pixel_members, retries_of
@@ -177,9 +177,10 @@ class Annotator:
             samples[row] = sample if outcomes[row].drop is None else None
         arrays = [column(block.keys, pa.string())]
         for item in facts_schema(self.recipe, ("annotate",)):
-            arrays.append(
-                column([s.facts.get(item.name) if s else None for s in samples], item.type)
-            )
+            # Parquet cannot be read back with a missing list of fixed length; such a row never ships.
+            missing = [0.0] * item.type.list_size if vector(item.type) else None
+            values = [s.facts.get(item.name, missing) if s else missing for s in samples]
+            arrays.append(column(values, item.type))
         told = [_told(outcomes.get(row), retries) for row in range(len(block.keys))]
         for i, item in enumerate(OUTCOME):
             arrays.append(column([row[i] for row in told], item.type))
