@@ -229,7 +229,7 @@ def test_what_runs_now_counts_not_what_was_recorded(chat: ChatServer, tmp_path: 
 
 
 def test_a_model_that_is_not_offered(chat: ChatServer, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="writer-9: .* offers writer-1, writer-2"):
+    with pytest.raises(BuildError, match=r"writer-9: .* offers writer-1, writer-2"):
         captioner(chat, tmp_path, model="writer-9").found()
 
 
@@ -242,7 +242,7 @@ def test_a_service_without_a_list(chat: ChatServer, tmp_path: Path) -> None:
 
 def test_a_service_that_is_not_there(chat: ChatServer, tmp_path: Path) -> None:
     chat.close()
-    with pytest.raises(BuildError, match="start it, .* or leave --captioner away"):
+    with pytest.raises(BuildError, match=r"start it, .* or leave --captioner away"):
         captioner(chat, tmp_path, model="writer-1").found()
 
 

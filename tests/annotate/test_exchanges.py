@@ -239,7 +239,7 @@ def test_the_first_answer_stands_for_all_who_ask_at_once(tmp_path: Path) -> None
     for thread in threads:
         thread.join(20)
     assert len(set(found)) == 1 and len(found) == 8
-    assert not [p for p in (tmp_path / "shelf" / ".parts").iterdir()]
+    assert not list((tmp_path / "shelf" / ".parts").iterdir())
 
 
 def test_every_answer_can_be_listed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from transforms.annotating.steps import Instead, Ready, Result
 from transforms.context import Context
 from transforms.texts.captioner import Captioner
 from transforms.texts.claims import CONTACT, unfounded
-from transforms.texts.quality import faults
+from transforms.texts.quality import against, faults
 from transforms.texts.questions import Question, Reply, Sampling, Writer, harmless
 
 __all__ = ["ByModel", "Captioner"]
@@ -196,11 +196,10 @@ class ByModel:
         wrong = ["cut"] if reply.cut else []
         wrong += faults(text, self.rules)
         wrong += ["contact"] if CONTACT.search(text) else []
+        grounds = str(sample.facts.get(self.grounds) or "") if self.grounds else question.prompt
+        wrong += against(text, grounds, self.rules)
         if self.claims:
-            grounds = sample.facts.get(self.grounds) if self.grounds else question.prompt
-            wrong += unfounded(
-                text, (str(grounds or ""), str(sample.facts.get(self.template) or ""))
-            )
+            wrong += unfounded(text, (grounds, str(sample.facts.get(self.template) or "")))
         if len(text) > LONGEST:
             wrong.append("long")
         return clean(text, LONGEST), wrong

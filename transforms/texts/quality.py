@@ -48,6 +48,11 @@ def faults(text: str, rules: str) -> tuple[str, ...]:
     return tuple(code for code, met in found.items() if met)
 
 
+def against(text: str, facts: str, rules: str) -> tuple[str, ...]:
+    """Codes of what a text says against its facts; these rules know nothing of facts."""
+    return ()
+
+
 def _foreign(text: str, script: str) -> float:
     """Share of the letters that are of another script."""
     letters = [c for c in text if c.isalpha()]
