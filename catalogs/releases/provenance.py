@@ -41,10 +41,7 @@ ASKED = pa.schema(
     [
         ("sample", pa.string()),  # key of the sample, shipped or not
         ("text", pa.string()),  # column that the answer was for
-        (
-            "request",
-            pa.string(),
-        ),  # SHA-256 of the canonical question, its name in the request cache
+        ("request", pa.string()),  # SHA-256 of the canonical question: the answer's name
         ("status", pa.int32()),  # of the HTTP answer
         ("retrieved", pa.string()),  # when it came, UTC
         ("server", pa.string()),  # what the server calls itself
@@ -56,8 +53,9 @@ ASKED = pa.schema(
 
 PACKAGES = (
     "affine", "apache-beam", "deflate", "earthengine-api", "google-api-python-client", "google-auth",
-    "httplib2", "jsonschema", "numpy", "osmium", "pillow", "pyarrow", "pyogrio", "pyproj",
-    "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich", "scipy", "shapely", "urllib3",
+    "httplib2", "huggingface-hub", "jsonschema", "numpy", "osmium", "pillow", "pyarrow", "pyogrio", "pyproj",
+    "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich", "scipy", "shapely", "torch",
+    "transformers", "urllib3",
 )  # fmt: skip
 """Distributions that the engine imports, where they are installed; a test compares them with its
 imports."""
