@@ -16,6 +16,7 @@ from schemas.recipes import Recipe
 from schemas.scenes import Scene
 from schemas.windows import Bounds
 from transforms.context import Context
+from transforms.texts.captioner import Captioner
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Job:
         slice: (k, n): this process does the k-th of n parts of make and pack.
         block: most windows of a block; partition: objects planned together, about.
         solo: blocks from which `make` starts worker processes.
+        captioner: who writes texts; None for the recipe's templates.
+        models: folders of the models that annotate steps name, by that name.
     """
 
     work: Path
@@ -48,6 +51,8 @@ class Job:
     solo: int = 6
     partition: int = 5_000
     budget: float = 0.05
+    captioner: Captioner | None = None
+    models: dict[str, str] = field(default_factory=dict)
 
     @property
     def planned(self) -> Path:
@@ -58,6 +63,11 @@ class Job:
     def made(self) -> Path:
         """Folder of the blocks."""
         return self.work / "make"
+
+    @property
+    def annotated(self) -> Path:
+        """Folder of what models say of the blocks."""
+        return self.work / "annotate"
 
     @property
     def packed(self) -> Path:
@@ -85,6 +95,8 @@ class Job:
             region=region,
             years=self.years,
             features=partial(_features, self.sources["osm"]) if "osm" in self.sources else None,
+            captioner=self.captioner,
+            models={name: Path(folder) for name, folder in self.models.items()},
         )
 
     def part(self, elements: list[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Where a release comes from: the settings that shaped it, the code that ran, and its circumstances."""
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,13 +10,20 @@ from typing import Any
 from schemas.recipes import Recipe
 from schemas.recipes import settings as steps
 
-LOCAL = ("files", "imagery", "osm", "region")
+LOCAL = ("captioner", "files", "imagery", "osm", "region")
 """Settings that name places of one machine; the release names its sources by content instead."""
 
 
-def resolved(settings: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """The settings as released: options without this machine's paths, and every step's arguments."""
+def resolved(settings: dict[str, Any], recipe: Recipe, models: Mapping[str, str]) -> dict[str, Any]:
+    """The settings as released: options without this machine's paths, and every step's arguments.
+
+    Args:
+        settings: everything that was asked for.
+        recipe: with every change applied.
+        models: identity of each model by what the user wrote, which may be a folder.
+    """
     plain = {k: v for k, v in settings.items() if k not in LOCAL}
+    plain["set"] = {k: models.get(str(v), v) for k, v in settings["set"].items()}
     return {**plain, "steps": steps(recipe)}
 
 

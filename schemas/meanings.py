@@ -25,7 +25,7 @@ TEXTS = ("title", "caption")
 """Columns of captions are called so, or begin so."""
 
 FACTS = {
-    "annotator": "who wrote the caption: a model, or `template`",
+    "annotator": "who wrote the text: a model, or `template` where the recipe's own words stand",
     "area_share": "share of the patch that the element covers, 0 to 1; null for a line",
     "background_tags": "tags of the boundaries that hold the middle of the patch, the smallest "
     "administrative areas first (JSON list)",
@@ -37,6 +37,8 @@ FACTS = {
     "cell": "grid cell of the anchor; all samples of a cell are in one split",
     "center_tags": "visible tags of the object, main tag first (JSON object)",
     "cloud_scene": "cloud over the whole scene, percent; null where it is not known",
+    "clip_model": "model of the score, `NAME@REVISION`",
+    "clip_score": "cosine between picture and text by that model, -1 to 1",
     "cloud_mask": "how the scene's mask was read; empty where it has none",
     "cloud_patch": "share of the chip's pixels that are cloud, 0 to 1; null without a mask",
     "cloud_patch_worst": "the same on the cloudiest date of a stack",
@@ -95,6 +97,16 @@ FACTS = {
     "place_prompt": "prompt about the place: coordinates, nearby places, a task to rate",
     "surrounding_tags": "visible tags of each object around it, nearest first (JSON list)",
     "task": "1: the caption tells of an area, 2: of a line",
+    "image_embedding": "unit vector of the picture",
+    "image_embedding_model": "model of that vector, `NAME@REVISION`",
+    "text_embedding": "unit vector of the text",
+    "text_embedding_model": "model of that vector, `NAME@REVISION`",
+    "text_faults": "why the model's text was not taken, codes separated by commas; empty where it was",
+    "text_prompt_sha256": "of system, prompt and picture that the model was given",
+    "text_revision": "revision of the model, or what its service says of its version",
+    "text_sampling": "how the text was drawn: temperature and the like (JSON)",
+    "text_seed": "seed that the text was drawn with",
+    "text_source": "`model` or `template`",
     "title": "caption of the object",
     "title_multi_objects": "caption of the object and of what surrounds it",
     "valid_patch": "share of the chip's pixels with data and neither cloud nor its shadow",

@@ -119,11 +119,12 @@ class Recipe:
         for step in self.pack.members.values():
             yield "pack", step
 
-    def columns(self) -> dict[str, str]:
-        """Fact columns in the order in which the steps give them: name -> column type."""
+    def columns(self, acts: tuple[str, ...] = ()) -> dict[str, str]:
+        """Fact columns in the order in which the steps (of some acts) give them: name -> column type."""
         found: dict[str, str] = {}
-        for _, step in self.steps():
-            found.update({k: v for k, v in step.gives.items() if v != "noun"})
+        for act, step in self.steps():
+            if not acts or act in acts:
+                found.update({k: v for k, v in step.gives.items() if v != "noun"})
         return found
 
 
@@ -131,6 +132,18 @@ def name_of(step: Any) -> str:
     """`module.Class` without the package: how people and drops name a step."""
     kind = type(step)
     return f"{kind.__module__.rsplit('.', 1)[-1]}.{kind.__name__}"
+
+
+def active(recipe: Recipe) -> Recipe:
+    """The recipe without the model steps that no model has been named for, and what they would feed.
+
+    A step may say `idle`; a rank cut by a column that nothing gives any more goes with it.
+    """
+    steps = tuple(step for step in recipe.annotate if not getattr(step, "idle", False))
+    found = replace(recipe, annotate=steps)
+    lost = set(recipe.columns()) - set(found.columns())
+    keep = tuple(cut for cut in recipe.pack.keep if cut.column not in lost)
+    return replace(found, pack=replace(recipe.pack, keep=keep))
 
 
 def check(recipe: Recipe) -> None:
@@ -151,6 +164,7 @@ def check(recipe: Recipe) -> None:
                     f"which no earlier step gives{later}"
                 )
         have.update(step.gives)
+    _check_pictures(recipe)
     _check_cuts(recipe)
     _check_masks(recipe)
 
@@ -163,6 +177,16 @@ def _check_masks(recipe: Recipe) -> None:
                 f"recipe {recipe.card.name}: {name_of(step)}.mask keeps the mask of each chip, which "
                 "no step needs and no member ships; leave it off, or pack it "
                 "(encode.GeoTiff(image='mask'))"
+            )
+
+
+def _check_pictures(recipe: Recipe) -> None:
+    for step in recipe.annotate:
+        picture = getattr(step, "picture", "")
+        if picture and picture not in recipe.pack.members:
+            raise UsageError(
+                f"recipe {recipe.card.name}: {name_of(step)} looks at {picture!r}, "
+                f"which is no member; {nearest(picture, recipe.pack.members)}"
             )
 
 
@@ -181,15 +205,15 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     The short form `module.field` is valid too while it is unambiguous; see `override`.
     """
     found: dict[str, Any] = {}
-    for _, step in recipe.steps():
+    for step in (*(step for _, step in recipe.steps()), *recipe.pack.keep):
         if is_dataclass(step):
             for item in (f for f in fields(step) if f.init):
                 value = getattr(step, item.name)
                 if item.type in (float, "float"):
                     value = float(value)  # a recipe may write 5 for 5.0
                 found.setdefault(f"{name_of(step)}.{item.name}", value)
-    for item in ("samples", "megabytes"):
-        found[f"pack.{item}"] = getattr(recipe.pack, item)
+    for name in ("samples", "megabytes"):
+        found[f"pack.{name}"] = getattr(recipe.pack, name)
     return found
 
 
@@ -262,5 +286,9 @@ def _replace(recipe: Recipe, owner: str, values: dict[str, Any]) -> Recipe:
         plan=tuple(swap(s) for s in recipe.plan),
         make=tuple(swap(s) for s in recipe.make),
         annotate=tuple(swap(s) for s in recipe.annotate),
-        pack=replace(recipe.pack, members={k: swap(s) for k, s in recipe.pack.members.items()}),
+        pack=replace(
+            recipe.pack,
+            members={k: swap(s) for k, s in recipe.pack.members.items()},
+            keep=tuple(swap(s) for s in recipe.pack.keep),
+        ),
     )

@@ -37,6 +37,8 @@ class Staging:
         counts: planned, shipped, rejected, failed.
         funnel: (act, step, code, outcome, count) of every drop reason, in order.
         settings: the resolved configuration, without secrets.
+        models: what computed each column of models, and for how many samples.
+        asked: the questions that services have answered, one entry each.
         run: command line, runner, versions, times; only `provenance/run.json` and `created` may
             differ between two runs.
         files: the versions of the remote files that were read, by href.
@@ -52,6 +54,8 @@ class Staging:
     settings: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Version] = field(default_factory=dict)
+    models: tuple[dict[str, Any], ...] = ()
+    asked: tuple[dict[str, Any], ...] = ()
 
     @property
     def generated(self) -> bool:

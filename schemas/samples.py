@@ -1,6 +1,7 @@
 """`Sample`, `Image` and `Drop`: what travels through the steps."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -64,6 +65,8 @@ class Sample:
         scenes: the scenes that its pixels come from.
         images: pixels by name; only alive inside a block of `make`.
         facts: labels, texts, scores and provenance: one column each, named by a step's `gives`.
+        members: encoded members by extension, e.g. `rgb.jpg`, read when asked for; only alive inside
+            a block of `annotate`.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Sample:
     scenes: tuple[Scene, ...] = ()
     images: dict[str, Image] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
+    members: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

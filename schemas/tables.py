@@ -1,5 +1,6 @@
 """Column schemas of every table the engine writes. Geometry is WKB in OGC:CRS84 lon/lat."""
 
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,30 @@ TYPES: dict[str, pa.DataType] = {
     "binary": pa.binary(),  # never in the JSON member
 }
 """Arrow type of a fact column, by the name that steps use in `gives`."""
+
+VECTOR = re.compile(r"vector:([1-9]\d*)")
+"""A further type: `vector:512` is a list of so many 32-bit floats. Never in the JSON member."""
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a column that a step gives as `kind`.
+
+    Raises:
+        KeyError: no such type.
+    """
+    found = VECTOR.fullmatch(kind)
+    return TYPES[kind] if found is None else pa.list_(pa.float32(), int(found[1]))
+
+
+def vector(kind: pa.DataType) -> bool:
+    """Whether a column holds a model's vectors."""
+    return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32())
+
+
+def plain(kind: str) -> bool:
+    """Whether a value of this kind can stand in a flat JSON object."""
+    return kind != "binary" and not VECTOR.fullmatch(kind)
+
 
 BBOX = pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")])
 
@@ -85,9 +110,9 @@ BAND_STATS = pa.list_(
 )
 
 
-def facts_schema(recipe: Recipe) -> pa.Schema:
-    """Fact columns of a recipe, in the order in which its steps give them."""
-    return pa.schema([(name, TYPES[kind]) for name, kind in recipe.columns().items()])
+def facts_schema(recipe: Recipe, acts: tuple[str, ...] = ()) -> pa.Schema:
+    """Fact columns of a recipe (of some acts), in the order in which its steps give them."""
+    return pa.schema([(name, arrow_type(kind)) for name, kind in recipe.columns(acts).items()])
 
 
 def shipped(fact: str) -> bool:
@@ -96,8 +121,8 @@ def shipped(fact: str) -> bool:
 
 
 def plan_schema(recipe: Recipe) -> pa.Schema:
-    """A planned sample: `PLACE` and every fact column (null until a step has given it)."""
-    return pa.schema([*PLACE, *facts_schema(recipe)])
+    """A made sample: `PLACE` and the fact columns of plan and make (null until a step gives them)."""
+    return pa.schema([*PLACE, *facts_schema(recipe, ("plan", "make"))])
 
 
 def member_columns(extension: str) -> tuple[str, str]:
@@ -163,7 +188,7 @@ def json_schema(recipe: Recipe) -> dict[str, str]:
     facts = {
         name: "string" if kind == "timestamp" else kind
         for name, kind in recipe.columns().items()
-        if shipped(name) and kind != "binary" and name not in without
+        if shipped(name) and plain(kind) and name not in without
     }
     return {**JSON_PLACE, **{k: v for k, v in facts.items() if k not in JSON_PLACE}}
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("schemas", "catalogs", "transforms", "pipelines")
 """Each may import itself and what stands before it."""
-OPTIONAL = ("torch", "transformers", "ee")
+OPTIONAL = ("torch", "transformers", "huggingface_hub", "ee")
 """Extras: imported where they are used, never with a module."""
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 OPENERS = ("catalogs/rasters.py", "catalogs/world/")

@@ -21,6 +21,8 @@ class Commit:
         checksum: of its payload file; CRC-32 of a block, which stays in the work area, SHA-256 of a
             shard, which is released.
         read: versions of the remote files that a block was made from, by href: the fields of `Version`.
+        spared: of those shipped, samples that a fault would have cost: something stands in for what
+            it should have given.
     """
 
     plan: str
@@ -32,6 +34,7 @@ class Commit:
     bytes: int
     checksum: str
     read: dict[str, list[Any]] = field(default_factory=dict)
+    spared: int = 0
 
     def versions(self) -> dict[str, Version]:
         """`read` as versions."""

@@ -1,7 +1,8 @@
 """`Context`: what a step may ask for besides its sample."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,11 @@ class Context:
         features: objects of the map whose own box meets a lon/lat box, with the columns of
             `catalogs.sources.osm_table.COLUMNS`; None where the recipe has no map.
         scratch: per-process memory of steps (caches); never pickled with meaning.
+        captioner: who writes texts (`transforms.texts.Captioner`), None for templates.
+        models: folders of the models that steps name, by that name.
+        device: where networks run: `cpu`, `cuda:0`, ...; "" is the GPU if there is one.
+        threads: cores that a network may use where it runs on the CPU.
+        journal: questions put to services while a block is annotated, for its provenance.
     """
 
     seed: int = 0
@@ -35,3 +41,8 @@ class Context:
     start_rows: Callable[[Bounds], pa.Table] | None = None
     features: Callable[[Bounds], pa.Table] | None = None
     scratch: dict[str, Any] = field(default_factory=dict)
+    captioner: Any = None
+    models: Mapping[str, Path] = field(default_factory=dict)
+    device: str = ""
+    threads: int = 1
+    journal: list[dict[str, Any]] = field(default_factory=list)

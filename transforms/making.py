@@ -1,6 +1,5 @@
 """A block: its windows' pixels are read, judged, encoded and written; only facts leave it."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deflate import crc32
 
-from catalogs.files import atomic, read_json, write_json
+from catalogs.files import atomic
 from catalogs.shelf import SHELF
 from catalogs.sources.net.outcomes import CHANGED
 from schemas.recipes import Recipe
@@ -20,24 +19,12 @@ from schemas.samples import Drop, Sample
 from schemas.scenes import Scene
 from schemas.sources import Version
 from schemas.tables import BAND_STATS, TYPES, member_columns, plan_schema
+from transforms.blocks import OUTCOME, Paths, fail_point, pixel_members, retries_of
 from transforms.commits import Commit, committed
 from transforms.context import Context
 from transforms.planning.phases import attempt
 from transforms.planning.rows import column, from_table, moved, outlines
 from transforms.statistics import band_stats
-
-OUTCOME = pa.schema(
-    [
-        ("outcome", pa.string()),  # made | rejected | failed
-        ("step", pa.string()),
-        ("code", pa.string()),
-        ("message", pa.string()),
-        ("retryable", pa.bool_()),
-        ("retries", pa.int32()),
-    ]
-)
-"""What became of each window of a block."""
-
 
 CHUNK = 1 << 22
 
@@ -53,44 +40,6 @@ def checksum(payload: Path) -> str:
         while chunk := stream.read(CHUNK):
             found = crc32(chunk, found)
     return f"{found:08x}"
-
-
-def pixel_members(recipe: Recipe) -> dict[str, Any]:
-    """Encoders that need pixels; the others are rendered from facts when a shard is packed."""
-    return {ext: enc for ext, enc in recipe.pack.members.items() if "image" in enc.needs}
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Files of one block."""
-
-    folder: Path
-    id: str
-
-    @property
-    def payload(self) -> Path:
-        """Member bytes, one after the other."""
-        return self.folder / f"{self.id}.bin"
-
-    @property
-    def sidecar(self) -> Path:
-        """One row for each window: facts, offsets, outcome."""
-        return self.folder / f"{self.id}.parquet"
-
-    @property
-    def record(self) -> Path:
-        """The commit record."""
-        return self.folder / f"{self.id}.json"
-
-    @property
-    def retries(self) -> Path:
-        """How often `--retry-failed` has asked for it again."""
-        return self.folder / f"{self.id}.retries"
-
-    def retry(self) -> None:
-        """Forget the record, so that the block is made again."""
-        write_json(self.retries, _retries(self) + 1)
-        self.record.unlink(missing_ok=True)
 
 
 @dataclass
@@ -246,7 +195,7 @@ def _commit(table: pa.Table, found: _Results, recipe: Recipe, out: Paths, plan: 
     found.pending.finish()
     fail_point("after-payload", out.id)
     with atomic(out.sidecar) as stream:
-        pq.write_table(sidecar(table, found, recipe, _retries(out)), stream, compression="zstd")
+        pq.write_table(sidecar(table, found, recipe, retries_of(out)), stream, compression="zstd")
     fail_point("before-record", out.id)
     lost = [d for d in found.drops if d is not None]
     failed = [d for d in lost if d.outcome == "failed"]
@@ -263,13 +212,6 @@ def _commit(table: pa.Table, found: _Results, recipe: Recipe, out: Paths, plan: 
     )
     commit.write(out.record)
     return commit
-
-
-def _retries(out: Paths) -> int:
-    """How often this block's failures have been retried on demand."""
-    with suppress(OSError, ValueError):
-        return int(read_json(out.retries))
-    return 0
 
 
 def sidecar(table: pa.Table, found: _Results, recipe: Recipe, retries: int) -> pa.Table:
@@ -310,10 +252,3 @@ def sidecar(table: pa.Table, found: _Results, recipe: Recipe, retries: int) -> p
 def _changed(name: str, recipe: Recipe) -> bool:
     """Whether a make step gives this fact (a planned value of that name is then replaced)."""
     return any(name in step.gives and step.gives[name] in TYPES for step in recipe.make)
-
-
-def fail_point(name: str, detail: str) -> None:
-    """Die here, as if killed, when a test asks for it in EARTHLOOM_FAIL_POINT ("name" or "name:id")."""
-    wanted = os.environ.get("EARTHLOOM_FAIL_POINT", "")
-    if wanted and wanted in (name, f"{name}:{detail}"):
-        os.kill(os.getpid(), 9)

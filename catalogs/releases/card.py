@@ -14,6 +14,7 @@ from catalogs.releases.snippets import snippets
 from catalogs.releases.story import columns, examples, method, sample
 from catalogs.releases.survey import Survey
 from catalogs.releases.words import cell, number, size, table
+from catalogs.releases.writers import writers
 from schemas.release import Staging
 from schemas.text import counted
 
@@ -32,6 +33,7 @@ def write_card(
         snippets(stage, staging, found),
         numbers(staging, found, stats),
         method(staging),
+        writers(staging, found.writers),
         splits(staging, quality),
         losses(staging),
         columns(staging),

@@ -53,23 +53,43 @@ SOURCES = pa.schema(
     ]
 )
 
+ASKED = pa.schema(
+    [
+        ("sample", pa.string()),  # key of the sample, shipped or not
+        ("text", pa.string()),  # column that the answer was for
+        ("request", pa.string()),  # SHA-256 of the canonical question: the answer's name
+        ("status", pa.int32()),  # of the HTTP answer
+        ("retrieved", pa.string()),  # when it came, UTC
+        ("server", pa.string()),  # what the server calls itself
+        ("sha256", pa.string()),  # of the answer's body
+        ("bytes", pa.int64()),  # of the answer's body
+    ]
+)
+"""`requests.parquet`: one row for each question that a service has answered."""
+
 PACKAGES = (
     "affine", "apache-beam", "deflate", "earthengine-api", "google-api-python-client", "google-auth",
-    "httplib2", "jsonschema", "numpy", "osmium", "pillow", "pyarrow", "pyogrio", "pyproj",
-    "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich", "scipy", "shapely", "urllib3",
+    "httplib2", "huggingface-hub", "jsonschema", "numpy", "osmium", "pillow", "pyarrow", "pyogrio", "pyproj",
+    "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich", "scipy", "shapely", "torch",
+    "transformers", "urllib3",
 )  # fmt: skip
 """Distributions that the engine imports, where they are installed; a test compares them with its
 imports."""
 
 
 def write_provenance(folder: Path, staging: Staging) -> None:
-    """Write run.json, config.yaml, environment.txt and sources.parquet."""
+    """Write run.json, config.yaml, environment.txt and sources.parquet; of models what there is to say."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "run.json", run_record(staging.run))
     write_bytes(folder / "config.yaml", config(staging.settings))
     write_bytes(folder / "environment.txt", environment().encode())
     table = pa.Table.from_pylist(sorted(sources(staging), key=lambda r: r["id"]), SOURCES)
     pq.write_table(table, folder / "sources.parquet", row_group_size=20_000, **WRITE)
+    if staging.models:
+        write_json(folder / "models.json", list(staging.models))
+    if staging.asked:
+        asked = pa.Table.from_pylist(list(staging.asked), ASKED)
+        pq.write_table(asked, folder / "requests.parquet", row_group_size=20_000, **WRITE)
 
 
 def run_record(run: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalogs.releases import writers
 from catalogs.releases.bands import EVERY, Totals, add_bands, groups
 from catalogs.releases.conversations import count_questions
 from catalogs.releases.extents import Extent, sides
@@ -52,6 +53,7 @@ class Survey:
         licences: samples by licence of their pixels.
         licence_years: years of acquisition by licence of the pixels.
         attributions: samples by credit line.
+        writers: samples by (writer, why no model's text was taken) by column, see `writers`.
         grids: samples by (crs, width, height).
         splits: names of the splits; `codes` point into it.
         codes: split of each sample, shape (n,), in row order.
@@ -71,6 +73,7 @@ class Survey:
     licences: Counter[str] = field(default_factory=Counter)
     licence_years: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     attributions: Counter[str] = field(default_factory=Counter)
+    writers: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
     grids: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     splits: list[str] = field(default_factory=list)
     codes: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -101,6 +104,7 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     facts += ["questions"] if "questions" in schema.names else []
     facts += [recipe.label] if recipe.label else []
     columns = ["split", "shard", "crs", "transform", "width", "height", "gsd_m", "scene_ids"]
+    facts += [name for pair in writers.columns(recipe).items() for name in pair if name]
     columns += ["license", "attribution", "bbox", "band_stats", *dict.fromkeys(facts)]
     parts: list[tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
     hashes = []
@@ -111,6 +115,7 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
         _span(found, batch, clock)
         if "questions" in facts:
             count_questions(batch, found.questions)
+        writers.count(batch, recipe, found.writers)
         for name in texts:
             _lengths(found, name, batch.column(name))
         scenes = batch.column("scene_ids").to_pylist()

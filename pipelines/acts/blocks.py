@@ -1,20 +1,18 @@
-"""The blocks of a plan on disk: which are made, what became of their samples, which are made again."""
+"""The blocks of a plan on disk: which are made, and which are made again."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from catalogs.sources.net.client import client
 from catalogs.sources.net.redact import bare
+from pipelines.acts.records import sums
 from pipelines.acts.versions import mixed, outdated
 from pipelines.job import Job
 from schemas.chance import digest
 from schemas.text import counted
+from transforms.blocks import Paths
 from transforms.commits import Commit, committed
-from transforms.making import Paths
 
 BLOCK = re.compile(r"[0-9a-f]{20}")
 """The form of a block's id."""
@@ -23,11 +21,6 @@ BLOCK = re.compile(r"[0-9a-f]{20}")
 def block_digest(block: str) -> str:
     """What a block's commit record must carry: the block id is its content address already."""
     return digest("block", block)
-
-
-def block_paths(job: Job, names: list[str]) -> list[Path]:
-    """Sidecars of the blocks, in plan order."""
-    return [Paths(job.made, name).sidecar for name in names]
 
 
 def _record(job: Job, name: str) -> Commit | None:
@@ -41,23 +34,14 @@ def records(job: Job, names: list[str]) -> dict[str, Commit]:
     return {name: record for name in names if (record := _record(job, name))}
 
 
+def made(job: Job, found: Mapping[str, Commit]) -> list[tuple[Path, Commit]]:
+    """Sidecars and commit records of these blocks."""
+    return [(Paths(job.made, name).sidecar, record) for name, record in found.items()]
+
+
 def tally(job: Job, names: list[str]) -> dict[str, int]:
     """Sums over the commit records of these blocks."""
-    return summed(records(job, names))
-
-
-def summed(made: Mapping[str, Commit]) -> dict[str, int]:
-    """Sums over commit records."""
-    found = made.values()
-    return {
-        "blocks": len(found),
-        "rows": sum(r.rows for r in found),
-        "shipped": sum(r.shipped for r in found),
-        "rejected": sum(r.rejected for r in found),
-        "failed": sum(r.failed for r in found),
-        "retryable": sum(r.retryable for r in found),
-        "bytes": sum(r.bytes for r in found),
-    }
+    return sums(records(job, names).values())
 
 
 def retry(job: Job, names: list[str]) -> int:
@@ -102,23 +86,7 @@ def renew(
 def sweep(job: Job, names: list[str]) -> None:
     """Remove blocks of earlier plans: they are addressed by content, and nothing names them any more."""
     kept = set(names)
-    for folder in (job.made, job.planned / "blocks"):
+    for folder in (job.made, job.annotated, job.planned / "blocks"):
         for path in folder.glob("*.*"):
             if BLOCK.fullmatch(path.stem) and path.stem not in kept:
                 path.unlink()
-
-
-def reasons(job: Job, made: Mapping[str, Commit], most: int = 3) -> str:
-    """The most frequent reasons of failure with an example each, from the sidecars."""
-    found: Counter[str] = Counter()
-    example: dict[str, str] = {}
-    for name, record in made.items():
-        if not record.failed:
-            continue
-        columns = ["key", "outcome", "code", "message"]
-        for row in pq.read_table(Paths(job.made, name).sidecar, columns=columns).to_pylist():
-            if row["outcome"] == "failed":
-                found[row["code"]] += 1
-                message = row["message"].strip().splitlines()[-1:]  # of a traceback: the error
-                example.setdefault(row["code"], ": ".join((row["key"], *message)))
-    return ", ".join(f"{code} {n:,} (e.g. {example[code]})" for code, n in found.most_common(most))

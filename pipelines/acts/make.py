@@ -1,26 +1,23 @@
 """make: pixels are read, judged and encoded, one block at a time. No shuffle."""
 
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from catalogs.rasters import session
 from catalogs.readers import is_far
-from catalogs.sources.share import share_among
-from pipelines.acts.blocks import block_digest, reasons, records, renew, summed
-from pipelines.acts.crew import Worker, possible
+from pipelines.acts.blocks import block_digest, made, records, renew
+from pipelines.acts.crew import possible
+from pipelines.acts.lanes import Held, Lanes, OverBudget
+from pipelines.acts.records import reasons, sums
 from pipelines.job import Job, scenes_of
 from pipelines.runners import run
 from schemas.errors import BudgetError, BuildError, SourceError
 from schemas.scenes import Scene
+from transforms.blocks import Paths
 from transforms.commits import Commit
 from transforms.fetching import fetch_ahead
-from transforms.making import Paths, make_block
+from transforms.making import make_block
 
 ROUNDS = 3
 """How often blocks are made, at most, because files changed under them."""
@@ -44,7 +41,7 @@ def make(
     for _ in range(ROUNDS):
         found = _round(job, names, total)
         if not (changed := renew(job, found, job.part(names), say)):
-            return summed(found)
+            return sums(found.values())
     raise BuildError(
         f"{changed} changed again and again while the build ran, and a release is made from one version "
         "of a file; what is made is kept: run again when it no longer changes"
@@ -60,103 +57,37 @@ def _round(job: Job, names: list[str], total: int) -> dict[str, Commit]:
     allowed = job.budget * total
     done = records(job, names)
     todo = [name for name in job.part(names) if name not in done]
-    if todo and summed(done)["failed"] <= allowed:
+    if todo and sums(done.values())["failed"] <= allowed:
         try:
-            run("make", [tuple(todo)], Make(job, allowed))
-        except OverBudget:
-            pass  # said below, over all runs and with its reasons
+            with suppress(OverBudget):  # said below, over all runs and with its reasons
+                run("make", [tuple(todo)], lanes(job, len(todo), allowed))
         except SourceError as error:
             raise SourceError(f"{error}; what is made is kept, run again to go on") from error
         done = records(job, names)
-    counts = summed(done)
+    counts = sums(done.values())
     if counts["failed"] > allowed:
         raise BudgetError(
-            f"{counts['failed']:,} of {total:,} samples failed so far, more than the "
-            f"error budget of {job.budget:.1%}: {reasons(job, done)}; what is made is kept: mend the "
-            "source and run again with --retry-failed, or allow more with --error-budget"
+            f"{counts['failed']:,} of {total:,} samples failed so far, more than the error budget of "
+            f"{job.budget:.1%}: {reasons(made(job, done))}; what is made is kept: mend the source and "
+            "run again with --retry-failed, or allow more with --error-budget"
         )
     return done
 
 
-class OverBudget(Exception):
-    """One process has seen more failures than the whole build may have."""
+def lanes(job: Job, blocks: int, allowed: float) -> Lanes:
+    """`job.workers` lanes; each with a worker process of its own where the run is long."""
+    count = min(job.workers, blocks)
+    many = count > 1 and blocks >= job.solo and possible(job)
+    ahead = 2 if any_remote(scenes_of(job.planned / "scenes.jsonl")) else 1
+    return Lanes(job, allowed, opened, make_named, count, many, ahead)
 
 
-@dataclass(frozen=True)
-class Make:
-    """A run of blocks, shared by `job.workers` lanes.
-
-    A lane is a thread that makes blocks itself, or has a worker process make them where the run is
-    long. It reads on where it stopped, so that its tiles are still decoded (`Blocks`).
-    """
-
-    job: Job
-    allowed: float
-
-    def __call__(self, names: tuple[str, ...]) -> None:
-        """Make every block of the run that is not yet committed.
-
-        Raises:
-            OverBudget: as soon as this run alone exceeds the budget.
-        """
-        share_among(self.job.slice[1])
-        tally = Tally(self.allowed)
-        count = min(self.job.workers, len(names))
-        many = count > 1 and len(names) >= self.job.solo and possible(self.job)
-        blocks = Blocks(names, count)
-        lanes = [
-            threading.Thread(
-                target=self._lane,
-                args=(partial(blocks.take, lane), self._remote if many else self._local, tally),
-                daemon=True,
-            )
-            for lane in range(count)
-        ]
-        with ThreadPoolExecutor(1) as closing:  # waits for the disk while the lanes read on
-            tally.closing = closing
-            for thread in lanes:
-                thread.start()
-            for thread in lanes:
-                thread.join()
-        if tally.error is not None:
-            raise tally.error
-
-    def _lane(
-        self, take: Callable[[], str | None], work: Callable[..., None], tally: "Tally"
-    ) -> None:
-        """Work until no block is left or something failed."""
-        try:
-            work(lambda: take() if tally.error is None else None, tally)
-        except BaseException as error:  # carried to the thread that asked
-            tally.error = tally.error or error
-
-    def _local(self, take: Callable[[], str | None], tally: "Tally") -> None:
-        """Make blocks in this thread."""
-        with session():
-            state = State(self.job)
-            coming = take()
-            try:
-                while (name := coming) is not None:
-                    state.expect(name)
-                    if state.remote and (coming := take()) is not None:
-                        state.expect(coming)
-                    make_named(name, state, tally.close)
-                    coming = coming if state.remote else take()
-            finally:
-                for name in list(state.expected):
-                    state.finished(name)
-
-    def _remote(self, take: Callable[[], str | None], tally: "Tally") -> None:
-        """Have a process of its own make them."""
-        remote = any_remote(scenes_of(self.job.planned / "scenes.jsonl"))
-        worker = Worker(self.job, State, make_named, ahead=2 if remote else 1)
-        try:
-            worker.work(take, tally.add)
-        finally:
-            worker.close()
+def opened(job: Job, lane: int) -> "State":
+    """What a lane keeps."""
+    return State(job)
 
 
-class State:
+class State(Held):
     """What one lane, or one worker process, opens once.
 
     Attributes:
@@ -199,65 +130,3 @@ def make_named(name: str, state: State, later: Callable[[Callable[[], Commit]], 
         block_digest(name), later,
     )  # fmt: skip
     state.finished(name)
-
-
-class Tally:
-    """Failures seen by one run, and the first error of any of its lanes.
-
-    Attributes:
-        closing: the thread that syncs and commits the lanes' own blocks, in the order they come.
-    """
-
-    closing: ThreadPoolExecutor
-
-    def __init__(self, allowed: float) -> None:
-        self.allowed, self.failed = allowed, 0
-        self.error: BaseException | None = None
-        self.waiting = threading.BoundedSemaphore(2)
-        self.counting = threading.Lock()
-
-    def add(self, commit: Commit) -> None:
-        """Count a finished block.
-
-        Raises:
-            OverBudget: more samples failed than may.
-        """
-        with self.counting:
-            self.failed += commit.failed
-        if self.failed > self.allowed:
-            raise OverBudget(f"{self.failed} samples failed, {self.allowed:.0f} may")
-
-    def close(self, work: Callable[[], Commit]) -> None:
-        """Commit a block in the closing thread; at most two blocks wait there."""
-        self.waiting.acquire()
-        self.closing.submit(self._close, work)
-
-    def _close(self, work: Callable[[], Commit]) -> None:
-        try:
-            self.add(work())
-        except BaseException as error:
-            self.error = self.error or error
-        finally:
-            self.waiting.release()
-
-
-class Blocks:
-    """Blocks to be made, in stretches that two lanes share from both ends; one lane has its own.
-
-    A lane whose stretch is empty takes from the end of the longest other one.
-    """
-
-    def __init__(self, names: Sequence[str], lanes: int) -> None:
-        ends = [min(2 * pair + 2, lanes) * len(names) // lanes for pair in range(-(-lanes // 2))]
-        starts = [0, *ends]
-        self.stretches = [deque(names[a:b]) for a, b in zip(starts, ends, strict=False)]
-        self.lock = threading.Lock()
-
-    def take(self, lane: int) -> str | None:
-        """The next block of a lane; None when there is none left."""
-        with self.lock:
-            own = self.stretches[lane // 2]
-            stretch = own or max(self.stretches, key=len)
-            if not stretch:
-                return None
-            return stretch.popleft() if stretch is own and lane % 2 == 0 else stretch.pop()

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
 from catalogs.sources.net.redact import bare
-from pipelines.acts.blocks import block_paths, records, tally
+from pipelines.acts import annotate as models
+from pipelines.acts.blocks import records, tally
 from pipelines.acts.drops import Lost, write_drops
 from pipelines.acts.versions import mixed
 from pipelines.job import Job, scenes_of
@@ -23,11 +25,13 @@ from schemas.errors import BuildError
 from schemas.samples import Drop
 from schemas.tables import SPLITS
 from schemas.text import counted
+from transforms.blocks import Paths
 from transforms.commits import Commit, committed
-from transforms.making import Paths, checksum
+from transforms.making import checksum
 from transforms.packing import (
     UNMADE,
     Payloads,
+    Rows,
     Shard,
     assign,
     build_shard,
@@ -62,6 +66,11 @@ def pack(job: Job, listed: list[dict[str, Any]]) -> dict[str, Any]:
             "version of it and some from another; run make (every slice of it) again, which makes the "
             "older ones anew"
         )
+    if missing := _unannotated(job, names):
+        raise BuildError(
+            f"pack: {missing} of {len(names)} blocks are not annotated yet; "
+            "run annotate (every slice of it) first"
+        )
     key = pack_digest(job, names)
     record = job.packed / "pack.json"
     if not (record.exists() and read_json(record)["pack"] == key):
@@ -88,21 +97,39 @@ def waits_for(job: Job, names: list[str]) -> str:
     missing = len(names) - tally(job, names)["blocks"]
     if missing:
         return f"{counted(missing, 'block')} of other slices"
+    if missing := _unannotated(job, names):
+        return f"the annotations of {counted(missing, 'block')} of other slices"
     record = job.packed / "pack.json"
     dealt = record.exists() and read_json(record)["pack"] == pack_digest(job, names)
     return "" if dealt or job.slice[0] == 0 else "slice 0, which deals the samples to shards"
 
 
+def _unannotated(job: Job, names: list[str]) -> int:
+    """Blocks that models have not been asked about yet."""
+    if not job.recipe.annotate:
+        return 0
+    return len(names) - models.tally(job, names)["blocks"]
+
+
+def block_rows(job: Job, names: list[str]) -> list[Rows]:
+    """The rows of the blocks, in plan order."""
+    further = job.annotated if job.recipe.annotate else None
+    return [Rows(Paths(job.made, n).sidecar, further and Paths(further, n).sidecar) for n in names]
+
+
 def pack_digest(job: Job, names: list[str]) -> str:
     """What the shards are made from: blocks, their content, pack rules."""
     sums = [(read_json(job.made / f"{n}.json")["checksum"], _retries(job, n)) for n in names]
+    further = [
+        (read_json(job.annotated / f"{n}.json")["checksum"], models.address(job, n)) for n in names
+    ] if job.recipe.annotate else []  # fmt: skip
     members = [(ext, step_settings([enc])) for ext, enc in job.recipe.pack.members.items()]
     rules = (
         job.recipe.pack.samples,
         job.recipe.pack.megabytes,
         step_settings(job.recipe.pack.keep),
     )
-    return digest(job.plan, job.seed, names, sums, members, rules)
+    return digest(job.plan, job.seed, names, sums, further, members, rules)
 
 
 def _intact(job: Job, name: str) -> None:
@@ -115,6 +142,14 @@ def _intact(job: Job, name: str) -> None:
     if checksum(paths.payload) != read_json(paths.record)["checksum"]:
         paths.record.unlink()
         raise BuildError(f"{paths.payload} is not what was written; run again to make it anew")
+    further = Paths(job.annotated, name)
+    if job.recipe.annotate:
+        data = further.sidecar.read_bytes()
+        if f"{crc32(data):08x}" != read_json(further.record)["checksum"]:
+            further.record.unlink()
+            raise BuildError(
+                f"{further.sidecar} is not what was written; run again to make it anew"
+            )
 
 
 def _retries(job: Job, name: str) -> int:
@@ -129,7 +164,7 @@ def _shard_record(job: Job, shard: Shard, key: str) -> Commit | None:
 
 def _choose(job: Job, names: list[str], key: str) -> None:
     """Survey the sidecars, deal samples to shards, and scatter their rows."""
-    sidecars = block_paths(job, names)
+    sidecars = block_rows(job, names)
     found = survey(sidecars, job.recipe, job.seed)
     shards, shard_of, place = assign(found, job.recipe.pack.samples, job.recipe.pack.megabytes)
     folder = job.packed / "columns"
@@ -173,7 +208,7 @@ class Scatter:
             _intact(self.job, name)
         out = self.job.packed / "scatter" / f"{number:05d}.arrow"
         lost, every = scatter(
-            block_paths(self.job, list(self.names[begin:stop])),
+            block_rows(self.job, list(self.names[begin:stop])),
             start, load("shard"), load("place"), load("verdict"), out,
         )  # fmt: skip
         path = self.job.packed / "drops" / f"{number:05d}.parquet"
@@ -196,13 +231,13 @@ class Scatter:
         else:
             code, message = self.reasons[row["_verdict"] - 1]
             drop = Drop(row["key"], "pack", code, message)
-        act = "make" if row["_verdict"] == UNMADE else "pack"
+        act = row["_act"] if row["_verdict"] == UNMADE else "pack"
         return Lost(drop, act, row["lon"], row["lat"], row["split"], row["retries"] + 1)
 
 
 def _plain(table: pa.Table) -> list[dict[str, Any]]:
     names = ["key", "lon", "lat", "split", "step", "code", "message", "outcome", "retryable",
-             "retries", "_verdict"]  # fmt: skip
+             "retries", "_verdict", "_act"]  # fmt: skip
     return list(table.select(names).to_pylist())
 
 

@@ -13,6 +13,7 @@ from catalogs.files import atomic
 from catalogs.releases.manifest import point
 from catalogs.releases.verify import verify
 from catalogs.releases.write import Progress, write_release
+from pipelines.acts.annotate import told
 from pipelines.acts.blocks import records
 from pipelines.acts.versions import known
 from pipelines.job import Job, scenes_of
@@ -21,7 +22,7 @@ from schemas.recipes import name_of
 from schemas.release import SplitRule, Staging
 from schemas.sources import Credit
 from schemas.tables import SPLITS
-from transforms.making import fail_point
+from transforms.blocks import fail_point
 
 
 def release(
@@ -57,6 +58,8 @@ def release(
     if counts["planned"] != shipped + lost["rejected"] + lost["failed"]:
         raise BuildError(f"samples are unaccounted for: {counts}; please report this as a bug")
     scenes = scenes_of(job.planned / "scenes.jsonl")
+    names = [entry["id"] for entry in planned["blocks"]]
+    models, asked = told(job, names) if job.recipe.annotate else ([], [])
     staging = Staging(
         recipe=job.recipe,
         credits=credits,
@@ -66,7 +69,9 @@ def release(
         funnel=tuple(funnel),
         settings=settings,
         run=run,
-        files=known(records(job, [entry["id"] for entry in planned["blocks"]]).values()),
+        models=tuple(models),
+        asked=tuple(asked),
+        files=known(records(job, names).values()),
     )
     manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
     proven(job.stage)

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,12 @@ from pipelines.commands.options import ACTS, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
 from schemas.errors import BuildError, UsageError
-from schemas.recipes import Recipe, override
+from schemas.recipes import Recipe, active, check, override
 from schemas.text import counted
 
 if TYPE_CHECKING:
     from pipelines.job import Job
+    from pipelines.models import Models
     from pipelines.sources import Sources
 
 
@@ -53,13 +55,16 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     """
     from catalogs.rasters import guard_environment
     from catalogs.sources.net.redact import guard_logging
+    from pipelines import models
     from pipelines.runners import check_runner
     from pipelines.workdir import Lock, check_settings, finished, preflight
 
     check_runner(args.runner, beam)
     guard_environment()
     guard_logging()
-    found = override(recipe(args.dataset), args.changes)
+    found = active(override(recipe(args.dataset), args.changes))
+    check(found)
+    models.check(args, found)
     home = Path(args.out) / found.card.name
     if "://" in args.out:
         raise UsageError(f"--out {args.out}: object stores are not supported yet; give a folder")
@@ -83,9 +88,11 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
                 f"{target} exists already and is no release; move it away, or --overwrite"
             )
         settings = _settings(args, found)
-        mended = ("files",) if args.retry_failed else ()  # the retry is for files that were mended
+        mended = ["files"] if args.retry_failed else []  # the retry is for files that were mended
+        if not any((work / "annotate").glob("*.json")) and not target.exists():
+            mended.append("captioner")  # nobody has been asked for a text yet
         if not (args.overwrite or args.plan):
-            check_settings(work / "settings.json", settings, ignore=mended)
+            check_settings(work / "settings.json", settings, ignore=tuple(mended))
         done = not args.overwrite and finished(target, work)
         if done and not (work / "settings.json").exists():
             raise UsageError(
@@ -100,6 +107,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
 
 def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
     """Everything asked for that shapes the output."""
+    from pipelines.models import wish
     from pipelines.sources import stamp
 
     return {
@@ -116,6 +124,7 @@ def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
         "license": sorted(args.license),
         "attribution": sorted(args.attribution),
         "datetime": sorted(args.datetime),
+        "captioner": wish(args),
         "files": stamp(args, found),
     }
 
@@ -126,7 +135,9 @@ def _absolute(text: str) -> str:
     return text if text in ("world", "none") or remote(text) else str(Path(text).resolve())
 
 
-def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources") -> "Job":
+def _job(
+    args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources", asked: "Models | None"
+) -> "Job":
     from pipelines.job import Job, cores
     from pipelines.sources import contents, region_of
     from schemas.chance import digest
@@ -141,10 +152,13 @@ def _job(args: argparse.Namespace, found: Recipe, work: Path, opened: "Sources")
         [(ext, step_settings([enc])) for ext, enc in found.pack.members.items()],
     )  # fmt: skip
     workers = args.workers or cores()
-    return Job(
+    job = Job(
         work, found, args.seed, plan, opened.locations, bbox, region, years, args.limit, workers,
         args.slice, budget=args.error_budget,
     )  # fmt: skip
+    if asked is None:
+        return job
+    return replace(job, recipe=asked.recipe, captioner=asked.captioner, models=asked.folders)
 
 
 def _acts(
@@ -152,7 +166,8 @@ def _acts(
     settings: dict[str, Any], progress: Progress,
 ) -> int:  # fmt: skip
     from catalogs.files import clean_parts, write_json
-    from pipelines.acts.annotate import annotate
+    from pipelines import models
+    from pipelines.acts import annotate as asking
     from pipelines.acts.blocks import retry, sweep, tally
     from pipelines.acts.crew import warm
     from pipelines.acts.make import make
@@ -178,7 +193,10 @@ def _acts(
         clear(work, target)
     for note in opened.notes:
         progress.say(f"note: {note}")
-    job = _job(args, found, work, opened)
+    asked = None
+    if ACTS.index(last) >= ACTS.index("annotate") and found.annotate:
+        asked = models.resolve(args, found, target.parent, progress.say)
+    job = _job(args, found, work, opened, asked)
     if args.slice[1] > 1 and not (job.planned / "plan.json").exists():
         raise UsageError("--slice needs a finished plan: run --until plan once without it first")
     if args.slice[1] == 1:
@@ -199,7 +217,7 @@ def _acts(
         return 0
     names = [entry["id"] for entry in planned["blocks"]]
     if args.retry_failed:
-        again = retry(job, names)
+        again = retry(job, names) + asking.retry(job, names)
         progress.say(f"retry: {counted(again, 'block')} with failures that may be mended")
         if again or tally(job, names)["blocks"] < len(names):  # a mended file has other blocks
             (work / RETRYING).touch()
@@ -211,7 +229,13 @@ def _acts(
         make(job, planned["blocks"], progress.say)
     if ACTS.index(last) < ACTS.index("annotate"):
         return 0
-    annotate(job)
+    if job.recipe.annotate:
+        with progress.act(
+            "annotate", len(names), lambda: sum(1 for _ in job.annotated.glob("*.json"))
+        ):
+            asking.annotate(job, planned["blocks"])
+        if said := asking.summary(job, names):
+            progress.say(said)
     if ACTS.index(last) < ACTS.index("pack"):
         return 0
     if last == "release" and args.slice[1] > 1 and (missing := waits_for(job, names)):
@@ -234,7 +258,8 @@ def _acts(
             )
     with progress.act("release"):
         manifest = release(
-            job, planned, packed, opened.credits, resolved(settings, found),
+            job, planned, packed, opened.credits,
+            resolved(settings, job.recipe, asked.names if asked else {}),
             run_facts(argv, started, args.runner), target, replace=(work / RETRYING).exists(),
         )  # fmt: skip
     (work / RETRYING).unlink(missing_ok=True)

@@ -49,6 +49,7 @@ def parser() -> Parser:
     for name, what in (("license", "SPDX"), ("attribution", "TEXT"), ("datetime", "ISO")):
         p.add_argument(f"--{name}", action="append", default=[], metavar=f"ROLE={what}",
                        help=f"{name} of a source that carries none")  # fmt: skip
+    _captioner(p)
     p.add_argument("--osm-md5", default="", metavar="MD5", help="expected checksum of the extract")
     p.add_argument(
         "--plan", action="store_true", help="stop after planning; print what would be built"
@@ -83,6 +84,28 @@ def parser() -> Parser:
     p.add_argument("--json-progress", action="store_true", help="JSON lines instead of text")
     p.add_argument("--quiet", action="store_true", help="only errors")
     return p
+
+
+def _captioner(p: Parser) -> None:
+    """Who writes texts, and what is kept of it."""
+    p.add_argument("--captioner", default="", metavar="WHO",
+                   help="who writes texts: the address of a service with the chat completions protocol "
+                   "(vLLM, llama.cpp, hosted; its key in EARTHLOOM_CAPTIONER_KEY), the folder of a model, "
+                   "or ORGANISATION/NAME@COMMIT of the Hugging Face hub; templates without it")  # fmt: skip
+    p.add_argument("--captioner-model", default="", metavar="NAME[@REVISION]",
+                   help="which of the service's models; default: its first")  # fmt: skip
+    p.add_argument("--captioner-extra", default="", metavar="JSON",
+                   help='further fields of each request, e.g. {"cache_prompt": false}; null '
+                   "takes one out")  # fmt: skip
+    p.add_argument("--captioner-parallel", type=int, default=8, metavar="N",
+                   help="requests under way at once (default 8)")  # fmt: skip
+    p.add_argument("--captioner-timeout", type=float, default=120.0, metavar="SECONDS",
+                   help="for one answer (default 120)")  # fmt: skip
+    p.add_argument("--requests", default="record", choices=("record", "replay", "refresh"),
+                   help="answers of the service: keep and reuse them, take kept ones alone (no network), "
+                   "or ask anew")  # fmt: skip
+    p.add_argument("--requests-at", default="", metavar="DIR",
+                   help="where they are kept; default: OUT/NAME/requests")  # fmt: skip
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -147,6 +170,8 @@ def _check(args: argparse.Namespace) -> None:
     _sources(args)
     if args.workers < 0 or args.limit < 0:
         raise UsageError("--workers and --limit must not be negative")
+    if args.captioner_parallel < 1 or not args.captioner_timeout > 0:
+        raise UsageError("--captioner-parallel and --captioner-timeout must be above 0")
     if not 0 <= args.error_budget <= 1:
         raise UsageError(f"--error-budget {args.error_budget:g}: a share from 0 to 1")
     if args.years and args.years[0] > args.years[1]:

@@ -34,8 +34,8 @@ RECIPE = Recipe(
         ),
         url="https://arxiv.org/abs/2408.14744",
         deviations=(
-            "Without a captioner captions are made by rule; the original's are written by two language "
-            "models.",
+            "Without a captioner captions are made by rule; with one by that one. The original's are "
+            "written by two language models, whichever was free.",
             "Left is west. The original's prompts tell the model that left is east, so east and west "
             "in its captions may be swapped; `telling.Prompts.mirrored` repeats that on request.",
             "Straight lines are straight: the original's rounding calls some of them broken.",
@@ -72,9 +72,8 @@ RECIPE = Recipe(
         hashes.Perceptual(),
         telling.Captions(),
         telling.Prompts(),
-        telling.ByRule(),
-        telling.Rewrites(),
     ),
+    annotate=(telling.Written(), telling.Rewrites(), telling.Rewritten()),
     pack=Pack(
         members={
             "jpg": encode.Jpeg(quality=90),

@@ -8,7 +8,8 @@ under `deviations` and in docs/datasets/skyscript.md.
 """
 
 from schemas.recipes import Card, Pack, Recipe
-from transforms import encode, gates, hashes, imagery, osm, quotas, splits, windows
+from transforms import encode, gates, hashes, imagery, osm, quotas, scores, splits, windows
+from transforms.packing import TopShare
 
 RECIPE = Recipe(
     card=Card(
@@ -42,6 +43,8 @@ RECIPE = Recipe(
             "not applied.",
             "Captions of aircraft pictures begin with 'an aerial image of' instead of 'a satellite "
             "image of'.",
+            "The cut by an image-text score is made only where the build names a model; its share is an "
+            "argument.",
             "Metadata is one table instead of one pickle for each image.",
         ),
     ),
@@ -63,7 +66,9 @@ RECIPE = Recipe(
         osm.Captions(),
         hashes.Perceptual(),
     ),
+    annotate=(scores.ImageText(text="title"),),  # where --set scores.model names a model
     pack=Pack(
+        keep=(TopShare("clip_score", 0.5),),
         members={
             "rgb.jpg": encode.Jpeg(quality=90),
             "ms.geotiff": encode.GeoTiff(),

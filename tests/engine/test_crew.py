@@ -20,7 +20,8 @@ import building
 from building import PARTS, SMALL, arguments, main, release, tree, work
 from catalogs.processes import portable
 from pipelines.acts.crew import CLOSING, Worker
-from pipelines.acts.make import Blocks, State, make_named
+from pipelines.acts.lanes import Blocks
+from pipelines.acts.make import State, make_named
 from schemas.errors import BuildError, SourceError
 from small_world import World
 

@@ -18,8 +18,9 @@ from pipelines.datasets.skyscript import RECIPE
 from pipelines.job import scenes_of
 from schemas.samples import Sample
 from small_world import World
+from transforms.blocks import Paths
 from transforms.context import Context
-from transforms.making import Paths, make_block
+from transforms.making import make_block
 
 Capture = pytest.CaptureFixture[str]
 

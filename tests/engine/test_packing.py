@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from building import release, work
 from catalogs.files import read_json
-from pipelines.datasets.skyscript import RECIPE
+from pipelines.datasets import skyscript
+from schemas.recipes import active
 from schemas.samples import KEY
 from schemas.tables import flat, json_schema
 from transforms.encode import Json
@@ -28,6 +29,9 @@ from transforms.packing import (
     header,
     top_share,
 )
+
+RECIPE = active(skyscript.RECIPE)
+"""As it is built where no model is named."""
 
 SCORES = st.lists(
     st.one_of(st.sampled_from([0.0, 0.5, 1.0, float("nan")]), st.floats(-1, 1)), max_size=60

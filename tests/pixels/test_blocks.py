@@ -15,8 +15,9 @@ from schemas.recipes import Card, Pack, Recipe, check, name_of
 from schemas.samples import Sample
 from schemas.scenes import Scene
 from transforms import clouds, composites, encode, gates, imagery, osm
+from transforms.blocks import Paths
 from transforms.context import Context
-from transforms.making import Paths, make_block
+from transforms.making import make_block
 from transforms.planning.rows import from_table, outlines, to_table
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,13 +148,14 @@ def closure() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: set[str] = set()
     extras = project["optional-dependencies"]
-    queue = [*project["dependencies"], *extras["gee"], *extras["cloud"]]
+    queue = [*project["dependencies"], *extras["gee"], *extras["cloud"], *extras["models"]]
     while queue:
         need = Requirement(queue.pop())
         name = canonicalize_name(need.name)
         if name not in found and (need.marker is None or need.marker.evaluate({"extra": ""})):
             found.add(name)
-            queue += importlib.metadata.requires(name) or []
+            with suppress(importlib.metadata.PackageNotFoundError):  # `models` need not be there
+                queue += importlib.metadata.requires(name) or []
     return found
 
 

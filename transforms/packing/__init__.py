@@ -14,6 +14,7 @@ from transforms.packing.choose import (
 )
 from transforms.packing.cuts import TopShare, top_share
 from transforms.packing.deal import Shard, assign, gather, scatter
+from transforms.packing.joined import Rows
 from transforms.packing.shards import Payloads, build_shard, header
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SPLIT_NAMES",
     "UNMADE",
     "Payloads",
+    "Rows",
     "Shard",
     "Survey",
     "TopShare",

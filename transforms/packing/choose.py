@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.chance import rank
 from schemas.errors import BuildError
@@ -16,8 +14,9 @@ from schemas.near import cross_split_pairs, parse
 from schemas.recipes import Recipe
 from schemas.tables import member_columns
 from schemas.windows import unit_vectors
-from transforms.making import pixel_members
+from transforms.blocks import pixel_members
 from transforms.packing.cuts import top_share
+from transforms.packing.joined import Rows
 
 SPLIT_NAMES = ("train", "val", "test")
 KEPT, UNMADE = 0, 255
@@ -28,12 +27,12 @@ class Survey:
     """What `pack` must know of every made sample, as small columns in block order.
 
     Attributes:
-        blocks: sidecar paths in order.
+        blocks: their rows, in order.
         starts: first row of each block in the columns, and the end.
         verdict: `KEPT`, `UNMADE`, or 1 + index into `reasons`.
     """
 
-    blocks: list[Path]
+    blocks: list[Rows]
     starts: npt.NDArray[np.int64]
     order: npt.NDArray[np.uint64]
     split: npt.NDArray[np.int8]
@@ -48,10 +47,10 @@ class Survey:
         self.verdict[rows] = 1 + self.reasons.index((code, message))
 
 
-def survey(blocks: list[Path], recipe: Recipe, seed: int) -> Survey:
+def survey(blocks: list[Rows], recipe: Recipe, seed: int) -> Survey:
     """Read the few columns that global choices need, block by block, and make those choices."""
     sizes = [member_columns(ext)[1] for ext in pixel_members(recipe)]
-    counts = [pq.read_metadata(b).num_rows for b in blocks]
+    counts = [block.count() for block in blocks]
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     total = int(starts[-1])
     found = Survey(
@@ -60,7 +59,7 @@ def survey(blocks: list[Path], recipe: Recipe, seed: int) -> Survey:
     )  # fmt: skip
     for number, block in enumerate(blocks):
         rows = slice(int(starts[number]), int(starts[number + 1]))
-        table = pq.read_table(block, columns=["key", "split", "outcome", *sizes])
+        table = block.read(["key", "split", "outcome", *sizes])
         made = table["outcome"].to_numpy(zero_copy_only=False) == "made"
         found.verdict[rows] = np.where(made, KEPT, UNMADE)
         found.order[rows] = [rank(seed, "order", k) for k in table["key"].to_pylist()]
@@ -75,7 +74,7 @@ def survey(blocks: list[Path], recipe: Recipe, seed: int) -> Survey:
 
 
 def _columns(found: Survey, names: list[str]) -> pa.Table:
-    return pa.concat_tables([pq.read_table(b, columns=names) for b in found.blocks])
+    return pa.concat_tables([block.read(names) for block in found.blocks])
 
 
 def _rank_cuts(found: Survey, recipe: Recipe) -> None:

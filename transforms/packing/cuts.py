@@ -19,6 +19,11 @@ class TopShare:
     column: str
     share: float
 
+    def __post_init__(self) -> None:
+        """Refuse a share that keeps nothing, or more than there is."""
+        if not 0 < self.share <= 1:
+            raise ValueError(f"cuts.TopShare.share={self.share:g}: must be above 0 and at most 1")
+
     @property
     def code(self) -> str:
         """Reason code of what is cut."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 from transforms.packing.choose import KEPT, SPLIT_NAMES, Survey
+from transforms.packing.joined import Rows
 from transforms.planning.rows import column
 
 TEXT_ROOM = 4096  # bytes set aside for a sample's text members when shards are sized
@@ -63,7 +63,7 @@ def _runs(room: npt.NDArray[np.int64], most: int, limit: int) -> list[npt.NDArra
 
 
 def scatter(
-    blocks: Sequence[Path],
+    blocks: Sequence[Rows],
     start: int,
     shard_of: npt.NDArray[np.int32],
     place: npt.NDArray[np.int32],
@@ -81,13 +81,13 @@ def scatter(
     tables = []
     at = start
     for block in blocks:
-        table = pq.read_table(block)
+        table = block.read()
         rows = slice(at, at + len(table))
         at += len(table)
         table = table.append_column("_shard", pa.array(shard_of[rows]))
         table = table.append_column("_place", pa.array(place[rows]))
         table = table.append_column("_verdict", pa.array(verdict[rows]))
-        name = column([block.stem] * len(table), pa.string())
+        name = column([block.block] * len(table), pa.string())
         tables.append(table.append_column("_block", name))
     table = pa.concat_tables(tables)
     shard, where = table["_shard"].to_numpy(), table["_place"].to_numpy()

@@ -13,7 +13,7 @@ from catalogs.files import atomic
 from schemas.recipes import Recipe
 from schemas.samples import KEY
 from schemas.scenes import Scene
-from schemas.tables import BAND_STATS, json_schema, member_columns, samples_schema
+from schemas.tables import BAND_STATS, json_schema, member_columns, samples_schema, vector
 from schemas.text import counted
 from transforms.packing.deal import Shard
 from transforms.planning.rows import column
@@ -117,16 +117,21 @@ def build_shard(
 
 
 def _rows(table: pa.Table, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    heavy = [n for n in ("bbox", "band_stats") if n in table.column_names]
+    heavy = [n for n in ("bbox", "band_stats", *vectors(table)) if n in table.column_names]
     for batch in table.drop_columns(heavy).to_batches(max_chunksize=1000):
         yield from batch.to_pylist()
+
+
+def vectors(table: pa.Table) -> list[str]:
+    """Columns that hold a model's vectors: they go on as they are."""
+    return [item.name for item in table.schema if vector(item.type)]
 
 
 def _packed(rows: list[dict[str, Any]], table: pa.Table, recipe: Recipe) -> pa.Table:
     schema = samples_schema(recipe)
     arrays: list[Any] = []
     for item in schema:
-        if item.name in ("bbox", "geometry"):
+        if item.name in ("bbox", "geometry", *vectors(table)):
             arrays.append(table[item.name])
         else:
             arrays.append(column([row[item.name] for row in rows], item.type))

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from catalogs.sources.tag_wiki import pages
 from schemas.samples import Sample
@@ -9,6 +10,7 @@ from transforms.context import Context
 from transforms.telling import templates
 from transforms.telling.known import known
 from transforms.telling.prompts import facts_json, prompt, rewrite_prompt
+from transforms.texts import ByModel
 
 NEEDS = (
     "window", "scenes", "task", "element_tag", "element_tags", "visible_tags", "background_tags",
@@ -111,29 +113,20 @@ class Rewrites:
 
 
 @dataclass(frozen=True)
-class ByRule:
-    """The texts by rule as those that ship: `caption` and `rewrite`, each with its annotator.
+class Written(ByModel):
+    """The caption: a model's where there is one and it passes, else the one by rule."""
 
-    The form of a build without a captioner; a model's texts take their place in `annotate`.
-    """
+    rules: str = "rsteller"
+    grounds: str = "_grounds"
 
-    needs: tuple[str, ...] = field(default=("caption_template", "rewrite_template"), init=False)
-    gives: dict[str, str] = field(
-        default_factory=lambda: {
-            "caption": "string",
-            "annotator": "string",
-            "rewrite": "string",
-            "rewrite_annotator": "string",
-        },
-        init=False,
-    )
 
-    def __call__(self, sample: Sample, ctx: Context) -> Sample:
-        """The sample with its texts."""
-        sample.facts.update(
-            caption=sample.facts["caption_template"],
-            annotator="template",
-            rewrite=sample.facts["rewrite_template"],
-            rewrite_annotator="template",
-        )
-        return sample
+@dataclass(frozen=True)
+class Rewritten(ByModel):
+    """The other caption: a model's where there is one and it passes, else the one by rule."""
+
+    prompt: str = "rewrite_prompt"
+    template: str = "rewrite_template"
+    gives: Any = "rewrite"
+    rules: str = "rsteller-rewrite"
+    about: str = "rewrite"
+    grounds: str = "_grounds"

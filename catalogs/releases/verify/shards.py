@@ -18,7 +18,7 @@ from catalogs.releases.verify.chips import check_image, check_raster
 from catalogs.releases.verify.findings import Report
 from schemas.chance import unit
 from schemas.samples import KEY
-from schemas.tables import flat, grouped, member_columns
+from schemas.tables import flat, grouped, member_columns, vector
 from schemas.text import counted
 
 DECODED = 2000
@@ -72,7 +72,8 @@ def check_shards(release: Path, manifest: dict[str, Any], good: set[str], report
 def by_shard(table: Path) -> Iterator[tuple[str, pa.Table]]:
     """(shard, rows by index) of samples.parquet, in flat memory."""
     with pq.ParquetFile(table) as file:
-        names = [name for name in file.schema_arrow.names if name not in ("geometry", "bbox")]
+        names = [f.name for f in file.schema_arrow
+                 if f.name not in ("geometry", "bbox") and not vector(f.type)]  # fmt: skip
         schema = pa.schema([file.schema_arrow.field(name) for name in names])
     with TemporaryDirectory(prefix="verify-") as scratch:
         pieces = ordered(

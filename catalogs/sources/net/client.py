@@ -90,6 +90,23 @@ class Client:
         )
         return _parsed(url, self._ask(request, lambda answer: answer.body))
 
+    def exchange(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        most: int = MOST,
+    ) -> Answer:
+        """The answer with its status and headers, for who keeps them; the question may be asked twice.
+
+        A `Fault` tells in the service's own words why it was refused.
+        """
+        request = Request(
+            url, _at_most(most), method=method, headers=headers or {}, body=body, explained=True
+        )
+        return self._ask(request, lambda answer: answer)
+
     def signer_for(self, href: str) -> Signer:
         """What signs the href. Calls sign by themselves; this is for readers of another kind."""
         return self._signers.signer_for(href)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
@@ -22,6 +22,7 @@ from catalogs.sources.net.rules import check
 
 REDIRECTS = 5
 _CHUNK = 1 << 18
+_EXPLAINED = 1 << 16  # bytes of a refusal that are read
 
 Headers = Mapping[str, str]
 Judge = Callable[[int, Headers], "Outcome | int"]
@@ -39,6 +40,7 @@ class Request:
         headers: beside those that every request carries.
         body: of a POST.
         signed: whether the URL carries a signature that can be renewed.
+        explained: whether a refusal's own words are read and told.
     """
 
     url: str
@@ -47,6 +49,12 @@ class Request:
     headers: Headers = field(default_factory=dict)
     body: bytes | None = None
     signed: bool = False
+    explained: bool = False
+
+    @property
+    def secret(self) -> bool:
+        """Whether it carries a key that only its own host may see."""
+        return any(name.lower() == "authorization" for name in self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +98,14 @@ class Wire:
 
     def _hop(self, request: Request, until: float) -> Answer | Outcome | str:
         """One request on the wire; the next URL when it is redirected."""
-        target = check(request.url)
+        target = check(request.url, self._policy.named)
         host = self.hosts.of(f"{target.host}:{target.port}")
         return host.turn(until, lambda: self._exchange(request, until))
 
     def _exchange(self, request: Request, until: float) -> Answer | Outcome | str:
         left = max(0.001, min(self._policy.request_s, until - self._clock.now()))
         connect_s, read_s = min(self._policy.connect_s, left), min(self._policy.read_s, left)
-        sockets.set_limit(read_s, left)
+        sockets.set_limit(read_s, left, self._policy.named)
         self._tally.add(requests=1)
         headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity", **request.headers}
         response: BaseHTTPResponse | None = None
@@ -132,6 +140,9 @@ class Wire:
             return self._redirected(request, response)
         failure = outcomes.of_status(status, headers, signed=request.signed, utc=self._clock.utc())
         if failure is not None and status != 416:
+            if request.explained and failure.code != "auth":  # what refuses a key may repeat it
+                said = outcomes.reason(self._body(response, _EXPLAINED))
+                failure = replace(failure, what=f"{failure.what}{said and f': {said}'}")
             return failure
         most = request.judge(status, headers)
         if isinstance(most, Outcome):
@@ -146,7 +157,10 @@ class Wire:
         if request.method != "GET" and response.status not in (307, 308):
             return Outcome("redirects", f"answers a {request.method} with a redirect")
         self._body(response, 1 << 16)  # read to its end, so that the connection can be kept
-        return urljoin(request.url, response.headers["Location"])
+        to = urljoin(request.url, response.headers["Location"])
+        if request.secret and urlsplit(to)[:2] != urlsplit(request.url)[:2]:
+            return Outcome("redirects", "sends a request that carries a key to another host")
+        return to
 
     def _body(self, response: BaseHTTPResponse, most: int) -> bytes:
         """The body, one byte more than `most` at the longest."""

@@ -36,6 +36,8 @@ class Policy:
         failures: in a row, after which a host is paused.
         pause_s: the first pause; doubles up to `pause_cap_s` while the host stays down.
         pause_cap_s: the longest pause.
+        named: `host:port` entries that may be asked although they are not public: those that the
+            person who runs the build has named for this client alone.
     """
 
     attempts: int = 6
@@ -50,6 +52,7 @@ class Policy:
     failures: int = 10
     pause_s: float = 15.0
     pause_cap_s: float = 120.0
+    named: frozenset[str] = frozenset()
 
 
 class Host:

@@ -1,5 +1,6 @@
 """What went wrong with a request, and whether asking again can help."""
 
+import json
 import re
 import socket
 import ssl
@@ -10,7 +11,9 @@ from enum import Enum
 
 from urllib3 import exceptions as lib
 
+from catalogs.sources.net.redact import scrub
 from schemas.errors import Fault
+from schemas.text import clean
 
 _HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head)", re.IGNORECASE)
 
@@ -92,6 +95,24 @@ def retry_after(value: str | None, utc: float) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - utc)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def reason(body: bytes, most: int = 300) -> str:
+    """What a refusal says of itself, in one line, without secrets; "" where it says nothing.
+
+    Read are the places where services put it: `error.message`, `error`, `detail`, `message`.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("error", "detail", "message"):
+        if isinstance(found, dict) and found.get(name):
+            found = found[name]
+            if isinstance(found, dict):
+                found = found.get("message")
+            break
+    return clean(scrub(found), most) if isinstance(found, str) else ""
 
 
 def of_error(error: BaseException) -> Outcome | None:

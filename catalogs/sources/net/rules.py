@@ -44,8 +44,12 @@ class Target:
     port: int
 
 
-def check(url: str) -> Target:
+def check(url: str, also: frozenset[str] = frozenset()) -> Target:
     """The URL taken apart, when it may be asked. No name is looked up here (see `addresses`).
+
+    Args:
+        url: to be asked.
+        also: `host:port` entries that are named besides those of EARTHLOOM_ALLOW_HOSTS.
 
     Raises:
         Fault: `blocked_href`.
@@ -64,7 +68,7 @@ def check(url: str) -> Target:
         raise _blocked(url, "carries a user name")
     host = parts.host.strip("[]").rstrip(".").lower()
     target = Target(url, parts.scheme, host, parts.port or PORTS[parts.scheme])
-    if named(host, target.port):
+    if named(host, target.port, also):
         return target
     if target.scheme == "http":
         raise _blocked(url, f"plain http is read only from hosts named in {ALLOW}")
@@ -75,8 +79,13 @@ def check(url: str) -> Target:
     return target
 
 
-def addresses(host: str, port: int) -> list[str]:
+def addresses(host: str, port: int, also: frozenset[str] = frozenset()) -> list[str]:
     """The addresses that a host may be connected at, each checked: connect to these, ask no more.
+
+    Args:
+        host: name or address.
+        port: to connect to.
+        also: see `check`.
 
     Raises:
         Fault: `blocked_href` when any address of a host that is not named is not public.
@@ -84,7 +93,7 @@ def addresses(host: str, port: int) -> list[str]:
     """
     rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-    if not named(host.lower(), port):
+    if not named(host.lower(), port, also):
         for text in found:
             if not is_public(ipaddress.ip_address(text.partition("%")[0])):
                 raise _blocked(
@@ -95,10 +104,10 @@ def addresses(host: str, port: int) -> list[str]:
     return found
 
 
-def named(host: str, port: int) -> bool:
-    """Whether EARTHLOOM_ALLOW_HOSTS names the host, alone or with this port."""
+def named(host: str, port: int, also: frozenset[str] = frozenset()) -> bool:
+    """Whether EARTHLOOM_ALLOW_HOSTS, or `also`, names the host, alone or with this port."""
     bracketed = f"[{host}]" if ":" in host else host
-    entries = {entry.strip().lower() for entry in os.environ.get(ALLOW, "").split(",")}
+    entries = {entry.strip().lower() for entry in os.environ.get(ALLOW, "").split(",")} | also
     return bool(entries & {host, bracketed, f"{bracketed}:{port}"})
 
 

@@ -24,9 +24,16 @@ PROXY = "EARTHLOOM_PROXY"
 _limits = threading.local()
 
 
-def set_limit(read_s: float, total_s: float) -> None:
-    """Bound this thread's next exchange: seconds for one read, seconds for all of them."""
+def set_limit(read_s: float, total_s: float, also: frozenset[str] = frozenset()) -> None:
+    """Bound this thread's next exchange.
+
+    Args:
+        read_s: seconds for one read.
+        total_s: seconds for all of them.
+        also: hosts that may be connected to besides public ones, see `rules.check`.
+    """
     _limits.read_s, _limits.until = read_s, time.monotonic() + total_s
+    _limits.also = also
 
 
 class _Bounded(io.RawIOBase):
@@ -82,7 +89,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
     # urllib3 keeps the name as it was asked, with the dot that says it is complete.
     name = connection._dns_host
     try:
-        found = rules.addresses(name.strip("[]").rstrip("."), connection.port)
+        found = rules.addresses(name.strip("[]").rstrip("."), connection.port, _limits.also)
     except socket.gaierror as error:
         raise NameResolutionError(connection.host, connection, error) from error
     last: OSError | None = None

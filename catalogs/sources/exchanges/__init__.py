@@ -1,0 +1,11 @@
+"""Questions to live services and their answers, kept by the hash of the question.
+
+What a service says today it need not say tomorrow. A build that has written down every answer can
+be made again from them, without a network and with the same bytes.
+"""
+
+from catalogs.sources.exchanges.asked import Asked, asked
+from catalogs.sources.exchanges.kept import Kept, Shelf
+from catalogs.sources.exchanges.recorder import MODES, Recorder
+
+__all__ = ["MODES", "Asked", "Kept", "Recorder", "Shelf", "asked"]
