@@ -241,7 +241,12 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
 
 
 def _together(name: str, known: dict[str, Any]) -> list[str]:
-    """Settings that one short name sets alike: a file that several steps of a module read."""
+    """Settings that one short name sets alike: a file that several steps of a module read.
+
+    `osm.visible`, the table of visible tags, is read by steps of several modules.
+    """
+    if name == "osm.visible":
+        return [k for k in known if k.endswith(".visible")]
     hits = [k for k in known if name == f"{k.split('.')[0]}.{k.rsplit('.', 1)[-1]}"]
     return hits if len(hits) > 1 and all(known[k] == "" for k in hits) else []
 

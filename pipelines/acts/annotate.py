@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pyarrow.parquet as pq
 
@@ -149,6 +150,18 @@ def annotated(job: Job, names: list[str]) -> list[tuple[Path, Commit]]:
     return [(path, record) for path, record in found if record is not None]
 
 
+def intact(job: Job, name: str) -> None:
+    """Compare a block's table of annotations with its commit record before it is read.
+
+    Raises:
+        BuildError: it was altered; its record is removed, so that a rerun makes it again.
+    """
+    out = Paths(job.annotated, name)
+    if f"{crc32(out.sidecar.read_bytes()):08x}" != read_json(out.record)["checksum"]:
+        out.record.unlink()
+        raise BuildError(f"{out.sidecar} is not what was written; run again to make it anew")
+
+
 def tally(job: Job, names: list[str]) -> dict[str, int]:
     """Sums over the commit records of these blocks."""
     return sums([record for _, record in annotated(job, names)])
@@ -186,6 +199,7 @@ def summary(job: Job, names: list[str]) -> str:
     if job.captioner is None or not wanted:
         return ""
     for path, _ in annotated(job, names):
+        intact(job, path.stem)
         for name in wanted:
             found.update(pq.read_table(path, columns=[name])[name].drop_null().to_pylist())
     return "texts: " + ", ".join(f"{n:,} by {who}" for who, n in found.most_common())

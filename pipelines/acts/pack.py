@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -142,14 +141,6 @@ def _intact(job: Job, name: str) -> None:
     if checksum(paths.payload) != read_json(paths.record)["checksum"]:
         paths.record.unlink()
         raise BuildError(f"{paths.payload} is not what was written; run again to make it anew")
-    further = Paths(job.annotated, name)
-    if job.recipe.annotate:
-        data = further.sidecar.read_bytes()
-        if f"{crc32(data):08x}" != read_json(further.record)["checksum"]:
-            further.record.unlink()
-            raise BuildError(
-                f"{further.sidecar} is not what was written; run again to make it anew"
-            )
 
 
 def _retries(job: Job, name: str) -> int:
@@ -164,6 +155,8 @@ def _shard_record(job: Job, shard: Shard, key: str) -> Commit | None:
 
 def _choose(job: Job, names: list[str], key: str) -> None:
     """Survey the sidecars, deal samples to shards, and scatter their rows."""
+    for name in names if job.recipe.annotate else ():
+        models.intact(job, name)
     sidecars = block_rows(job, names)
     found = survey(sidecars, job.recipe, job.seed)
     shards, shard_of, place = assign(found, job.recipe.pack.samples, job.recipe.pack.megabytes)
