@@ -18,6 +18,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def cache_folder() -> Path:
+    """Where what is made once is kept: $EARTHLOOM_CACHE, else $XDG_CACHE_HOME/earthloom, else
+    ~/.cache/earthloom.
+    """
+    if own := os.environ.get("EARTHLOOM_CACHE"):
+        return Path(own)
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
     """A binary stream whose content appears under `path` only when the block ends without error.

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from schemas.errors import BuildError
+
+LONGEST = 107 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+"""Bytes of the folder for temporary files with which a socket's path still fits (`man 7 unix`)."""
 
 _starting = threading.Lock()
 
@@ -37,9 +41,22 @@ def warm(modules: Sequence[str]) -> None:
     from multiprocessing import forkserver
 
     if sys.platform == "linux":
+        sockets()
         with quiet_start():
             get_context("forkserver").set_forkserver_preload(list(modules))
             forkserver.ensure_running()
+
+
+def sockets() -> str:
+    """The folder of this process's sockets: under /tmp where the usual folder's path is too long."""
+    with _starting:
+        usual = tempfile.tempdir
+        try:
+            if len(os.fsencode(tempfile.gettempdir())) > LONGEST:
+                tempfile.tempdir = "/tmp"
+            return get_temp_dir()
+        finally:
+            tempfile.tempdir = usual
 
 
 def started(target: Callable[..., None], *args: Any) -> tuple[Any, Any]:
@@ -50,7 +67,7 @@ def started(target: Callable[..., None], *args: Any) -> tuple[Any, Any]:
     """
     context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=target, args=(*args, theirs, get_temp_dir()), daemon=True)
+    process = context.Process(target=target, args=(*args, theirs, sockets()), daemon=True)
     try:
         with quiet_start():
             process.start()

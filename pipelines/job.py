@@ -7,10 +7,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from catalogs.sources.feature_index import FeatureIndex
 from catalogs.sources.imagery import Imagery
+from pipelines.maps import within
 from schemas.chance import digest
 from schemas.recipes import Recipe
 from schemas.scenes import Scene
@@ -94,7 +92,9 @@ class Job:
             bbox=self.bbox,
             region=region,
             years=self.years,
-            features=partial(_features, self.sources["osm"]) if "osm" in self.sources else None,
+            features=partial(within, self.sources["osm"], self.workers)
+            if "osm" in self.sources
+            else None,
             captioner=self.captioner,
             models={name: Path(folder) for name, folder in self.models.items()},
         )
@@ -125,16 +125,6 @@ def scenes_of(path: Path) -> dict[str, Scene]:
 def imagery_of(path: Path) -> Imagery:
     """The imagery of a plan, without its credits."""
     return Imagery(tuple(scenes_of(path).values()), ())
-
-
-@lru_cache(maxsize=2)
-def features_of(location: str) -> FeatureIndex:
-    """The objects of the map at `location`, read when a step first asks for one."""
-    return FeatureIndex.of(Path(location))
-
-
-def _features(location: str, bounds: Bounds) -> pa.Table:
-    return features_of(location).within(bounds)
 
 
 def fingerprint(scene: Scene) -> str:

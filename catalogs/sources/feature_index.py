@@ -1,7 +1,7 @@
 """The objects of a map, found by place: those of a file, held in memory.
 
-An adapter for extracts of a city's or a district's size, with the questions that a feature table on
-disk answers too.
+For maps that are no extract (GeoPackage and the like), with the question that a feature table on disk
+answers too.
 """
 
 from collections.abc import Collection

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalogs.files import cache_folder
+
 VERSION = 3
 """Raised whenever the content of the world changes."""
 
@@ -49,7 +51,7 @@ def ensure(
         seed: Seed of every random choice.
         on_build: Called with the cache's folder before a world is drawn, which takes a minute.
     """
-    home = Path(cache) if cache is not None else default_cache()
+    home = Path(cache) if cache is not None else cache_folder()
     root = home / f"world-v{VERSION}-seed{seed}"
     if not complete(root):
         from catalogs.world.build import build
@@ -65,14 +67,6 @@ def ensure(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return World(root, root / "catalog.json", root / "osm" / "world.osm.pbf", seed)
-
-
-def default_cache() -> Path:
-    """$EARTHLOOM_CACHE, else $XDG_CACHE_HOME/earthloom, else ~/.cache/earthloom."""
-    if own := os.environ.get("EARTHLOOM_CACHE"):
-        return Path(own)
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
 
 
 def complete(root: Path) -> bool:

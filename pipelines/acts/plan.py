@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
 from pipelines.acts.drops import Lost, write_drops
-from pipelines.job import Job, features_of, fingerprint, imagery_of, scenes_of
+from pipelines.job import Job, fingerprint, imagery_of, scenes_of
+from pipelines.maps import map_of
 from pipelines.runners import run
 from schemas.windows import EARTH_M, unit_vectors
 from transforms.planning.blocks import block_id, blocks, code_version
@@ -23,7 +24,7 @@ from transforms.planning.spool import Cell, Spool
 
 def plan(job: Job) -> dict[str, Any]:
     """Run the act, or find it done; returns `plan.json`."""
-    for known in (_spool, _caps, scenes_of, imagery_of, features_of):
+    for known in (_spool, _caps, scenes_of, imagery_of, map_of):
         known.cache_clear()  # another build of this process may have used the same paths
     record = job.planned / "plan.json"
     if record.exists() and read_json(record)["plan"] == job.plan:

@@ -201,10 +201,28 @@ def test_a_script_without_a_guard(world: World, tmp_path: Path) -> None:
         text = script.read_text() if command == ["-"] else None
         done = subprocess.run(
             [sys.executable, *command], env=env, input=text, text=True, capture_output=True,
-            cwd=tmp_path, timeout=60, check=False,
+            cwd=tmp_path, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs").read_text() == "run run "
+
+
+def test_a_temporary_folder_with_a_long_path(world: World, tmp_path: Path) -> None:
+    """Sockets' paths may have 107 bytes; workers start all the same."""
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    argv = arguments(world, tmp_path / "out", "--until", "make", "--quiet")
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import building\n"
+        f"sys.exit(building.main({argv!r}, {{**building.SMALL, 'solo': 1}}))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(building.ROOT), "TMPDIR": str(deep)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, text=True, capture_output=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list(deep.iterdir()) == []
 
 
 def test_errors_travel_as_they_are_where_they_can() -> None:
