@@ -42,18 +42,20 @@ class Progress:
 
     @contextmanager
     def act(
-        self, name: str, total: int = 0, done: Callable[[], int] | None = None
-    ) -> Iterator[None]:
+        self, name: str, total: int = 0, done: Callable[[], int] | None = None,
+        further: Callable[[], str] = str,
+    ) -> Iterator[None]:  # fmt: skip
         """An act under way. `done` counts finished blocks or shards from their commit records.
 
-        The local runner blocks, so a thread asks the commit records instead of the pipeline.
+        `further` says what else has happened, "" for nothing. The local runner blocks, so a thread
+        asks the commit records instead of the pipeline.
         """
         start = time.monotonic()
         stop = threading.Event()
         watcher = None
         if done is not None and total and self.mode != "quiet":
             watcher = threading.Thread(
-                target=self._watch, args=(name, total, done, stop), daemon=True
+                target=self._watch, args=(name, total, done, further, stop), daemon=True
             )
             watcher.start()
         try:
@@ -65,15 +67,22 @@ class Progress:
         seconds = time.monotonic() - start
         self.event("act", f"{name:<9} {seconds:6.1f} s", act=name, seconds=round(seconds, 2))
 
-    def _watch(self, name: str, total: int, done: Callable[[], int], stop: threading.Event) -> None:
+    def _watch(
+        self, name: str, total: int, done: Callable[[], int], further: Callable[[], str],
+        stop: threading.Event,
+    ) -> None:  # fmt: skip
         if self.mode == "rich":
-            self._bar(name, total, done, stop)
+            self._bar(name, total, done, further, stop)
             return
         while not stop.wait(PERIOD_S):
-            at = done()
-            self.event("progress", f"{name:<9} {at} of {total}", act=name, done=at, total=total)
+            at, more = done(), further()
+            text = f"{name:<9} {at} of {total}" + (f", {more}" if more else "")
+            self.event("progress", text, act=name, done=at, total=total)
 
-    def _bar(self, name: str, total: int, done: Callable[[], int], stop: threading.Event) -> None:
+    def _bar(
+        self, name: str, total: int, done: Callable[[], int], further: Callable[[], str],
+        stop: threading.Event,
+    ) -> None:  # fmt: skip
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
@@ -83,7 +92,7 @@ class Progress:
         with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
             task = bars.add_task(name, total=total)
             while not stop.wait(0.25):
-                bars.update(task, completed=done())
+                bars.update(task, completed=done(), description=f"{name} {further()}".strip())
 
     def table(self, title: str, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """A small table: the funnel, counts by tag."""

@@ -12,6 +12,7 @@ from zlib import crc32
 import pyarrow.parquet as pq
 
 from catalogs.files import read_json
+from catalogs.sources.exchanges.recorder import GIVEN
 from catalogs.sources.models import require
 from pipelines.acts.blocks import tally as tally_of_make
 from pipelines.acts.crew import possible
@@ -188,6 +189,12 @@ def told(job: Job, names: list[str]) -> tuple[list[dict[str, Any]], list[dict[st
         asked += about["asked"]
     models = [{**json.loads(text), "samples": n} for text, n in sorted(computed.items())]
     return models, sorted(asked, key=lambda e: (e["sample"], e["text"], e["request"]))
+
+
+def answers() -> str:
+    """How many answers of services this process has had, "" for none."""
+    new, kept = GIVEN["new"], GIVEN["kept"]
+    return f"{counted(new, 'new answer')}, {kept:,} kept" if new or kept else ""
 
 
 def summary(job: Job, names: list[str]) -> str:

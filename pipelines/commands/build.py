@@ -231,8 +231,9 @@ def _acts(
         return 0
     if job.recipe.annotate:
         with progress.act(
-            "annotate", len(names), lambda: sum(1 for _ in job.annotated.glob("*.json"))
-        ):
+            "annotate", len(names), lambda: sum(1 for _ in job.annotated.glob("*.json")),
+            asking.answers,
+        ):  # fmt: skip
             asking.annotate(job, planned["blocks"])
         if said := asking.summary(job, names):
             progress.say(said)

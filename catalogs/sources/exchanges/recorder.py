@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,9 @@ from schemas.errors import BuildError, Fault, SourceError, UsageError
 
 MODES = ("record", "replay", "refresh")
 SHOWN = 4000  # characters of a question that a message shows
+
+GIVEN: Counter[str] = Counter()
+"""Answers that recorders of this process have given, `kept` and `new`: for the progress of a build."""
 
 Judge = Callable[[bytes], Fault | None]
 
@@ -91,6 +95,8 @@ class Recorder:
                 f"--requests replay: no answer is kept in {self.shelf.folder} for this question; "
                 f"record it first: {said}"
             )
+        with self._lock:
+            GIVEN["new" if kept is None else "kept"] += 1
         if kept is None:
             data = None if body is None else json.dumps(body, allow_nan=False).encode()
             sent = {**(headers or {}), **(private or {})}
