@@ -13,6 +13,7 @@ from typing import Any
 import pipelines.acts.plan as plan_act
 import pipelines.commands.build as command
 import pipelines.job as jobs
+import pipelines.sequence as sequence
 from catalogs.shelf import SHELF
 from small_world import World
 
@@ -45,7 +46,7 @@ def arguments(world: World, out: Path, *more: str) -> list[str]:
 def main(argv: list[str], sizes: dict[str, int] = SMALL) -> int:
     """`pipelines.build` with small blocks and partitions, as if in a fresh process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    original = command._job
+    original = sequence.job_of
 
     def small(*args: Any) -> jobs.Job:
         found = replace(original(*args), **sizes)
@@ -55,11 +56,11 @@ def main(argv: list[str], sizes: dict[str, int] = SMALL) -> int:
     for cached in (jobs.scenes_of, jobs.imagery_of, plan_act._spool, plan_act._caps):
         cached.cache_clear()
     SHELF.clear()
-    command._job = small
+    sequence.job_of = small
     try:
         return command.main(argv)
     finally:
-        command._job = original
+        sequence.job_of = original
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

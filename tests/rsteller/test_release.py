@@ -174,16 +174,17 @@ def test_9_the_order_of_a_second_build_is_the_same(
     built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And so is every byte of data and metadata, with one worker, small partitions and small blocks."""
-    import pipelines.commands.build as command
+    import pipelines.sequence as sequence
+    from pipelines.commands.build import main
 
-    whole = command._job
+    whole = sequence.job_of
 
     def small(*given: Any) -> Any:
         return replace(whole(*given), partition=6, block=5)
 
-    monkeypatch.setattr(command, "_job", small)
+    monkeypatch.setattr(sequence, "job_of", small)
     argv = ["--dataset", "rsteller", "--out", str(tmp_path), "--quiet", "--workers", "1"]
-    assert command.main(argv) == 0
+    assert main(argv) == 0
     again = tmp_path / "rsteller" / "v1.0.0"
     for path in sorted((built.release / "data").iterdir()):
         assert path.read_bytes() == (again / "data" / path.name).read_bytes()
