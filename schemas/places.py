@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.compass import bearings, compass, distances
+from schemas.hostile import speaks
 from schemas.text import clean
 
 LONGEST = 80
@@ -25,13 +26,13 @@ QUOTES = dict.fromkeys(map(ord, '"“”„«»‘’ʼ`´'), "'")
 def plain_name(text: str) -> str:
     """A name fit to stand in a text, its quotation marks as "'"; "" for what is no name.
 
-    Markup, links, formulas, addresses for mail and text without a letter are no names.
+    Markup, links, formulas, numbers to call, orders to a model and text without a letter are no names.
     """
     if len(text) > 4 * LONGEST:
         return ""
     name = clean(text, LONGEST + 1).translate(QUOTES)
     kinds = {unicodedata.category(sign)[0] for sign in name if sign not in SIGNS}
-    if len(name) > LONGEST or not kinds <= {"L", "M", "N"} or "L" not in kinds:
+    if len(name) > LONGEST or not kinds <= {"L", "M", "N"} or "L" not in kinds or speaks(name):
         return ""
     return name.lstrip(SIGNS.replace("'", ""))
 
