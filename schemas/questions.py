@@ -37,7 +37,7 @@ ASKED: dict[str, tuple[frozenset[str], str]] = {
     "crop": (frozenset(("land",)), "Which crop grows on {the}?"),
     "leaf_type": (frozenset(("plant",)), "Which type of leaves does {the} have?"),
     "roof:shape": (frozenset(("building",)), "What shape does the roof of {the} have?"),
-    "roof:colour": (frozenset(("building",)), "What colour is the roof of {the}?"),
+    "roof:colour": (frozenset(("building",)), "What color is the roof of {the}?"),
 }  # fmt: skip
 """Attributes that are asked about: categories of the object, and the question."""
 
@@ -221,11 +221,11 @@ def description(known: Attributes) -> str:
 
 
 def spoken_area(metres2: float) -> str:
-    """An area to two digits: "1,200 square metres", "3.4 square kilometres"."""
+    """An area to two digits: "1,200 square meters", "3.4 square kilometers"."""
     if metres2 < 1e6:
-        return f"{rounded(metres2):,.0f} square metres"
+        return f"{rounded(metres2):,.0f} square meters"
     wide = rounded(metres2 / 1e6)
-    return f"{wide:,g} square kilometre{'' if wide == 1 else 's'}"
+    return f"{wide:,g} square kilometer{'' if wide == 1 else 's'}"
 
 
 def rounded(value: float) -> float:

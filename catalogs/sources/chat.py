@@ -42,7 +42,10 @@ def base_of(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"--captioner {url}: expected an address such as http://localhost:8000/v1")
+        plain = url.partition("?")[0].rpartition("@")[2]  # the rest may be a secret
+        raise UsageError(
+            f"--captioner {plain}: expected an address such as http://localhost:8000/v1"
+        )
     if "@" in parts.netloc:
         raise UsageError("--captioner: carries a user name; a key belongs into the environment")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")

@@ -87,14 +87,14 @@ def test_check_1_all_kinds_from_a_coordinate_and_a_frozen_answer() -> None:
         "main": "A church",
         "roof:shape": "Gabled",
         "roof:colour": "Red",
-        "area": "About 1,200 square metres",
+        "area": "About 1,200 square meters",
         "nearest": "Kouvola",
         "direction": "To the south-east",
     }
     long = next(row for row in rows if row["kind"] == "long")
     assert long["answer"] == (
         "The image lies near 60.880° N, 26.690° E; the nearest named place is Kouvola, a town 1.6 km to "
-        "the south-east. The main object is a church, which covers about 1,200 square metres. Around it "
+        "the south-east. The main object is a church, which covers about 1,200 square meters. Around it "
         "OpenStreetMap shows a car park, a residential street and a tree."
     )
     assert long["ids"] == "w10 w11 w12 n13 n1"
@@ -310,8 +310,8 @@ def test_areas_are_of_the_ellipsoid() -> None:
     assert area_m2(shapely.to_wkb(hole)) == pytest.approx(area_m2(cell) * 0.96, rel=1e-3)
     assert area_m2(shapely.to_wkb(shapely.Point(0, 0))) == area_m2(None) == 0
     assert [spoken_area(v) for v in (12.4, 98, 1234.5, 47_400, 999_999, 3_449_000)] == [
-        "12 square metres", "98 square metres", "1,200 square metres", "47,000 square metres",
-        "1,000,000 square metres", "3.4 square kilometres",
+        "12 square meters", "98 square metres", "1,200 square metres", "47,000 square metres",
+        "1,000,000 square meters", "3.4 square kilometers",
     ]  # fmt: skip
     assert rounded(0.0449) == 0.045
 

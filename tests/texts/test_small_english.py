@@ -33,12 +33,12 @@ def test_visible_tags_as_one_says_them(tags: dict[str, str], said: str) -> None:
 @pytest.mark.parametrize(
     ("metres2", "said"),
     [
-        (12.4, "12 square metres"),
-        (1234, "1,200 square metres"),
-        (999_999, "1,000,000 square metres"),
-        (1_000_000, "1 square kilometre"),
-        (1_040_000, "1 square kilometre"),
-        (3_400_000, "3.4 square kilometres"),
+        (12.4, "12 square meters"),
+        (1234, "1,200 square meters"),
+        (999_999, "1,000,000 square meters"),
+        (1_000_000, "1 square kilometer"),
+        (1_040_000, "1 square kilometer"),
+        (3_400_000, "3.4 square kilometers"),
     ],
 )
 def test_areas_in_words(metres2: float, said: str) -> None:
