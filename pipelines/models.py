@@ -82,17 +82,29 @@ def check(args: argparse.Namespace, recipe: Recipe) -> None:
 
 def _check_extra(extra: dict[str, Any]) -> None:
     """Refuse fields that would make the release tell an untruth, or a secret."""
+    if name := _secret(extra):
+        raise UsageError(
+            f"--captioner-extra: {name} looks like a secret, and what is asked is written down; "
+            f"put the key into the environment as {KEY}"
+        )
     for name, value in extra.items():
-        if SECRET.search(name):
-            raise UsageError(
-                f"--captioner-extra: {name} looks like a secret, and what is asked is written down; "
-                f"put the key into the environment as {KEY}"
-            )
         if name in OURS and value is not None:
             raise UsageError(
                 f"--captioner-extra: {name} is the build's own, and the release says how a text was "
                 f"drawn; {OURS[name]}"
             )
+
+
+def _secret(value: Any) -> str:
+    """Name of a field, at any depth, whose text looks like a secret; "" for none."""
+    if isinstance(value, list):
+        return next(filter(None, map(_secret, value)), "")
+    if not isinstance(value, dict):
+        return ""
+    for name, item in value.items():
+        if isinstance(item, str) and SECRET.search(name):
+            return str(name)
+    return _secret(list(value.values()))
 
 
 def wish(args: argparse.Namespace) -> dict[str, Any] | None:

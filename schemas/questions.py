@@ -199,10 +199,9 @@ def where(known: Attributes) -> str:
     first = known.places[0]
     kind = str(first["place"]).replace("_", " ")
     called = f", {with_article(kind)}" if first["place"] in SETTLEMENTS else ","
-    return (
-        f"{text}; the nearest named place is {first['name']}{called} "
-        f"{first['km']:.1f} km to the {first['direction'].lower()}"
-    )
+    way = f"{first['km']:.1f} km to the {first['direction'].lower()}"
+    way = way if first["km"] >= 0.05 else "in the middle of the image"
+    return f"{text}; the nearest named place is {first['name']}{called} {way}"
 
 
 def coordinates(lon: float, lat: float) -> str:

@@ -75,7 +75,7 @@ class Chat:
     key: str = field(default="", repr=False)
 
     def models(self) -> list[str]:
-        """Names of the models that it offers.
+        """Names of the models that it offers; one that would not do as text in a table is none.
 
         Raises:
             Fault: it cannot be asked.
@@ -83,7 +83,8 @@ class Chat:
         kept = self.recorder.ask(
             "GET", f"{self.base}/models", private=self._private(), judge=listed
         )
-        return [str(entry["id"]) for entry in json.loads(kept.body)["data"]]
+        names = [str(entry["id"]) for entry in json.loads(kept.body)["data"]]
+        return [name for name in names if clean(name) == name]
 
     def complete(self, body: Mapping[str, Any]) -> Said:
         """What the model says.

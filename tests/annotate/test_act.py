@@ -242,8 +242,20 @@ def test_other_settings_are_refused(
         (("--captioner-model", "m"), "--captioner-model: needs --captioner URL"),
         (("--captioner", "http://h/v1?key=1"), "expected an address such as"),
         (("--captioner", "http://h", "--captioner-extra", "[1]"), "expected a JSON object"),
-        (("--captioner", "http://h", "--captioner-extra", '{"api_key": "sk-9"}'), "looks like a secret"),
+        (
+            ("--captioner", "http://h", "--captioner-extra", '{"api_key": "sk-9"}'),
+            "looks like a secret",
+        ),
         (("--captioner", "http://h", "--captioner-extra", '{"temperature": 0}'), "with --set"),
+        (
+            (
+                "--captioner",
+                "http://h",
+                "--captioner-extra",
+                '{"headers": {"Authorization": "sk-9"}}',
+            ),
+            "Authorization looks like a secret",
+        ),
         (("--captioner", "http://h", "--captioner-extra", '{"model": "x"}'), "--captioner-model"),
         (("--captioner", "http://h", "--captioner-parallel", "0"), "must be above 0"),
         (("--captioner", "/nowhere/model"), "no such folder"),

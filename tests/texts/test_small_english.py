@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.questions import Attributes, answer, spoken_area
+from schemas.questions import Attributes, answer, spoken_area, where
 from schemas.text import listed, with_article
 from transforms.telling.wording import details
 
@@ -10,8 +10,8 @@ from transforms.telling.wording import details
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({"surface": "asphalt", "lanes": "2"}, "has a surface of asphalt and has two lanes"),
-        ({"surface": "paved", "lanes": "1"}, "is paved and has one lane"),
+        ({"surface": "asphalt", "lanes": "2"}, "has two lanes and a surface of asphalt"),
+        ({"surface": "paved", "lanes": "1"}, "has one lane and is paved"),
         ({"roof:shape": "onion"}, "has an onion-shaped roof"),
         ({"roof:shape": "dome"}, "has a domed roof"),
         ({"roof:shape": "many"}, ""),
@@ -65,6 +65,14 @@ def test_articles_and_lists() -> None:
 )
 def test_attributes_in_words(tags: dict[str, str], ask: str, said: str) -> None:
     assert answer({"ask": ask}, Attributes(0.0, 0.0, tags)) == said
+
+
+@pytest.mark.parametrize(
+    ("km", "said"), [(0.02, "in the middle of the image"), (3.44, "3.4 km to the north-east")]
+)
+def test_how_far_a_place_is(km: float, said: str) -> None:
+    place = {"name": "Elm", "place": "hamlet", "km": km, "direction": "North-East"}
+    assert where(Attributes(0.0, 0.0, {}, places=(place,))).endswith(f"is Elm, a hamlet {said}")
 
 
 def test_a_choice_of_places_without_places_has_no_answer() -> None:

@@ -41,8 +41,8 @@ WAYS = {
 }  # fmt: skip
 
 DETAILS: Mapping[str, str] = {
-    "surface": "has a surface of {}",
     "lanes": "has {} lanes",
+    "surface": "has a surface of {}",
     "crop": "is planted with {}",
     "trees": "is planted with {}",
     "leaf_type": "consists of {} trees",
@@ -132,7 +132,8 @@ def _part(side: str, whole: str) -> str:
 
 
 def details(visible: Mapping[str, str]) -> list[str]:
-    """What visible tags say of their object: `has a surface of asphalt`; at most three."""
+    """What visible tags say of their object: `has two lanes`, `a surface of asphalt`; at most three,
+    the verb of two alike said once."""
     said = {key: _said(key, visible.get(key, "")) for key in DETAILS}
     roof = " ".join(filter(None, (_said(f"roof:{part}", visible.get(f"roof:{part}", ""))
                                   for part in ("colour", "shape"))))  # fmt: skip
@@ -142,7 +143,8 @@ def details(visible: Mapping[str, str]) -> list[str]:
         for key, words in said.items()
         if words
     ]
-    return found[:3]
+    joined = zip(["", *found], found, strict=False)
+    return [w[4:] if before[:4] == w[:4] == "has " else w for before, w in joined][:3]
 
 
 def _said(key: str, value: str) -> str:

@@ -101,7 +101,11 @@ def spellings(secrets: tuple[str, ...]) -> list[str]:
     """Secrets as they may stand in texts, addresses and JSON, the longest first."""
     found = set()
     for secret in filter(None, secrets):
-        for plain in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        for plain in (
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+        ):
             found |= {plain, plain.replace("/", "\\/")}
         found |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     return sorted(found, key=lambda spelling: (-len(spelling), spelling))
