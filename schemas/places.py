@@ -13,12 +13,16 @@ from typing import Any
 from schemas.compass import bearings, compass, distances
 from schemas.hostile import speaks
 from schemas.text import clean
+from schemas.visible import WORD
 
 LONGEST = 80
 """Characters of a name; longer ones are none."""
 
 SIGNS = " -'.,()/·&"
 """What a name may hold besides letters, marks and digits of any script."""
+
+OTHER = "yes"
+"""Kind of a place whose own is no word of the map: free text goes nowhere."""
 
 QUOTES = dict.fromkeys(map(ord, '"“”„«»‘’ʼ`´'), "'")
 
@@ -50,8 +54,10 @@ class Place:
 
 def from_tags(ident: str, tags: Mapping[str, Any], lon: float, lat: float) -> Place | None:
     """The place that a node with these tags is, or None."""
-    name, kind = plain_name(str(tags.get("name", ""))), clean(str(tags.get("place", "")), 40)
-    return Place(ident, name, kind, lon, lat) if name and kind and abs(lat) <= 90 else None
+    name, kind = plain_name(str(tags.get("name", ""))), clean(str(tags.get("place", "")))
+    if not (name and kind and abs(lat) <= 90):
+        return None
+    return Place(ident, name, kind if WORD.fullmatch(kind) else OTHER, lon, lat)
 
 
 def nearest(

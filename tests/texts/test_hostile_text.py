@@ -103,6 +103,7 @@ def test_fault_54_questions_and_prompts_about_any_name(name: str, kind: str) -> 
         for i, c in enumerate("abc", 2)
     ]
     near = nearest(1.0, 1.01, [p for p in (place, *others) if p])
+    assert all(re.fullmatch("[a-z_]{1,24}", one["place"]) for one in near)
     row = {
         "lon": 1.0, "lat": 1.01, "center_tags": '{"building":"church"}', "surrounding_tags": "[]",
         "present_tags": '["building=church"]', "near_places": json.dumps(near), "osm_type": "way", "osm_id": 1,
