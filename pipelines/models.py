@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,23 @@ from typing import Any
 
 from catalogs.files import read_json, write_json
 from catalogs.sources.chat import base_of
-from catalogs.sources.exchanges import Shelf
+from catalogs.sources.exchanges import SECRET, Shelf
 from catalogs.sources.models import Model, find, parts, require
 from schemas.errors import BuildError, LoomError, UsageError
 from schemas.recipes import Recipe, name_of
-from transforms.texts.captioner import Captioner
+from transforms.texts.captioner import KEY, Captioner
 
 NOTES = "models.json"
 """In the work area: what each model was found to be, for machines that do not have it."""
+
+SAMPLING = "set it on the step with --set, or take it out with null"
+OURS = {
+    "model": "name it with --captioner-model", "seed": "it follows from --seed",
+    "messages": "change the prompt's step", "stream": "answers are taken whole",
+    "temperature": SAMPLING, "top_p": SAMPLING, "max_tokens": SAMPLING,
+    "response_format": "set form=json on the step",
+}  # fmt: skip
+"""Fields of a request that the build fills in, and how each is changed."""
 
 HIDDEN_SIZES = {"image": ("projection_dim",), "text": ("projection_dim", "projection_size")}
 TOWERS = {"image": "vision_config", "text": "text_config"}
@@ -69,6 +77,34 @@ def check(args: argparse.Namespace, recipe: Recipe) -> None:
         extra = None
     if not isinstance(extra, dict):
         raise UsageError(f"--captioner-extra {args.captioner_extra}: expected a JSON object")
+    _check_extra(extra)
+
+
+def _check_extra(extra: dict[str, Any]) -> None:
+    """Refuse fields that would make the release tell an untruth, or a secret."""
+    if name := _secret(extra):
+        raise UsageError(
+            f"--captioner-extra: {name} looks like a secret, and what is asked is written down; "
+            f"put the key into the environment as {KEY}"
+        )
+    for name, value in extra.items():
+        if name in OURS and value is not None:
+            raise UsageError(
+                f"--captioner-extra: {name} is the build's own, and the release says how a text was "
+                f"drawn; {OURS[name]}"
+            )
+
+
+def _secret(value: Any) -> str:
+    """Name of a field, at any depth, whose text looks like a secret; "" for none."""
+    if isinstance(value, list):
+        return next(filter(None, map(_secret, value)), "")
+    if not isinstance(value, dict):
+        return ""
+    for name, item in value.items():
+        if isinstance(item, str) and SECRET.search(name):
+            return str(name)
+    return _secret(list(value.values()))
 
 
 def wish(args: argparse.Namespace) -> dict[str, Any] | None:
@@ -129,8 +165,7 @@ def _greeted(
     name, revision = parts(args.captioner_model)
     base = base_of(args.captioner)
     shelf = Shelf(Path(args.requests_at or home / "requests").resolve())
-    if args.slice == (0, 1):
-        shutil.rmtree(shelf.parts, ignore_errors=True)
+    shelf.sweep()
     captioner = Captioner(
         url=base,
         model=name,

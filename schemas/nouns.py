@@ -1,15 +1,16 @@
-"""Plain words for what a tag names: `leisure=pitch` is "a sports pitch".
+"""Plain words for what a tag names: `leisure=pitch` is "a sports field". All texts take them here.
 
 `schemas/data/nouns.csv`, written for this project. Columns:
 
 | column | meaning |
 |---|---|
-| `key`, `value` | the tag |
+| `key`, `value` | the tag; an empty value is any value of the key that is not listed |
 | `noun` | as it stands in a sentence, with its article where it has one |
-| `category` | what can be mistaken for what: alternatives come from one category |
+| `category` | what can be mistaken for what: alternatives come from one category; empty: never asked about |
 | `kin` | nouns too alike to be told apart ("a barn", "a cowshed"); `*`: may be any of its category |
 
-A tag that is not listed has no words, and no question is asked about it.
+No question is asked about a tag without a category. Of an object's keys the one that stands first in the
+table names it best.
 """
 
 import csv
@@ -61,8 +62,8 @@ def table() -> dict[tuple[str, str], Noun]:
 
 @lru_cache(maxsize=1)
 def by_text() -> dict[str, Noun]:
-    """Nouns by their own text."""
-    return {noun.text: noun for noun in table().values()}
+    """Nouns that are asked about, by their own text."""
+    return {noun.text: noun for noun in table().values() if noun.category}
 
 
 @lru_cache(maxsize=1)
@@ -70,13 +71,15 @@ def fed() -> dict[str, frozenset[str]]:
     """Categories that the tags of a key may belong to."""
     found: dict[str, set[str]] = {}
     for (key, _), noun in table().items():
-        found.setdefault(key, set()).add(noun.category)
+        if noun.category:
+            found.setdefault(key, set()).add(noun.category)
     return {key: frozenset(names) for key, names in found.items()}
 
 
 def noun_of(key: str, value: str) -> Noun | None:
-    """What the tag names, or None where there are no words for it."""
-    return table().get((key, value))
+    """What the tag names, or None where that is not asked about."""
+    noun = table().get((key, value))
+    return noun if noun is not None and noun.category else None
 
 
 def absent(candidates: Iterable[Noun], tags: Iterable[tuple[str, str]]) -> list[Noun]:

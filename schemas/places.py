@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.compass import bearings, compass, distances
+from schemas.hostile import speaks
 from schemas.text import clean
+from schemas.visible import WORD
 
 LONGEST = 80
 """Characters of a name; longer ones are none."""
@@ -19,19 +21,22 @@ LONGEST = 80
 SIGNS = " -'.,()/·&"
 """What a name may hold besides letters, marks and digits of any script."""
 
+OTHER = "yes"
+"""Kind of a place whose own is no word of the map: free text goes nowhere."""
+
 QUOTES = dict.fromkeys(map(ord, '"“”„«»‘’ʼ`´'), "'")
 
 
 def plain_name(text: str) -> str:
     """A name fit to stand in a text, its quotation marks as "'"; "" for what is no name.
 
-    Markup, links, formulas, addresses for mail and text without a letter are no names.
+    Markup, links, formulas, numbers to call, orders to a model and text without a letter are no names.
     """
     if len(text) > 4 * LONGEST:
         return ""
     name = clean(text, LONGEST + 1).translate(QUOTES)
     kinds = {unicodedata.category(sign)[0] for sign in name if sign not in SIGNS}
-    if len(name) > LONGEST or not kinds <= {"L", "M", "N"} or "L" not in kinds:
+    if len(name) > LONGEST or not kinds <= {"L", "M", "N"} or "L" not in kinds or speaks(name):
         return ""
     return name.lstrip(SIGNS.replace("'", ""))
 
@@ -49,8 +54,10 @@ class Place:
 
 def from_tags(ident: str, tags: Mapping[str, Any], lon: float, lat: float) -> Place | None:
     """The place that a node with these tags is, or None."""
-    name, kind = plain_name(str(tags.get("name", ""))), clean(str(tags.get("place", "")), 40)
-    return Place(ident, name, kind, lon, lat) if name and kind and abs(lat) <= 90 else None
+    name, kind = plain_name(str(tags.get("name", ""))), clean(str(tags.get("place", "")))
+    if not (name and kind and abs(lat) <= 90):
+        return None
+    return Place(ident, name, kind if WORD.fullmatch(kind) else OTHER, lon, lat)
 
 
 def nearest(

@@ -17,11 +17,12 @@ The fact `questions` is a JSON list of flat objects that all have the same keys:
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.nouns import Noun, by_text, noun_of
+from schemas.text import capital, listed, with_article
 
 KINDS = ("geolocation", "long", "short", "choice", "truth")
 FIELDS = ("kind", "ask", "question", "options", "about", "answer", "ids")
@@ -36,13 +37,19 @@ ASKED: dict[str, tuple[frozenset[str], str]] = {
     "crop": (frozenset(("land",)), "Which crop grows on {the}?"),
     "leaf_type": (frozenset(("plant",)), "Which type of leaves does {the} have?"),
     "roof:shape": (frozenset(("building",)), "What shape does the roof of {the} have?"),
-    "roof:colour": (frozenset(("building",)), "What colour is the roof of {the}?"),
+    "roof:colour": (frozenset(("building",)), "What color is the roof of {the}?"),
 }  # fmt: skip
 """Attributes that are asked about: categories of the object, and the question."""
 
 SAYS_LITTLE = frozenset(
     ("yes", "no", "many", "other", "mixed", "leafless", "grass", "hay", "motor")
 )
+
+SPOKEN = {
+    ("leaf_type", "broadleaved"): "broad leaves", ("leaf_type", "needleleaved"): "needles",
+    ("sport", "beachvolleyball"): "beach volleyball",
+}  # fmt: skip
+"""Values that are answered in other words than their own."""
 
 SETTLEMENTS = frozenset(
     """city town village hamlet suburb neighbourhood quarter borough isolated_dwelling farm locality
@@ -138,8 +145,8 @@ def answer(row: Mapping[str, str], known: Attributes) -> str | None:
     if ask == "present":
         return _present(row, known)
     if ask == "nearest" and row["options"]:
-        names = [place["name"] for place in known.places]
-        right = [i for i, option in enumerate(row["options"].split("|")) if option == names[0]]
+        name = known.places[0]["name"] if known.places else ""
+        right = [i for i, option in enumerate(row["options"].split("|")) if option == name]
         return LETTERS[right[0]] if len(right) == 1 else None
     if ask in ("nearest", "direction") and known.places:
         first = known.places[0]
@@ -148,10 +155,10 @@ def answer(row: Mapping[str, str], known: Attributes) -> str | None:
     if ask == "area" and known.area_m2 >= 10:
         return f"About {spoken_area(known.area_m2)}"
     if ask == "where":
-        return upper(f"near {where(known)}.")
+        return capital(f"near {where(known)}.")
     if main is None:
         return None
-    return {"main": upper(main.text), "describe": description(known)}.get(ask)
+    return {"main": capital(main.text), "describe": description(known)}.get(ask)
 
 
 def faults(row: Mapping[str, str], known: Attributes) -> list[str]:
@@ -179,7 +186,7 @@ def conversation(row: Mapping[str, str]) -> list[dict[str, str]]:
     asked = [row["question"]]
     if row["options"]:
         several = zip(LETTERS, row["options"].split("|"), strict=True)
-        asked += [f"{letter}. {upper(text)}" for letter, text in several]
+        asked += [f"{letter}. {capital(text)}" for letter, text in several]
     said = "\n".join(["<image>", *asked])
     return [{"from": "human", "value": said}, {"from": "gpt", "value": row["answer"]}]
 
@@ -191,11 +198,10 @@ def where(known: Attributes) -> str:
         return text
     first = known.places[0]
     kind = str(first["place"]).replace("_", " ")
-    called = f", {article(kind)} {kind}" if first["place"] in SETTLEMENTS else ","
-    return (
-        f"{text}; the nearest named place is {first['name']}{called} "
-        f"{first['km']:.1f} km to the {first['direction'].lower()}"
-    )
+    called = f", {with_article(kind)}" if first["place"] in SETTLEMENTS else ","
+    way = f"{first['km']:.1f} km to the {first['direction'].lower()}"
+    way = way if first["km"] >= 0.05 else "in the middle of the image"
+    return f"{text}; the nearest named place is {first['name']}{called} {way}"
 
 
 def coordinates(lon: float, lat: float) -> str:
@@ -214,30 +220,16 @@ def description(known: Attributes) -> str:
 
 
 def spoken_area(metres2: float) -> str:
-    """An area to two digits: "1,200 square metres", "3.4 square kilometres"."""
-    if metres2 >= 1e6:
-        return f"{rounded(metres2 / 1e6):g} square kilometres"
-    return f"{rounded(metres2):,.0f} square metres"
+    """An area to two digits: "1,200 square meters", "3.4 square kilometers"."""
+    if metres2 < 1e6:
+        return f"{rounded(metres2):,.0f} square meters"
+    wide = rounded(metres2 / 1e6)
+    return f"{wide:,g} square kilometer{'' if wide == 1 else 's'}"
 
 
 def rounded(value: float) -> float:
     """A positive number to two digits."""
     return round(value, 1 - math.floor(math.log10(value)))
-
-
-def listed(words: Sequence[str]) -> str:
-    """ "a road", "a road and a house", "a road, a house and grass"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def upper(text: str) -> str:
-    """With a capital at its beginning."""
-    return text[:1].upper() + text[1:]
-
-
-def article(word: str) -> str:
-    """ "a" or "an", for the words of `SETTLEMENTS`."""
-    return "an" if word[0] in "aeio" else "a"
 
 
 def _attribute(key: str, known: Attributes) -> str | None:
@@ -246,7 +238,7 @@ def _attribute(key: str, known: Attributes) -> str | None:
         return None
     if not value or value in SAYS_LITTLE or ":" in value:
         return None
-    return upper(value.replace("_", " "))
+    return capital(SPOKEN.get((key, value)) or value.replace("_", " "))
 
 
 def _present(row: Mapping[str, str], known: Attributes) -> str | None:

@@ -151,7 +151,7 @@ def check(recipe: Recipe) -> None:
 
     Raises:
         UsageError: naming the step, what it lacks, and who gives it (later) if anyone does; or that
-            masks are kept for nothing.
+            two annotate steps give one fact; that masks are kept for nothing.
     """
     givers = {noun: name_of(step) for _, step in recipe.steps() for noun in step.gives}
     have: set[str] = set()
@@ -163,6 +163,12 @@ def check(recipe: Recipe) -> None:
                     f"recipe {recipe.card.name}: {name_of(step)} in {act} needs {need!r}, "
                     f"which no earlier step gives{later}"
                 )
+        twice = have.intersection(step.gives) if act == "annotate" else ()
+        if twice:
+            raise UsageError(
+                f"recipe {recipe.card.name}: {name_of(step)} in {act} gives {min(twice)!r}, which an "
+                "earlier step gives too; name one of them otherwise"
+            )
         have.update(step.gives)
     _check_pictures(recipe)
     _check_cuts(recipe)

@@ -1,4 +1,4 @@
-"""What OpenStreetMap tags mean, in plain English: one sentence a tag, and the noun for the thing.
+"""What OpenStreetMap tags mean, in plain English: one sentence a tag. Nouns: `schemas.nouns`.
 
 The table, `schemas/data/tag_meanings.csv`, was written for this project, in its own words, and stands
 under the project's licence; it holds what is common, not everything. A wiki dump may take its place
@@ -8,7 +8,6 @@ under the project's licence; it holds what is common, not everything. A wiki dum
 |---|---|
 | `key`, `value` | the tag; an empty value is the page of the key itself |
 | `group` | what kind of thing it belongs to |
-| `noun` | the thing as a caption names it, with its article; empty where the tag only describes |
 | `description` | what it is, without a full stop |
 """
 
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
+
+from schemas import nouns
 
 TABLE = Path(__file__).parent / "data" / "tag_meanings.csv"
 
@@ -93,7 +94,7 @@ def sentence(pages: Pages, key: str, value: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The pages of the project's own table, and its nouns."""
+    """The pages of the project's own table, and the nouns of `schemas.nouns`."""
 
     pages: Mapping[tuple[str, str], Page]
     nouns: Mapping[tuple[str, str], str]
@@ -129,18 +130,16 @@ class Table:
         return ""
 
     def headline(self, tags: Mapping[str, str]) -> str:
-        """The key of the tag that best names the thing, by the order of the table; "" for none."""
+        """The key of the tag that best names the thing, by the order of the nouns; "" for none."""
         return next((key for key in self._named if key in tags), "")
 
 
 @lru_cache(maxsize=1)
 def table() -> Table:
     """The project's own table."""
-    pages, nouns = dict[tuple[str, str], Page](), dict[tuple[str, str], str]()
+    pages: dict[tuple[str, str], Page] = {}
     with TABLE.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             own = (row["key"], row["value"])
             pages[own] = Page(*own, row["description"], row["group"])
-            if row["noun"]:
-                nouns[own] = row["noun"]
-    return Table(pages, nouns)
+    return Table(pages, {tag: noun.text for tag, noun in nouns.table().items()})

@@ -8,6 +8,7 @@ import pytest
 from pipelines.registry import names, recipe
 from schemas.errors import UsageError
 from schemas.recipes import Card, Pack, Recipe, check, name_of, override, settings
+from transforms.telling import Rewritten
 
 
 @dataclass(frozen=True)
@@ -199,3 +200,10 @@ def test_every_setting_can_be_set_to_what_it_is(name: str) -> None:
         if item in fields and not fields[item].init:
             continue
         assert override(found, {full: value}) == found
+
+
+def test_two_annotate_steps_cannot_give_one_fact() -> None:
+    """The later one would silently overwrite what the earlier one wrote."""
+    twice = replace(recipe("rsteller"), annotate=(*recipe("rsteller").annotate, Rewritten()))
+    with pytest.raises(UsageError, match=r"telling\.Rewritten in annotate gives .* earlier step"):
+        check(twice)

@@ -22,7 +22,7 @@ from schemas.visible import UNSEEN, VALUE, Row
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Encoder = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """Texts to embeddings, float32 (n, d): row i is that of text i, whatever else is in the call."""
 
 FOLDS = 5
@@ -105,7 +105,7 @@ def fit(x: Floats, y: Floats, penalty: float = 1.0) -> Logistic:
 
 
 def train(
-    rows: Iterable[Row], encode: Encoder, encoder: str, seed: int = 0, penalty: float = 1.0
+    rows: Iterable[Row], encode: Encode, encoder: str, seed: int = 0, penalty: float = 1.0
 ) -> Trained:
     """Learn from labelled tags, and measure by cross-validation in five folds.
 
@@ -153,7 +153,7 @@ def train(
 
 
 def label(
-    trained: Trained, tags: Iterable[tuple[str, str]], known: Iterable[Row], encode: Encoder
+    trained: Trained, tags: Iterable[tuple[str, str]], known: Iterable[Row], encode: Encode
 ) -> list[Row]:
     """Rows for tags that `known` does not have, sorted; a tag that cannot be shown is left out.
 
@@ -184,7 +184,7 @@ def written(rows: Iterable[Row], origin: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def embedded(texts: Sequence[str], encode: Encoder) -> Floats:
+def embedded(texts: Sequence[str], encode: Encode) -> Floats:
     """Embeddings at unit length, float64 (n, d).
 
     Raises:

@@ -108,7 +108,7 @@ def rows(
     """
     for point in points:
         answer = answers.get(point.key)
-        if answer is None:
+        if not isinstance(answer, Mapping):
             yield _row(point, None, "no_answer: nothing is stored for this point")
             continue
         if answer.get("nominatim") is None or answer.get("overpass") is None:

@@ -188,7 +188,9 @@ class Asker:
 def visible_nouns(gsd: float, visible: str) -> tuple[Noun, ...]:
     """Nouns of what can be seen at `gsd` metres by the groundability table, sorted."""
     shown = tag_table(visible)
-    found = {noun for tag, noun in table().items() if shown.main(dict([tag]), gsd)}
+    found = {
+        noun for tag, noun in table().items() if noun.category and shown.main(dict([tag]), gsd)
+    }
     return tuple(sorted(found, key=lambda noun: noun.text))
 
 

@@ -42,7 +42,10 @@ def base_of(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"--captioner {url}: expected an address such as http://localhost:8000/v1")
+        plain = url.partition("?")[0].rpartition("@")[2]  # the rest may be a secret
+        raise UsageError(
+            f"--captioner {plain}: expected an address such as http://localhost:8000/v1"
+        )
     if "@" in parts.netloc:
         raise UsageError("--captioner: carries a user name; a key belongs into the environment")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
@@ -72,7 +75,7 @@ class Chat:
     key: str = field(default="", repr=False)
 
     def models(self) -> list[str]:
-        """Names of the models that it offers.
+        """Names of the models that it offers; one that would not do as text in a table is none.
 
         Raises:
             Fault: it cannot be asked.
@@ -80,7 +83,8 @@ class Chat:
         kept = self.recorder.ask(
             "GET", f"{self.base}/models", private=self._private(), judge=listed
         )
-        return [str(entry["id"]) for entry in json.loads(kept.body)["data"]]
+        names = [str(entry["id"]) for entry in json.loads(kept.body)["data"]]
+        return [name for name in names if clean(name) == name]
 
     def complete(self, body: Mapping[str, Any]) -> Said:
         """What the model says.

@@ -133,6 +133,19 @@ def _whole(folder: Path, what: str) -> None:
             "save it anew with safe_serialization"
         )
     weigh(folder)
+    if lost := missing(folder):
+        raise UsageError(f"model {what}: lacks {lost[0]}, which its index names; fetch it again")
+
+
+def missing(folder: Path) -> list[str]:
+    """Files of weights that a model's index names and that are not there."""
+    wanted: set[str] = set()
+    for path in folder.glob("*.safetensors.index.json"):
+        try:
+            wanted |= set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return [path.name]
+    return sorted(name for name in wanted if not (folder / Path(name).name).is_file())
 
 
 def _fetched(name: str, revision: str) -> Path:
@@ -142,7 +155,9 @@ def _fetched(name: str, revision: str) -> Path:
 
     wanted: dict[str, Any] = {"revision": revision, "allow_patterns": list(FILES)}
     try:
-        return Path(snapshot_download(name, local_files_only=True, **wanted))
+        folder = Path(snapshot_download(name, local_files_only=True, **wanted))
+        if any(folder.glob("*.safetensors")) and not missing(folder):
+            return folder  # else a fetch was cut off
     except Exception:  # whatever the library says of a model that it does not have yet
         pass
     try:

@@ -15,8 +15,9 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(prog="python -m pipelines.groundable", description=__doc__)
     p.add_argument("tags", type=Path, help="CSV file with columns key and value: tags to be judged")
     p.add_argument("target", type=Path, help="a new file, for --set osm.visible=FILE")
-    p.add_argument("--encoder", required=True, help="folder or Hub id of a text model")
-    p.add_argument("--revision", default="", help="commit of a Hub id")
+    p.add_argument(
+        "--encoder", required=True, help="text model: folder, or ORGANISATION/NAME@COMMIT"
+    )
     p.add_argument("--labels", type=Path, help="further labelled rows: key,value,gsd_m,role")
     p.add_argument("--seed", type=int, default=0, help="decides the folds (default: 0)")
     args = p.parse_args(argv)
@@ -30,16 +31,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def _learn(args: argparse.Namespace) -> int:
     from catalogs.files import atomic
+    from catalogs.sources.models import find, require
     from schemas.visible import load
     from transforms.groundability import label, train, written
-    from transforms.text_encoder import text_encoder
+    from transforms.models.encoder import Encoder
 
     if args.target.exists():
         raise UsageError(f"{args.target}: exists already; give a new file")
     tags = _tags(args.tags)
     known = load(args.labels).rows
-    encode, identity = text_encoder(args.encoder, args.revision)
-    trained = train(known, encode, identity, args.seed)
+    require()
+    model = find(args.encoder)
+    encode = Encoder(model.folder, model.identity).texts
+    trained = train(known, encode, model.identity, args.seed)
     found = label(trained, tags, known, encode)
     with atomic(args.target) as stream:
         stream.write(written(found, trained.origin).encode())

@@ -242,6 +242,21 @@ def test_other_settings_are_refused(
         (("--captioner-model", "m"), "--captioner-model: needs --captioner URL"),
         (("--captioner", "http://h/v1?key=1"), "expected an address such as"),
         (("--captioner", "http://h", "--captioner-extra", "[1]"), "expected a JSON object"),
+        (
+            ("--captioner", "http://h", "--captioner-extra", '{"api_key": "sk-9"}'),
+            "looks like a secret",
+        ),
+        (("--captioner", "http://h", "--captioner-extra", '{"temperature": 0}'), "with --set"),
+        (
+            (
+                "--captioner",
+                "http://h",
+                "--captioner-extra",
+                '{"headers": {"Authorization": "sk-9"}}',
+            ),
+            "Authorization looks like a secret",
+        ),
+        (("--captioner", "http://h", "--captioner-extra", '{"model": "x"}'), "--captioner-model"),
         (("--captioner", "http://h", "--captioner-parallel", "0"), "must be above 0"),
         (("--captioner", "/nowhere/model"), "no such folder"),
     ],
@@ -251,7 +266,9 @@ def test_options_that_cannot_work(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     assert build(RECIPE, arguments(world, tmp_path, *more)) == 2
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told
+    assert "key=1" not in told and "sk-9" not in told, "what may be a secret is not repeated"
 
 
 def test_a_captioner_that_nobody_would_ask(
@@ -289,7 +306,8 @@ def test_kill_minus_nine_in_mid_annotate(
         done = now
     assert build(RECIPE, argv) == 0
     assert tree(release(tmp_path), building.PARTS) == tree(release(written), building.PARTS)
-    bodies = [hit.body for hit in chat.asked()]
+    # a process that dies while it sends leaves a request cut
+    bodies = [hit.body for hit in chat.asked() if hit.body.endswith(b"}")]
     assert len(set(bodies)) == 82
     assert len(bodies) - 82 <= 2 * 8, "only what was under way at a kill is asked again"
     assert not list(work(tmp_path).rglob("*.part"))

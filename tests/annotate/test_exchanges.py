@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import json
+import os
 import socket
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -115,6 +117,51 @@ def test_4_no_secret_is_kept(tmp_path: Path) -> None:
     for secret in (key, "other1", "other2", "other3", "other4", "other5"):
         assert secret.encode() not in kept
     assert key not in repr(ask)
+
+
+@pytest.mark.parametrize("key", ["sk/a+b=c d", 'sk"quoted\\', "sk-é", "sk&x%y"])
+def test_4_a_secret_in_another_spelling_is_not_kept(key: str, tmp_path: Path) -> None:
+    """As addresses and JSON write it; nor as a field's name, nor in a field that says it is one."""
+    echoed = [key, quote(key), quote_plus(key), json.dumps(key).replace("/", "\\/")]
+
+    class Telltale(Service):
+        def exchange(self, url: str, *rest: Any, **more: Any) -> Answer:
+            return Answer(200, {}, json.dumps({"you": key}).encode() + " ".join(echoed).encode())
+
+    ask = recorder(tmp_path, "record", Telltale(), key)
+    body = {"api_key": "other1", "nested": [{"password": "other2"}], key: 1, "max_tokens": 7}
+    ask.ask("POST", f"{URL}&about={quote_plus(key)}", {}, body)
+    (path,) = files(tmp_path)
+    entry = json.loads(path.read_text())
+    said = json.dumps(entry["request"], ensure_ascii=False) + entry["body"]
+    for secret in (*echoed, json.dumps(key)[1:-1], "other1", "other2"):
+        assert secret not in said
+    assert entry["request"]["body"]["max_tokens"] == 7
+
+
+def test_a_sweep_leaves_the_work_of_others(tmp_path: Path) -> None:
+    """Builds may share a shelf: only what has been left long ago goes."""
+    shelf = Shelf(tmp_path / "shelf")
+    shelf.sweep()
+    shelf.parts.mkdir(parents=True)
+    old, young = shelf.parts / "old", shelf.parts / "young"
+    for part in (old, young):
+        part.write_bytes(b"x")
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    shelf.sweep()
+    assert not old.exists() and young.exists()
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    service = Service()
+    for _ in range(2):
+        found = recorder(tmp_path, "record", service).ask("POST", URL, {}, BODY)
+        assert found.body == b'{"n": 1}'
+    assert len(service.sent) == 1
 
 
 def test_4_no_secret_in_what_a_fault_says(tmp_path: Path) -> None:

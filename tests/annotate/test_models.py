@@ -289,6 +289,12 @@ def test_a_folder_is_named_by_its_content(clip: Path, tmp_path: Path) -> None:
             lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 50)),
             "is cut or no weights",
         ),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text(
+                '{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}'
+            ),
+            "lacks model-2.safetensors, which its index names",
+        ),
     ],
 )
 def test_folders_that_are_no_model(spoil: Any, said: str, clip: Path, tmp_path: Path) -> None:
@@ -335,6 +341,11 @@ def test_a_hub_model_is_taken_from_the_cache(
     assert found.identity == f"org/name@{COMMIT}" and found.folder == here
     with pytest.raises(SourceError, match="the hub does not give it"):
         find(f"org/name@{COMMIT[::-1]}")
+    (here / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"b": "model-2.safetensors"}}'
+    )
+    with pytest.raises(UsageError, match=r"lacks model-2\.safetensors"):
+        find(f"org/name@{COMMIT}")  # a fetch that was cut off is not taken for a model
 
 
 def test_dimensions_are_read_from_the_settings(clip: Path) -> None:

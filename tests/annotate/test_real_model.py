@@ -23,9 +23,10 @@ from catalogs.sources.chat import Chat
 from catalogs.sources.exchanges import Recorder, Shelf
 from catalogs.sources.net.client import Client
 from catalogs.sources.net.hosts import Policy
+from schemas.hostile import LINK
 from small_world import World
 from text_recipes import build, rows, text_recipe
-from transforms.texts.claims import CONTACT, unfounded
+from transforms.texts.claims import unfounded
 from transforms.texts.endpoint import Endpoint
 from transforms.texts.quality import faults
 from transforms.texts.questions import Question, Sampling
@@ -119,7 +120,7 @@ def test_a_build_with_it_loses_nothing_and_can_be_replayed(
         if by_model:
             grounds = (row["prompt"], row["caption_template"])
             assert faults(row["caption"], "plain") == () == unfounded(row["caption"], grounds)
-            assert not CONTACT.search(row["caption"])
+            assert not LINK.search(row["caption"])
         else:
             assert row["caption"] == row["title"]
     assert any(row["text_faults"] for row in found), "a model so small writes texts to be refused"

@@ -79,6 +79,14 @@ def test_54_to_57_a_hostile_name_changes_no_form(name: str) -> None:
     assert said in ("", f'The map calls it "{tags.get("name")}".')
 
 
+@pytest.mark.parametrize("value", [NASTY["injection"], NASTY["script"], "Free Text", "x" * 60])
+def test_54_to_57_a_class_is_never_free_text(value: str) -> None:
+    """The tag that labels a sample holds a word of the map's own, whatever its value is."""
+    facts = told((AREA, read({"office": value}))).facts
+    assert facts["element_tag"] == "office=yes"
+    assert "office" in str(facts["caption"])
+
+
 @pytest.mark.parametrize("which", ["right to left"])
 def test_54_a_name_in_another_script_passes_through(which: str) -> None:
     """Inert, but there."""

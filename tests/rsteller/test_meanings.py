@@ -94,7 +94,7 @@ def test_what_is_no_dump_is_named(tmp_path: Path) -> None:
 def test_nouns_can_stand_in_a_sentence() -> None:
     """Singular: with an article, or a mass that needs none. And a closer word wins."""
     mass = {"farmland", "woodland", "scrub", "heath", "grassland", "moorland", "shrubbery", "scree", "tundra",
-            "bare rock", "open mountain grass", "golf ground", "golf rough", "military land",
+            "bare rock", "sand", "open mountain grass", "golf ground", "golf rough", "military land",
             "railway land", "common land", "port industry"}  # fmt: skip
     nouns = set(table().nouns.values())
     assert {n for n in nouns if n.split()[0] not in ("a", "an", "the")} <= mass

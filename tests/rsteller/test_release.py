@@ -66,6 +66,7 @@ OURS = {
         "lat": {"type": "number", "minimum": -90, "maximum": 90},
         "split": {"enum": ["train", "val", "test"]},
         "prompt_sha256": {"pattern": "^[0-9a-f]{64}$"},
+        "rewrite_prompt_sha256": {"pattern": "^[0-9a-f]{64}$"},
         "datetime": {"pattern": "^20[0-9]{2}-"},
         "osm_id": {"type": "integer", "minimum": 1},
         "width": {"const": 448},

@@ -193,14 +193,25 @@ def test_check_5_row_i_is_input_i_even_when_a_request_fails() -> None:
         "p4": {"nominatim": NOMINATIM, "overpass": {"remark": "runtime error", "elements": []}},
         "p5": {"nominatim": NOMINATIM, "overpass": {"elements": [{"type": "node"}]}},
         "p6": good,
+        "p7": "busy",
     }
-    points = [replace(HERE, key=f"p{i}") for i in range(7)]
+    points = [replace(HERE, key=f"p{i}") for i in range(8)]
     found = list(rows(points, answers, "Income"))
     assert [row["key"] for row in found] == [point.key for point in points]
-    assert [row["text"] is None for row in found] == [False, True, True, True, True, True, False]
+    assert [row["text"] is None for row in found] == [
+        False,
+        True,
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
     reasons = [row["reason"] for row in found]
     assert [reason and reason.split(":")[0] for reason in reasons] == [
         None, "http_error", "no_answer", "not_an_answer", "not_an_answer", "not_an_answer", None,
+        "no_answer",
     ]  # fmt: skip
     assert "429" in reasons[1] and "Unable to geocode" in reasons[3] and "runtime" in reasons[4]
     taught = list(messages(found, {"p0": 3.1, "p1": 4.0}))

@@ -15,6 +15,7 @@ from schemas import tag_families, tag_meanings
 from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Fact, Sample
+from schemas.visible import WORD
 from schemas.windows import EARTH_M, Bounds, unit_vectors
 from transforms.context import Context
 from transforms.elements import words
@@ -199,8 +200,9 @@ class Describe:
         table, gsd = tag_table(self.visible), nominal(sample.window.gsd)
         main = table.main(tags, gsd)
         key = main[0] if main else tag_meanings.table().headline(tags) or min(tags)
+        value = main[1] if main else tags[key] if WORD.fullmatch(tags[key]) else "yes"
         sample.facts.update(
-            element_tag=f"{key}={main[1] if main else tags[key]}",
+            element_tag=f"{key}={value}",
             visible_tags=json.dumps(table.tags(tags, gsd), ensure_ascii=False),
             **described(shape, frame),
         )

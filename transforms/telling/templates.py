@@ -5,6 +5,7 @@ a sample gets is a hash of the seed and its key.
 """
 
 from schemas.chance import rank
+from schemas.text import capital, listed
 from transforms.telling import wording
 from transforms.telling.known import Known
 
@@ -20,7 +21,7 @@ def visible(known: Known, seed: int, name: str) -> str:
     turn = rank(seed, "caption", name)
     first = _area(known, turn) if known.area else _line(known, turn)
     told = wording.details(known.visible)
-    return " ".join([*first, *([f"It {wording.listed(told)}."] if told else [])])
+    return " ".join([*first, *([f"It {listed(told)}."] if told else [])])
 
 
 def contextual(known: Known) -> str:
@@ -44,7 +45,7 @@ def _shown(known: Known) -> str:
 
 def _area(known: Known, turn: int) -> list[str]:
     noun, share = known.noun, wording.share(known.share)
-    thing, place = wording.capital(noun), wording.where(known.position)
+    thing, place = capital(noun), wording.where(known.position)
     side = wording.toward(known.position)
     mostly = f", mostly {side}" if side else ""
     lead: tuple[str, ...]
@@ -57,13 +58,13 @@ def _area(known: Known, turn: int) -> list[str]:
     elif known.share >= LARGE:
         lead = (
             f"{thing} takes up {share} of the image{mostly}.",
-            f"{wording.capital(share)} of the image{mostly + ',' if side else ''} is taken up by {noun}.",
+            f"{capital(share)} of the image{mostly + ',' if side else ''} is taken up by {noun}.",
             f"{_shown(known)} that covers {share} of it{mostly}.",
         )
     else:
         lead = (
             f"{thing} lies {place} of the image and covers {share} of it.",
-            f"{wording.capital(place)} of the image there is {noun}, covering {share} of the view.",
+            f"{capital(place)} of the image there is {noun}, covering {share} of the view.",
             f"{_shown(known)} {place}; it takes up {share} of the frame.",
         )
     return [lead[turn % 3], _reach(known)]
@@ -75,13 +76,17 @@ def _reach(known: Known) -> str:
     if not known.edges:
         return f"It {outline}, and all of it is in view."
     beyond = f"It continues beyond {wording.edges(known.edges)} of the image"
-    told = len(known.edges) == 1 or known.outline == "multi-polygonal"
-    return f"{beyond}; the part in view {outline}." if told else f"{beyond}."
+    return f"{beyond}; the part in view {outline}." if _whole(known) else f"{beyond}."
+
+
+def _whole(known: Known) -> bool:
+    """Whether enough of an area is in view to speak of its outline."""
+    return len(known.edges) <= 1 or known.outline == "multi-polygonal"
 
 
 def _line(known: Known, turn: int) -> list[str]:
-    thing, place = wording.capital(known.noun), wording.where(known.position)
-    length = f"{wording.capital(wording.meters(known.length_m))} of it are in view."
+    thing, place = capital(known.noun), wording.where(known.position)
+    length = f"{capital(wording.meters(known.length_m))} of it is in view."
     if len(known.ends) < 2:
         loop = "forms a closed loop"
         lead = (
@@ -99,7 +104,7 @@ def _line(known: Known, turn: int) -> list[str]:
     leads = (
         f"{thing} runs {way}.",
         f"{_shown(known)} that runs {wording.path(first, last, 'it')}.",
-        f"{wording.capital(way)} runs {known.noun}.",
+        f"{capital(way)} runs {known.noun}.",
     )
     return [leads[turn % 3], _course(known), *([length] if turn // 3 % 2 else [])]
 
@@ -117,7 +122,8 @@ def _course(known: Known) -> str:
 
 def _area_again(known: Known, turn: int) -> str:
     noun, share = known.noun, wording.share(known.share)
-    place, form = wording.where(known.position), wording.FORMS[known.outline]
+    place, form = wording.where(known.position), f" with {wording.FORMS[known.outline]}"
+    form = form if _whole(known) else ""
     cut = f", continuing past {wording.edges(known.edges)}" if known.edges else ", wholly in view"
     said: tuple[str, ...]
     if known.share >= FULL:
@@ -128,13 +134,13 @@ def _area_again(known: Known, turn: int) -> str:
     elif known.share >= LARGE:
         said = (
             f"Seen from above, {noun} occupies {share} of the scene{cut}.",
-            f"{wording.capital(share)} of this view from above belongs to {noun}{cut}.",
+            f"{capital(share)} of this view from above belongs to {noun}{cut}.",
         )
     else:
         said = (
             f"Seen from above, {noun} occupies {share} of the scene {place}{cut}.",
-            f"{wording.capital(place)} of this view from above one can see {noun}{cut}.",
-            f"{wording.capital(noun)} with {form} can be made out {place} of the scene{cut}.",
+            f"{capital(place)} of this view from above one can see {noun}{cut}.",
+            f"{capital(noun)}{form} can be made out {place} of the scene{cut}.",
         )
     return said[turn % len(said)]
 
@@ -144,7 +150,7 @@ def _line_again(known: Known, turn: int) -> str:
     if len(known.ends) < 2:
         loops = (
             f"Seen from above, {noun} encloses a piece of ground {place} of the scene.",
-            f"{wording.capital(place)} of this view from above {noun} returns to where it began.",
+            f"{capital(place)} of this view from above {noun} returns to where it began.",
         )
         return loops[turn % 2]
     first, last = known.ends
@@ -155,8 +161,7 @@ def _line_again(known: Known, turn: int) -> str:
         f"Seen from above, {noun} leads {_bend(known)} {wording.path(last, first, 'the scene')}.",
         f"This view from above contains {noun}, which goes {_bend(known)} "
         f"{wording.path(first, last, 'the scene')}.",
-        f"{wording.capital(wording.path(first, last, 'the scene'))} one can follow {noun} "
-        f"{_bend(known)}.",
+        f"{capital(wording.path(first, last, 'the scene'))} one can follow {noun} {_bend(known)}.",
     )
     return ways[turn % 3]
 

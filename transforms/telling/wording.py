@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from schemas.text import listed, with_article
+
 SHARES = (
     (0.02, "a small part"), (0.05, "about a twentieth"), (0.07, "less than a tenth"), (0.1, "about a tenth"),
     (0.125, "about an eighth"),
@@ -39,29 +41,37 @@ WAYS = {
 }  # fmt: skip
 
 DETAILS: Mapping[str, str] = {
-    "surface": "is surfaced with {}",
     "lanes": "has {} lanes",
+    "surface": "has a surface of {}",
     "crop": "is planted with {}",
     "trees": "is planted with {}",
     "leaf_type": "consists of {} trees",
-    "roof:shape": "has a {} roof",
+    "roof": "has {} roof",
     "roof:material": "is roofed with {}",
-    "roof:colour": "has a {} roof",
 }
-"""What a visible tag says of its object, by key."""
+"""What a visible tag says of its object, by key; `roof` is color and shape together."""
 
 VALUES = {
-    "lanes": {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"},
+    "lanes": {"1": "has one lane", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six",
+              "7": "seven", "8": "eight"},
     "leaf_type": {"broadleaved": "broad-leaved", "needleleaved": "coniferous", "mixed": "mixed"},
     "surface": {"fine_gravel": "fine gravel", "paved": "is paved", "unpaved": "is unpaved",
                 "concrete:plates": "concrete slabs", "dirt": "dirt", "ground": "bare ground",
                 "paving_stones": "paving stones", "sett": "cobblestones", "compacted": "packed gravel",
                 "artificial_turf": "artificial turf"},
-    "crop": {"sugarbeet": "sugar beet"},
+    "crop": {"sugarbeet": "sugar beet", "grape": "grapes", "vine": "vines", "hop": "hops",
+             "potato": "potatoes", "vegetable": "vegetables", "sunflower": "sunflowers",
+             "rape": "rapeseed"},
+    "roof:shape": {"dome": "domed", "half-dome": "half-domed", "cone": "conical",
+                   "onion": "onion-shaped", "butterfly": "butterfly-shaped", "crosspitched": "cross-pitched",
+                   "skillion": "single-pitched", "quadruple_saltbox": "saltbox"},
+    "roof:material": {"tile": "tiles", "metal_sheet": "sheet metal"},
 }  # fmt: skip
 """Values that are written otherwise than with blanks, or make a phrase of their own."""
 
-VAGUE = frozenset(("yes", "no", "1", "unknown", "other", "mixed", "field_cropland"))
+VAGUE = frozenset(
+    ("yes", "no", "unknown", "other", "mixed", "many", "leafless", "field_cropland", "hay")
+)
 """Values that say nothing, but for keys of `VALUES` that list them."""
 
 
@@ -121,29 +131,31 @@ def _part(side: str, whole: str) -> str:
     return f"its {side}" if whole == "it" else f"the {side} of {whole}"
 
 
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
 def details(visible: Mapping[str, str]) -> list[str]:
-    """What visible tags say of their object: `is surfaced with asphalt`; at most three."""
-    found = []
-    for key, text in DETAILS.items():
-        value = visible.get(key, "")
-        known = VALUES.get(key, {}).get(value)
-        if known or (value and value not in VAGUE and key != "lanes"):
-            said = known or value.replace("_", " ").replace(":", " ")
-            found.append(said if said.startswith("is ") else text.format(said))
-    return found[:3]
+    """What visible tags say of their object: `has two lanes`, `a surface of asphalt`; at most three,
+    the verb of two alike said once."""
+    said = {key: _said(key, visible.get(key, "")) for key in DETAILS}
+    roof = " ".join(filter(None, (_said(f"roof:{part}", visible.get(f"roof:{part}", ""))
+                                  for part in ("colour", "shape"))))  # fmt: skip
+    said["roof"] = with_article(roof) if roof else ""
+    found = [
+        words if words.startswith(("is ", "has ")) else DETAILS[key].format(words)
+        for key, words in said.items()
+        if words
+    ]
+    joined = zip(["", *found], found, strict=False)
+    return [w[4:] if before[:4] == w[:4] == "has " else w for before, w in joined][:3]
+
+
+def _said(key: str, value: str) -> str:
+    """A visible value in words, "" where it says nothing."""
+    known = VALUES.get(key, {}).get(value)
+    if known or key == "lanes" or value in VAGUE:
+        return known or ""
+    return value.replace("_", " ").replace(":", " ")
 
 
 def meters(value: float) -> str:
     """A length as one says it: `about 270 m`, `about 85 m`."""
     step = 10 if value >= 100 else 5
     return f"about {round(value / step) * step:.0f} m"
-
-
-def capital(text: str) -> str:
-    """The text with its first letter in upper case."""
-    return text[:1].upper() + text[1:]

@@ -13,7 +13,7 @@ from schemas.text import clean
 from transforms.annotating.steps import Instead, Ready, Result
 from transforms.context import Context
 from transforms.texts.captioner import Captioner
-from transforms.texts.claims import CONTACT, unfounded
+from transforms.texts.claims import unfounded
 from transforms.texts.quality import against, faults
 from transforms.texts.questions import Question, Reply, Sampling, Writer, harmless
 
@@ -38,7 +38,7 @@ def columns(gives: str, about: str) -> dict[str, str]:
         f"{about}_source": "string",  # model | template
         f"{about}_faults": "string",  # why the model's text was not taken, comma-separated
         f"{about}_revision": "string",
-        f"{about}_prompt_sha256": "string",
+        f"{about}_asked_sha256": "string",  # of system, prompt and picture
         f"{about}_seed": "int64",
         f"{about}_sampling": "string",  # JSON
     }
@@ -195,7 +195,6 @@ class ByModel:
         text = text.strip()
         wrong = ["cut"] if reply.cut else []
         wrong += faults(text, self.rules)
-        wrong += ["contact"] if CONTACT.search(text) else []
         grounds = str(sample.facts.get(self.grounds) or "") if self.grounds else question.prompt
         wrong += against(text, grounds, self.rules)
         if self.claims:

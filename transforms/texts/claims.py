@@ -1,4 +1,4 @@
-"""What a text says beyond what it was given: numbers, names, links, and talk about itself.
+"""What a text says beyond what it was given: numbers and names.
 
 A model that was told of a village and names a town has made the town up. Such texts read well, so
 they are compared with their grounds word by word. What begins a sentence cannot be told from a
@@ -10,22 +10,6 @@ from collections.abc import Iterable
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
 WORD = re.compile(r"[^\W\d_][\w'’-]*")
-CONTACT = re.compile(
-    r"https?:|www\.|\S@\S+\.\w|\+\d[\d -]{6,}|"
-    r"\b(?:phone|mobile|fax|e-?mail|changeset|uid)\b[\"']?\s*[=:]",
-    re.IGNORECASE,
-)
-"""Addresses and numbers that lead to people or pages: never in a text, whatever the grounds say."""
-
-CHATTER = re.compile(
-    r"\b(?:as an ai|language model|i(?:'m| am) (?:sorry|unable)|i can(?:no|')t|"
-    r"(?:ignore|disregard|forget)\b.{0,40}\binstructions?|system prompt|my instructions|"
-    r"here(?: is|'s) (?:the|a|your) (?:caption|description|text|sentence|paragraph)|"
-    r"^(?:sure|certainly|caption)[,!:])",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Words of an assistant about its task, and of who tries to give it another."""
-
 PLAIN = frozenset(
     ["I", "North", "South", "East", "West", "Northeast", "Northwest", "Southeast", "Southwest"]
 )
@@ -33,7 +17,7 @@ PLAIN = frozenset(
 
 
 def unfounded(text: str, grounds: Iterable[str]) -> tuple[str, ...]:
-    """Codes of what a text claims without grounds: `number`, `name`, `chatter`.
+    """Codes of what a text claims without grounds: `number`, `name`.
 
     Args:
         text: to be judged.
@@ -43,7 +27,6 @@ def unfounded(text: str, grounds: Iterable[str]) -> tuple[str, ...]:
     found = {
         "number": not numbers(text, given),
         "name": bool(names(text) - {word.casefold() for word in WORD.findall(given)}),
-        "chatter": CHATTER.search(text) is not None,
     }
     return tuple(code for code, met in found.items() if met)
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from schemas.errors import UsageError, nearest
+from schemas.hostile import CHATTER, LINK, MARKUP, speaks
 from transforms.texts.directions import astray
 
 
@@ -53,21 +54,6 @@ BASIC = frozenset(" .,;:!?'\"’‘“”()[]-–—/&%°…")
 OVERLAYS = re.compile("[\u0334-\u0338\u20d0-\u20f0]")
 """Marks that strike a letter through, which no language writes."""
 
-_MARKUP = re.compile(r"[*#`{}<>|\\]|https?:|\bwww\.|^\s*[-•]\s", re.MULTILINE)
-_LINK = re.compile(
-    r"https?:|\bwww\.|\b[\w-]+\.(?:com|org|net|info|io|de|co\.uk)\b|\S@\S+\.\w|\+\d[\d ()./-]{6,}"
-    r"|\b\d{3}[-. ]\d{3}[-. ]\d{4}\b",
-    re.IGNORECASE,
-)
-_CHATTER = re.compile(
-    r"\bas an ai\b|language model|\bi(?:'m| am) (?:sorry|unable)|\bi can(?:not|'t)\b"
-    r"|(?:ignore|disregard|forget)\b.{0,40}\binstructions?|system prompt|\bmy instructions"
-    r"|\bhere(?: is|'s) (?:the|a|your) (?:caption|description|text|sentence|paragraph)"
-    r"|^(?:sure|certainly|caption|output|answer)\s*[,!:]",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Words of an assistant about its task, and of who tries to give it another."""
-
 _REVISES = re.compile(r"\b(?:revis|rewrit|rewrote|rephras|paraphras|reword)\w*", re.IGNORECASE)
 
 _ENGLISH = frozenset(
@@ -105,9 +91,9 @@ def faults(text: str, rules: str) -> tuple[str, ...]:
         "long": len(words) > wanted.most,
         "script": _foreign(text, wanted.script) > wanted.foreign,
         "language": len(words) >= 8 and _share(plain) < wanted.english,
-        "markup": _MARKUP.search(text) is not None,
-        "link": _LINK.search(text) is not None,
-        "chatter": _CHATTER.search(text) is not None,
+        "markup": MARKUP.search(text) is not None,
+        "link": LINK.search(text) is not None,
+        "chatter": CHATTER.search(text) is not None,
         "loop": _looping(text, plain),
         "characters": wanted.strict and not spelt(text.replace("*", "").replace("\n", " ")),
         "dash": wanted.strict and text.count("—") % 2 == 1,
@@ -153,7 +139,7 @@ def quotable(name: str, words: int = 6, letters: int = 60) -> bool:
         and spelt(name)
         and not set(name) & set('"“”()[]—;:/')
         and any(unicodedata.category(c)[0] == "L" for c in name)
-        and not (_MARKUP.search(name) or _LINK.search(name) or _CHATTER.search(name))
+        and not (MARKUP.search(name) or speaks(name))
     )
 
 

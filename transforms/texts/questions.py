@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from schemas.errors import Fault
 
 MARKERS = re.compile(
-    r"<\|[^|<>\n]{0,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos)>|"
+    r"<[|｜][^|｜<>\n]{0,40}[|｜]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos)>|"
     r"<(?:/?image|image_pad|vision_start|vision_end)>",
     re.IGNORECASE,
 )

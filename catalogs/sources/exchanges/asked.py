@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 SECRET = re.compile(
     r"authorization|cookie|signature|\bsig\b|secret|password|credential|"
     r"(?:^|[-_])(?:token|api[-_]?key|key[-_]?id|subscription-key)$|^x-(?:amz|goog|ms)-",
     re.IGNORECASE,
 )
-"""Names of headers and parameters whose values are nobody's business."""
+"""Names of headers, parameters and fields whose values are nobody's business."""
 
 GONE = "[secret]"
 """Stands where a secret stood."""
@@ -91,11 +91,24 @@ def canonical(value: Any) -> str:
 
 
 def hidden(text: str, secrets: tuple[str, ...]) -> str:
-    """The text without the secrets."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, GONE)
+    """The text without the secrets, in whatever spelling."""
+    for spelling in spellings(secrets):
+        text = text.replace(spelling, GONE)
     return text
+
+
+def spellings(secrets: tuple[str, ...]) -> list[str]:
+    """Secrets as they may stand in texts, addresses and JSON, the longest first."""
+    found = set()
+    for secret in filter(None, secrets):
+        for plain in (
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+        ):
+            found |= {plain, plain.replace("/", "\\/")}
+        found |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    return sorted(found, key=lambda spelling: (-len(spelling), spelling))
 
 
 def _plain(url: str, secrets: tuple[str, ...]) -> str:
@@ -113,7 +126,12 @@ def _plain(url: str, secrets: tuple[str, ...]) -> str:
 def _reduced(value: Any, secrets: tuple[str, ...]) -> Any:
     """The value with embedded files named by their sums, and without secrets."""
     if isinstance(value, dict):
-        return {str(name): _reduced(item, secrets) for name, item in value.items()}
+        return {
+            hidden(str(name), secrets): GONE
+            if isinstance(item, str) and SECRET.search(str(name))
+            else _reduced(item, secrets)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_reduced(item, secrets) for item in value]
     if not isinstance(value, str):

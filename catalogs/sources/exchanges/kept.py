@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -61,6 +62,10 @@ def refused(question: Asked, retrieved: str, fault: Fault) -> Kept:
     )  # fmt: skip
 
 
+ABANDONED_S = 3600.0
+"""Age from which an answer that is not yet whole is left over: writing one takes no time."""
+
+
 class Shelf:
     """A folder of answers. Threads, processes and machines may share it."""
 
@@ -103,7 +108,7 @@ class Shelf:
         write_bytes(part, data)
         try:
             if not replace:
-                with suppress(FileExistsError):
+                with suppress(OSError):  # one stands, or the file system has no links
                     os.link(part, path)  # appears whole, and only where nothing stands
                     return kept
                 with suppress(OSError):
@@ -113,6 +118,13 @@ class Shelf:
             return kept
         finally:
             part.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what dead runs left; what is young may be of a run under way."""
+        for part in self.parts.glob("*"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > ABANDONED_S:
+                    part.unlink()
 
     def every(self) -> Iterator[Kept]:
         """All answers, by key; damaged ones are left out."""

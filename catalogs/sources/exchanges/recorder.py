@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from catalogs.sources.exchanges.asked import GONE, Asked, asked, hidden
+from catalogs.sources.exchanges.asked import GONE, Asked, asked, hidden, spellings
 from catalogs.sources.exchanges.kept import Kept, Shelf, answered, refused
 from catalogs.sources.net.exchange import Answer
 from schemas.errors import BuildError, Fault, SourceError, UsageError
@@ -129,8 +129,8 @@ class Recorder:
             said = hidden(fault.message, self.secrets)
             return refused(question, _now(), Fault(fault.code, said, retryable=fault.retryable))
         text = answer.body
-        for secret in self.secrets:
-            text = text.replace(secret.encode(), GONE.encode()) if secret else text
+        for spelling in spellings(self.secrets):
+            text = text.replace(spelling.encode(), GONE.encode())
         server = hidden(answer.headers.get("Server", ""), self.secrets)
         return answered(question, answer.status, _now(), server, text)
 
