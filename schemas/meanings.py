@@ -107,11 +107,6 @@ FACTS = {
     "image_embedding_model": "model of that vector, `NAME@REVISION`",
     "text_embedding": "unit vector of the text",
     "text_embedding_model": "model of that vector, `NAME@REVISION`",
-    "rewrite_faults": "why the model's other caption was not taken, codes separated by commas",
-    "rewrite_revision": "revision of the model that wrote the other caption",
-    "rewrite_sampling": "how the other caption was drawn: temperature and the like (JSON)",
-    "rewrite_seed": "seed that the other caption was drawn with",
-    "rewrite_source": "of the other caption: `model` or `template`",
     "text_faults": "why the model's text was not taken, codes separated by commas; empty where it was",
     "text_asked_sha256": "of all that the model was given: system, prompt without markers of turns, "
     "picture; empty for a template",

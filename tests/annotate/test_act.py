@@ -133,7 +133,7 @@ def test_faults_and_refusals_lose_nothing(
     assert balanced(tmp_path) == balanced(plain)
     for row in rows(tmp_path):
         water, forest = "water" in row["main_tag"], "forest" in row["main_tag"]
-        wanted = "http_400" if water else "short" if forest else ""
+        wanted = "http_400" if water else "short,subject" if forest else ""
         assert row["text_faults"] == wanted
         assert (row["caption"] == row["title"]) == (water or forest)
     assert verify(release(tmp_path)) == []

@@ -16,7 +16,7 @@ from fake_time import FakeTime
 from fault_server import FaultServer, answer, drip, page, redirect, reset
 from schemas.errors import BuildError, Fault, UsageError
 from transforms.texts.captioner import Captioner
-from transforms.texts.endpoint import Endpoint
+from transforms.texts.endpoint import Endpoint, called
 from transforms.texts.questions import Question, Sampling
 
 SAMPLING = Sampling(0.7, 0.9, 64)
@@ -265,3 +265,18 @@ def test_a_fault_is_a_fault(tmp_path: Path) -> None:
 
     chat = Chat("http://h/v1", Recorder("record", Shelf(tmp_path), Down()))
     assert Endpoint(chat, "m").write([QUESTION], SAMPLING)[0].fault.code == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("/srv/models/small.Q4_1.gguf", "small.Q4_1.gguf"),
+        (r"C:\models\small.gguf", "small.gguf"),
+        ("org/name", "org/name"),
+        ("org/name@1234", "org/name@1234"),
+        ("gpt-small", "gpt-small"),
+    ],
+)
+def test_no_folders_of_a_server_in_a_release(model: str, name: str) -> None:
+    """llama.cpp calls a model by its path."""
+    assert called(model) == name

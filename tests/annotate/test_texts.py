@@ -14,6 +14,7 @@ from transforms.annotating import Instead
 from transforms.context import Context
 from transforms.texts import ByModel
 from transforms.texts.claims import unfounded
+from transforms.texts.quality import against, echoes
 from transforms.texts.questions import Question, Reply, Sampling, harmless
 
 GOOD = "The picture shows a quiet lake beside a small forest."
@@ -224,18 +225,74 @@ def test_grounds_can_be_another_fact() -> None:
 @pytest.mark.parametrize(
     ("text", "grounds", "codes"),
     [
-        ("The park covers 44 percent of it.", "share 0.437", ()),
-        ("The park covers 0.44 of it.", "share 0.437", ()),
-        ("The park covers 45 percent of it.", "share 0.437", ("number",)),
+        ("The park covers 44 percent of it.", "park, share 0.437", ()),
+        ("The park covers 0.44 of it.", "park, share 0.437", ()),
+        ("The park covers 45 percent of it.", "park, share 0.437", ("number",)),
         ("It stands beside Lake Kouvola's shore.", "name Lake Kouvola", ()),
         ("A park. Trees stand in its North.", "park", ()),
         ("It was built in 1998.", "built 1,998 years ago", ()),
         ("A long road. It leads to Berlin.", "road", ("name",)),
-        ("Seen on 2020.01.02 here.", "date 2020.01.02", ()),
+        ("A park, seen on 2020.01.02.", "park, date 2020.01.02", ()),
+        ("A road of 100 feet.", "road, sinuosity 1.0027", ("number", "unit")),
+        ("The road is about 2 miles wide.", "road, lanes 2, length in meters 160.1", ("unit",)),
+        ("The road is 0.2 km long.", "road, length in meters 160.1, in sides 0.2", ()),
+        ("A yard of 2 m, a foot path.", "yard, path, width in meters 2", ()),
+        ("There are no additional facts to add.", "highway = service: A small road", ("subject",)),
+        ("A simple and elegant answer.", "highway = service: A small road", ("subject",)),
+        ("Roadside trees line it.", "highway = service: A small road", ()),
     ],
 )
 def test_claims(text: str, grounds: str, codes: tuple[str, ...]) -> None:
     assert unfounded(text, (grounds,)) == codes
+
+
+REFUSED = (
+    ("You have a photograph of a road with a winding road on it. What could it be?", "chatter"),
+    (
+        "The caption is more fit for a photo. It shows a road that is off-limits to the public.",
+        "chatter",
+    ),
+    (
+        "This is an example of a sentence with a road, a verb and some further small things.",
+        "chatter",
+    ),
+    (
+        "To improve this, a road should be named in the prompt, and its contents left out.",
+        "chatter",
+    ),
+)
+"""What a small model wrote, about."""
+
+
+@pytest.mark.parametrize(("text", "code"), REFUSED)
+def test_texts_that_speak_of_themselves(text: str, code: str) -> None:
+    assert against(text, "highway = service: A small road", "rsteller") == (code,)
+    assert against(text, "highway = service: A small road", "plain") == ()
+    spoken = "name = You Caption Sentence Example Prompt What?"
+    assert against(text, f"a road, {spoken}", "rsteller") == ()
+
+
+def test_echoes_of_the_prompt() -> None:
+    prompt = "You vary captions of aerial pictures. You are given one caption; write another one."
+    assert echoes("You vary captions of aerial pictures. You are given one caption; write", prompt)
+    assert echoes(
+        "Here: vary captions of aerial pictures; you are given one caption, write another one.",
+        prompt,
+    )
+    assert echoes("Captions of aerial pictures.", prompt), (
+        "a short text that stands in it as a whole"
+    )
+    assert not echoes("Captions of aerial sceneries.", prompt)
+    assert not echoes("Vary captions of aerial pictures. You are given a road.", prompt)
+    assert not echoes("aerial pictures", prompt)
+
+
+def test_an_echo_is_not_taken() -> None:
+    step = ByModel(system="Describe what an aerial picture shows in one sentence of English.")
+    found = run(step, always("Describe what an aerial picture shows in one sentence of English."))[
+        0
+    ]
+    assert (found["text_source"], "echo" in found["text_faults"]) == ("template", True)
 
 
 @pytest.mark.parametrize(

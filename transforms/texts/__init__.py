@@ -14,7 +14,7 @@ from transforms.annotating.steps import Instead, Ready, Result
 from transforms.context import Context
 from transforms.texts.captioner import Captioner
 from transforms.texts.claims import unfounded
-from transforms.texts.quality import against, faults
+from transforms.texts.quality import against, echoes, faults
 from transforms.texts.questions import Question, Reply, Sampling, Writer, harmless
 
 __all__ = ["ByModel", "Captioner"]
@@ -197,6 +197,7 @@ class ByModel:
         wrong += faults(text, self.rules)
         grounds = str(sample.facts.get(self.grounds) or "") if self.grounds else question.prompt
         wrong += against(text, grounds, self.rules)
+        wrong += ["echo"] if echoes(text, f"{question.system}\n{question.prompt}") else []
         if self.claims:
             wrong += unfounded(text, (grounds, str(sample.facts.get(self.template) or "")))
         if len(text) > LONGEST:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import PureWindowsPath
 from typing import Any
 
 from catalogs.sources.chat import Chat
@@ -22,10 +23,11 @@ class Endpoint:
         self, chat: Chat, model: str, revision: str = "", extra: str = "", parallel: int = 8
     ) -> None:
         self._chat, self._model, self._revision = chat, model, revision
+        self._called = called(model)
         self._extra: dict[str, Any] = json.loads(extra) if extra else {}
         self._threads = ThreadPoolExecutor(parallel)
         self.computed: dict[str, Any] = {
-            "model": model, "revision": revision, "by": "a service",
+            "model": self._called, "revision": revision, "by": "a service",
         }  # fmt: skip
 
     def write(self, questions: Sequence[Question], sampling: Sampling) -> list[Reply]:
@@ -62,9 +64,15 @@ class Endpoint:
         if said.finish in ("content_filter", "error"):
             ended = Fault(said.finish, f"the service ended the text ({said.finish})")
         return Reply(
-            said.text, said.finish == "length", ended, self._model,
+            said.text, said.finish == "length", ended, self._called,
             self._revision or said.fingerprint, noted(said.kept),
         )  # fmt: skip
+
+
+def called(model: str) -> str:
+    """A model's name without the folders of the machine that serves it, where it is a path there."""
+    path = PureWindowsPath(model)  # knows both kinds of slashes
+    return path.name if path.root or path.drive else model
 
 
 def noted(kept: Kept) -> dict[str, Any]:

@@ -27,6 +27,8 @@ class Rules:
             only in pairs, brackets only closed, and no line breaks.
         revises: whether it may speak of having been revised.
         sides: whether it may only name directions that its facts name.
+        plain: whether it may only tell of its subject: not address the reader, not ask, not speak of
+            captions, sentences and the like, where its facts do not.
     """
 
     least: int = 3
@@ -37,13 +39,14 @@ class Rules:
     strict: bool = False
     revises: bool = True
     sides: bool = False
+    plain: bool = False
 
 
 RULES = {
     "plain": Rules(),
-    "rsteller": Rules(10, 120, foreign=0.3, english=0.2, strict=True, sides=True),
+    "rsteller": Rules(10, 120, foreign=0.3, english=0.2, strict=True, sides=True, plain=True),
     "rsteller-rewrite": Rules(
-        2, 100, foreign=0.3, english=0.2, strict=True, revises=False, sides=True
+        2, 100, foreign=0.3, english=0.2, strict=True, revises=False, sides=True, plain=True
     ),
 }
 """Rules by name; those of rsteller are the published ones of its original, and ours on top."""
@@ -53,6 +56,13 @@ BASIC = frozenset(" .,;:!?'\"’‘“”()[]-–—/&%°…")
 
 OVERLAYS = re.compile("[\u0334-\u0338\u20d0-\u20f0]")
 """Marks that strike a letter through, which no language writes."""
+
+_ASIDE = re.compile(
+    r"\b(you|your|yours|captions?|sentences?|paragraphs?|phras(?:e|es|ing)|facts?|instructions?|prompts?"
+    r"|answers?|questions?|examples?|elaborat\w+|descriptions?|words?|lists?)\b|(\?)",
+    re.IGNORECASE,
+)
+"""What a text says to its reader, or of itself."""
 
 _REVISES = re.compile(r"\b(?:revis|rewrit|rewrote|rephras|paraphras|reword)\w*", re.IGNORECASE)
 
@@ -106,12 +116,35 @@ def faults(text: str, rules: str) -> tuple[str, ...]:
 
 
 def against(text: str, facts: str, rules: str) -> tuple[str, ...]:
-    """Codes of what a text says against its facts: `direction`, a side that they do not name.
+    """Codes of what a text says against its facts, or beside them.
+
+    | code | what is wrong |
+    |---|---|
+    | direction | a side that they do not name |
+    | chatter | it addresses the reader, asks, or speaks of itself, and they do not |
 
     Raises:
         UsageError: no rules of that name.
     """
-    return ("direction",) if _rules(rules).sides and astray(text, facts) else ()
+    wanted, known = _rules(rules), facts.casefold()
+    aside = (match[0].casefold() for match in _ASIDE.finditer(text))
+    found = {
+        "direction": wanted.sides and astray(text, facts),
+        "chatter": wanted.plain and any(word not in known for word in aside),
+    }
+    return tuple(code for code, met in found.items() if met)
+
+
+def echoes(text: str, prompt: str, run: int = 12) -> bool:
+    """Whether `run` words of a text, or all of a shorter one, stand in a prompt in the same order."""
+    said, given = (
+        [word.casefold() for word in re.findall(r"[^\W_]+", part)] for part in (text, prompt)
+    )
+    run = min(run, len(said))
+    if run < 4:  # a few words may well meet by chance
+        return False
+    known = {tuple(given[i : i + run]) for i in range(len(given) - run + 1)}
+    return any(tuple(said[i : i + run]) in known for i in range(len(said) - run + 1))
 
 
 def _rules(name: str) -> Rules:
