@@ -22,7 +22,8 @@ import pytest
 import shapely
 
 from catalogs.sources import osm_features as making
-from catalogs.sources.feature_table import FeatureTable, drops_beside, meeting
+from catalogs.sources.feature_matching import meeting
+from catalogs.sources.feature_table import FeatureTable, drops_beside
 from catalogs.sources.feature_writer import ROWS
 from catalogs.sources.osm import COLUMNS, Expect, OsmDrop, features, open_osm
 from catalogs.sources.osm_features import feature_table
