@@ -83,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--megabytes", type=int, default=50, help="of the big one, at least")
     parser.add_argument("--peer", default="", metavar="osm=PYTHON")
     parser.add_argument("--repeat", type=int, default=3, help="rounds (default 3)")
+    parser.add_argument("--quick", action="store_true", help="leave out slow peers")
     parser.add_argument("--tmp", type=Path, help="folder for the output, removed after each run")
     return parser.parse_args()
 
@@ -96,6 +97,8 @@ def _keys() -> frozenset[str]:
 
 def _reason(contender: Contender, options: argparse.Namespace) -> str | None:
     """Why the contender cannot run, or None."""
+    if contender.slow and options.quick:
+        return "slow"
     if contender.peer and not options.peer:
         return "no --peer osm=PYTHON given"
     if contender.module.endswith(("osmium_export", "pyrosm_")) and shutil.which("osmium") is None:

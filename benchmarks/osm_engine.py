@@ -13,7 +13,7 @@ from catalogs.sources.osm_means import processes
 
 def work(extract: Path, out: Path, keys: list[str]) -> int:
     """The table, with as many processes as the command takes."""
-    workers = processes([extract], len(os.sched_getaffinity(0)))
+    workers = processes([extract], len(os.sched_getaffinity(0)), 700)
     made = feature_table(extract, out / "table.parquet", keys=keys or None, workers=workers)
     return int(made.about["rows"])
 

@@ -20,10 +20,11 @@ SHARE = 4 * MB
 """Bytes of an extract that one process reads in about the time that another one takes to start."""
 
 
-def processes(extracts: Iterable[Path], cores: int) -> int:
-    """How many processes are worth starting for the largest of some extracts."""
+def processes(extracts: Iterable[Path], cores: int, memory_mb: int) -> int:
+    """How many processes are worth starting for the largest of some extracts, and fit the memory."""
     largest = max((path.stat().st_size for path in extracts), default=0)
-    return max(1, min(cores, largest // SHARE))
+    fitting = (memory_mb * MB - LEAST) // LIBRARIES - 1
+    return max(1, min(cores, largest // SHARE, fitting))
 
 
 def warmed(workers: int) -> None:

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--memory", type=int, default=700, metavar="MB",
                    help="what all processes together may take (default: 700)")  # fmt: skip
     p.add_argument("--workers", type=int, default=0, metavar="N",
-                   help="default: one for each core, fewer for small extracts")  # fmt: skip
+                   help="default: one for each core, fewer for small extracts or little memory")  # fmt: skip
     p.add_argument("--md5", default="", help="expected checksum of the one extract")
     p.add_argument("--license", default="", metavar="SPDX", help="default: ODbL-1.0")
     p.add_argument("--attribution", default="", metavar="TEXT",
@@ -56,7 +56,7 @@ def _main(argv: list[str]) -> int:
     from pipelines.job import cores
     from schemas.licences import licence
 
-    workers = args.workers or processes(args.extracts, cores())
+    workers = args.workers or processes(args.extracts, cores(), args.memory)
     budget(args.memory, workers)
     warmed(workers)
     from catalogs.sources.osm_features import CREDIT, LICENCE

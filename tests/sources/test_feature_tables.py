@@ -178,8 +178,8 @@ def test_same_bytes_whoever_works_and_with_what(
 def test_runs_of_any_size_give_the_same_table(
     extract: Path, table: FeatureTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "LIBRARIES", 0)
-    monkeypatch.setattr(making, "LEAST", 0)
+    monkeypatch.setattr("catalogs.sources.osm_means.LIBRARIES", 0)
+    monkeypatch.setattr("catalogs.sources.osm_means.LEAST", 0)
     monkeypatch.setattr("catalogs.sources.osm_work.LEAST_RUN", 1 << 14)
     runs: list[int] = []
     real = making.write
