@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from catalogs.files import atomic, sha256
-from catalogs.processes import Crew, warm
+from catalogs.processes import Crew
 from catalogs.runs import Runs
 from catalogs.sources.feature_table import FeatureTable, about_of, drops_beside
 from catalogs.sources.feature_writer import write, write_drops
 from catalogs.sources.osm_files import Expect, Extract, as_pbf, inspect
+from catalogs.sources.osm_means import PRELOADED, budget, warmed
 from catalogs.sources.osm_reader import asked, blocks
 from catalogs.sources.osm_rows import NODE, RELATION, WAY, Maker
 from catalogs.sources.osm_sorting import Stats
@@ -29,15 +30,6 @@ from catalogs.sources.osm_work import Done, Job, Work, is_sorted, phases, spans
 from catalogs.sources.pbf_file import Pbf
 from schemas.chance import digest
 from schemas.errors import SourceError, UsageError
-
-PRELOADED = ("catalogs.sources.osm_work", "pyarrow.parquet")
-
-MB = 1 << 20
-LIBRARIES = 120 * MB
-"""What a process takes with its libraries before it has read anything, about."""
-
-LEAST = 128 * MB
-"""What all processes need beside their libraries, at least."""
 
 ROW_BYTES = 300
 """What a row takes while it is sorted, about."""
@@ -67,8 +59,8 @@ def feature_table(
         target: a `.parquet` file, or a folder: the table's name in it then ends in the start of its
             address, the hash of extract, keys and code.
         keys: only objects with one of these; None for all with a tag that may leave the reader.
-        memory_mb: what all processes together may take; see `budget`.
-        workers: processes.
+        memory_mb: what all processes together may take; see `osm_means.budget`.
+        workers: processes; `osm_means.processes` says how many are worth it.
         on_progress: called with bytes of the extract that have been read, and their number.
 
     Raises:
@@ -100,28 +92,6 @@ def feature_table(
         with atomic(path) as sink:
             write(sink, Runs(folder / "rows"), stats, about, part_rows)
     return FeatureTable(path)
-
-
-def warmed(workers: int) -> None:
-    """Begin the imports of the processes, before the caller does its own."""
-    if workers > 1:
-        warm(PRELOADED)
-
-
-def budget(memory_mb: int, workers: int) -> int:
-    """Bytes that are left for sorting and positions beside the libraries of all processes.
-
-    Raises:
-        UsageError: too few.
-    """
-    libraries = LIBRARIES * (workers + 1 if workers > 1 else 1)
-    if memory_mb * MB < libraries + LEAST:
-        least = -(-(libraries + LEAST) // MB)
-        raise UsageError(
-            f"--memory {memory_mb}: {workers} processes need at least {least} MB; give more memory or "
-            "fewer --workers"
-        )
-    return memory_mb * MB - libraries
 
 
 def placed_at(target: Path, extract: Path, address: str) -> Path:

@@ -30,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
                    help="only objects with one of these keys (default: everything tagged)")  # fmt: skip
     p.add_argument("--memory", type=int, default=700, metavar="MB",
                    help="what all processes together may take (default: 700)")  # fmt: skip
-    p.add_argument("--workers", type=int, default=0, metavar="N", help="default: one for each core")
+    p.add_argument("--workers", type=int, default=0, metavar="N",
+                   help="default: one for each core, fewer for small extracts or little memory")  # fmt: skip
     p.add_argument("--md5", default="", help="expected checksum of the one extract")
     p.add_argument("--license", default="", metavar="SPDX", help="default: ODbL-1.0")
     p.add_argument("--attribution", default="", metavar="TEXT",
@@ -51,13 +52,14 @@ def _main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     _check(args)
     leave_on_signals(lambda: None)
-    from catalogs.sources.osm_features import CREDIT, LICENCE, budget, warmed
+    from catalogs.sources.osm_means import budget, processes, warmed
     from pipelines.job import cores
     from schemas.licences import licence
 
-    workers = args.workers or cores()
+    workers = args.workers or processes(args.extracts, cores(), args.memory)
     budget(args.memory, workers)
     warmed(workers)
+    from catalogs.sources.osm_features import CREDIT, LICENCE
     from pipelines.acts.tables import Tables, megabytes, tables
 
     progress = Progress("quiet" if args.quiet else "json" if args.json_progress else "")

@@ -22,7 +22,8 @@ import pytest
 import shapely
 
 from catalogs.sources import osm_features as making
-from catalogs.sources.feature_table import FeatureTable, drops_beside, meeting
+from catalogs.sources.feature_matching import meeting
+from catalogs.sources.feature_table import FeatureTable, drops_beside
 from catalogs.sources.feature_writer import ROWS
 from catalogs.sources.osm import COLUMNS, Expect, OsmDrop, features, open_osm
 from catalogs.sources.osm_features import feature_table
@@ -177,8 +178,8 @@ def test_same_bytes_whoever_works_and_with_what(
 def test_runs_of_any_size_give_the_same_table(
     extract: Path, table: FeatureTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "LIBRARIES", 0)
-    monkeypatch.setattr(making, "LEAST", 0)
+    monkeypatch.setattr("catalogs.sources.osm_means.LIBRARIES", 0)
+    monkeypatch.setattr("catalogs.sources.osm_means.LEAST", 0)
     monkeypatch.setattr("catalogs.sources.osm_work.LEAST_RUN", 1 << 14)
     runs: list[int] = []
     real = making.write
