@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from catalogs.sources.models import packaged
 from schemas.errors import BuildError, Fault, Reject
 from schemas.recipes import at_least
 from schemas.samples import Sample
@@ -22,7 +23,8 @@ class Images:
     """A unit vector of the picture, as a column of fixed length, and who computed it.
 
     Attributes:
-        model: see `transforms.scores.ImageText`; "" for none, then the step does nothing.
+        model: see `transforms.scores.ImageText`, or `geoembed`, an encoder that comes in a package;
+            "" for none, then the step does nothing.
         picture: member that is looked at.
         column: name of the vector.
         dimensions: its length; 0 until the model has been found, which says it.
@@ -57,6 +59,10 @@ class Images:
 
     def load(self, ctx: Context) -> Any:
         """The encoder."""
+        if packaged(self.model):
+            from transforms.models.packaged import GeoEmbed
+
+            return GeoEmbed(self.model)
         from transforms.models.encoder import Encoder
 
         return Encoder(ctx.models[self.model], self.model, ctx.device, ctx.threads, self.batch)
