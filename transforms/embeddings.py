@@ -1,7 +1,7 @@
 """Vectors of pictures and texts, for search, near-duplicates and whatever is trained on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,15 @@ class Images:
     column: str = "image_embedding"
     dimensions: int = 0
     batch: int = 64
-    side: str = field(default="image", init=False)
 
     def __post_init__(self) -> None:
         """Refuse an empty batch."""
         at_least("embeddings.Images.batch", self.batch, 1)
+
+    @property
+    def side(self) -> str:
+        """What of a model it asks."""
+        return "image"
 
     @property
     def idle(self) -> bool:
@@ -106,11 +110,15 @@ class Texts:
     column: str = "text_embedding"
     dimensions: int = 0
     batch: int = 64
-    side: str = field(default="text", init=False)
 
     def __post_init__(self) -> None:
         """Refuse an empty batch."""
         at_least("embeddings.Texts.batch", self.batch, 1)
+
+    @property
+    def side(self) -> str:
+        """What of a model it asks."""
+        return "text"
 
     @property
     def idle(self) -> bool:

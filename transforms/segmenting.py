@@ -10,9 +10,11 @@ from schemas.masks import NO_DATA, UNASKED
 from schemas.recipes import within
 from schemas.samples import Image, Sample
 from schemas.scenes import Scene
+from schemas.sensors import convention
 from transforms.cloud_network import Classes, Floats, Network, network
 from transforms.context import Context
 from transforms.imagery import mask_band
+from transforms.imagery.radiometry import common_scaling
 
 FOUR = ("blue", "green", "red", "nir")
 SIX = (*FOUR, "swir16", "swir22")
@@ -50,7 +52,7 @@ class Clouds:
     level: str = ""
     metres: float = 30.0
     every: bool = False
-    needs: tuple[str, ...] = field(default=("image", "scenes", "scale", "offset"), init=False)
+    needs: tuple[str, ...] = field(default=("image", "scenes"), init=False)
     gives: dict[str, str] = field(
         default_factory=lambda: {"segmented": "noun", "cloud_network": "string"}, init=False
     )
@@ -68,15 +70,14 @@ class Clouds:
             UsageError: ukis-csmask is not installed.
         """
         image = sample.images["image"]
-        scale, offset = sample.facts["scale"], sample.facts["offset"]
         found = np.full((len(sample.scenes), 1, *image.array.shape[-2:]), UNASKED, np.uint8)
         used: dict[str, None] = {}
         for place, scene in enumerate(sample.scenes):
             chosen = self._network(scene, image.bands)
-            if chosen is None or not isinstance(scale, float) or not isinstance(offset, float):
-                continue
             date = image.date(place) if image.stacked else image
-            physical = reflectance(date, chosen.bands, scale, offset)
+            physical = None if chosen is None else reflectance(date, chosen.bands, scene)
+            if chosen is None or physical is None:
+                continue
             found[place, 0] = averaged(physical, date.valid, self._factor(sample), chosen)
             used[chosen.name] = None
         array = found if image.stacked else found[0]
@@ -102,11 +103,20 @@ class Clouds:
         return network(level, count) if level and count else None
 
 
-def reflectance(date: Image, bands: tuple[str, ...], scale: float, offset: float) -> Floats:
-    """The bands `(band, y, x)` as reflectance; 0 where there is no data, as the networks were taught."""
-    places = [date.bands.index(b if b in date.bands else LIKE[b]) for b in bands]
-    found = date.array[places].astype(np.float32) * np.float32(scale) + np.float32(offset)
-    return np.where(date.valid, found, np.float32(0))
+def reflectance(date: Image, bands: tuple[str, ...], scene: Scene) -> Floats | None:
+    """The bands `(band, y, x)` as reflectance; 0 where there is no data, as the networks were taught.
+
+    None where the scene does not say what its numbers mean: whole numbers with a scale of 1.
+    """
+    names = [name if name in date.bands else LIKE[name] for name in bands]
+    known = {band.common or band.name: band for band in reversed(scene.bands)}
+    rule = convention(scene.collection, scene.baseline, scene.offset_applied, scene.provider)
+    scale, offset = common_scaling(rule, tuple(known[name] for name in names))
+    whole = date.array.dtype.kind in "ui"
+    if scale is None or offset is None or (whole and scale == 1):
+        return None
+    numbers = date.array[[date.bands.index(name) for name in names]].astype(np.float32)
+    return np.where(date.valid, numbers * np.float32(scale) + np.float32(offset), np.float32(0))
 
 
 def averaged(

@@ -1,7 +1,7 @@
 """What ships by a column: the best share by a score (`TopShare`), what no other split shows (`Unlike`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,16 @@ class TopShare:
 
     column: str
     share: float
-    takes: str = field(default="float64", init=False)
 
     def __post_init__(self) -> None:
         """Refuse a share that keeps nothing, or more than there is."""
         if not 0 < self.share <= 1:
             raise ValueError(f"cuts.TopShare.share={self.share:g}: must be above 0 and at most 1")
+
+    @property
+    def takes(self) -> str:
+        """How the type of its column begins."""
+        return "float64"
 
     @property
     def code(self) -> str:
@@ -50,12 +54,16 @@ class Unlike:
     column: str = "image_embedding"
     cosine: float = 0.85
     radius_m: float = 25_000.0
-    takes: str = field(default="vector:", init=False)
 
     def __post_init__(self) -> None:
         """Refuse a cosine that is none, or that calls everything alike."""
         within("cuts.Unlike.cosine", self.cosine, 0, 1)
         at_least("cuts.Unlike.radius_m", self.radius_m, 0)
+
+    @property
+    def takes(self) -> str:
+        """How the type of its column begins."""
+        return "vector:"
 
 
 def top_share(
