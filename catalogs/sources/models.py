@@ -46,11 +46,7 @@ class Model:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its `config.json`; of a package the length of its vectors, as `hidden_size`.
-
-        Raises:
-            UsageError: the file is no JSON object.
-        """
+        """Its `config.json`; of a package the length of its vectors, as `hidden_size`."""
         if packaged(self.identity):
             return {"hidden_size": PACKAGES[parts(self.identity)[0]]}
         return dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
@@ -127,8 +123,10 @@ def weigh(folder: Path) -> dict[str, int]:
                 found[entry["dtype"]] = found.get(entry["dtype"], 0) + count
                 if 8 + size + entry["data_offsets"][1] > path.stat().st_size:
                     raise ValueError("cut")
-        except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-            raise UsageError(f"model {folder.name}: {path.name} is cut or no weights") from error
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, struct.error) as error:
+            raise UsageError(
+                f"model {folder.name}: {path.name} is cut or no weights; fetch it again"
+            ) from error
     return found
 
 
@@ -177,6 +175,15 @@ def _whole(folder: Path, what: str) -> None:
         raise UsageError(
             f"model {what}: holds no .safetensors; weights of other formats are not loaded, "
             "save it anew with safe_serialization"
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise UsageError(
+            f"model {what}: its config.json names no model_type; give the folder of a model that "
+            "transformers has saved"
         )
     weigh(folder)
 

@@ -133,7 +133,7 @@ def test_the_rule_comes_with_the_vectors_and_goes_with_them() -> None:
     assert active(RECIPE).pack.keep == ()
     kept = active(override(RECIPE, {"embeddings.model": "geoembed", "cuts.cosine": 0.9})).pack.keep
     assert kept == (Unlike(cosine=0.9),)
-    with pytest.raises(UsageError, match="cosine=1.2: must lie from 0 to 1"):
+    with pytest.raises(UsageError, match=r"cosine=1\.2: must lie from 0 to 1"):
         override(RECIPE, {"cuts.cosine": 1.2})
     wrong = replace(RECIPE, pack=replace(RECIPE.pack, keep=(Unlike("clip_score"),)))
     with pytest.raises(UsageError, match="cuts by 'clip_score', which is no vector"):
