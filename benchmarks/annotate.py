@@ -3,7 +3,8 @@
     python -m benchmarks.annotate --device cuda --size real
 
 Both work on the same loaded weights (random: only their shapes matter here), pictures, prompts, batch
-size, cores and device, in turns. The loop is what one writes by hand: pictures decoded and prepared in
+size, cores and device, in turns; medians, by the clock and by the processor's time (which a busy
+machine disturbs less; of a GPU it says little). The loop is what one writes by hand: pictures decoded and prepared in
 threads, two batches ahead, prompts sorted by length, results kept in a list. The act does all of that,
 and reads its blocks from disk, checks each text, and writes a synced table with a commit record for
 each block. It needs torch, transformers, numpy, pyarrow and Pillow; nothing is fetched.
@@ -155,20 +156,25 @@ def report(
     act()
     loop()
     rates: dict[str, list[float]] = {"act": [], "loop": []}
+    spent: dict[str, list[float]] = {"act": [], "loop": []}
     for number in range(options.rounds):
         sides = [("act", act), ("loop", loop)]
         for side, work in sides if number % 2 else sides[::-1]:
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), time.process_time()
             work()
+            spent[side].append((time.process_time() - used) / count * 1000)
             rates[side].append(count / (time.perf_counter() - begun))
     mine, theirs = (statistics.median(rates[side]) for side in ("act", "loop"))
+    own, other = (statistics.median(spent[side]) for side in ("act", "loop"))
     print(
-        f"{name:<9} act {mine:9.1f}/s   loop {theirs:9.1f}/s   ratio {mine / theirs:.3f}",
+        f"{name:<9} act {mine:9.1f}/s   loop {theirs:9.1f}/s   ratio {mine / theirs:.3f}   "
+        f"CPU {own:.2f} and {other:.2f} ms each   ratio {other / own:.3f}",
         flush=True,
     )
     row = {"name": name, "size": options.size, "samples": count, "threads": options.threads,
            "act_per_s": round(mine, 2), "loop_per_s": round(theirs, 2),
-           "ratio": round(mine / theirs, 4), "rounds": options.rounds,
+           "ratio": round(mine / theirs, 4), "act_cpu_ms": round(own, 3),
+           "loop_cpu_ms": round(other, 3), "cpu_ratio": round(other / own, 4), "rounds": options.rounds,
            "act_all": [round(r, 1) for r in rates["act"]],
            "loop_all": [round(r, 1) for r in rates["loop"]], **computed}  # fmt: skip
     print(json.dumps(row), flush=True)

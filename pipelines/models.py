@@ -10,7 +10,7 @@ from typing import Any
 from catalogs.files import read_json, write_json
 from catalogs.sources.chat import base_of
 from catalogs.sources.exchanges import SECRET, Shelf
-from catalogs.sources.models import Model, find, parts, require
+from catalogs.sources.models import Model, find, packaged, parts, require
 from schemas.errors import BuildError, LoomError, UsageError
 from schemas.recipes import Recipe, name_of
 from transforms.texts.captioner import KEY, Captioner
@@ -144,6 +144,11 @@ def resolve(
     for step in recipe.annotate:
         if what := getattr(step, "model", ""):
             identity, model = found(what)
+            if packaged(identity) and getattr(step, "side", "") != "image":
+                raise UsageError(
+                    f"model {what}: makes vectors of pictures alone; {name_of(step)} needs one that "
+                    "reads texts too"
+                )
             changes: dict[str, Any] = {"model": identity}
             if hasattr(step, "dimensions"):
                 changes["dimensions"] = _dimensions(step, what, model, notes)
@@ -152,10 +157,12 @@ def resolve(
     captioner = None
     if args.captioner and not service(args):
         captioner = Captioner(model=found(args.captioner)[0])
+        if packaged(captioner.model):
+            raise UsageError(f"--captioner {args.captioner}: makes vectors of pictures, no texts")
     elif args.captioner:
         captioner = _greeted(args, home, notes, say)
     if folders and not any((home / ".work" / "annotate").glob("*.json")):
-        require()  # said now, not after hours of reading pixels
+        require(folders)  # said now, not after hours of reading pixels
     return Models(replace(recipe, annotate=tuple(steps)), captioner, folders, names)
 
 

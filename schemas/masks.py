@@ -60,10 +60,18 @@ CFMASK = Legend("cfmask", classes(255), classes(4), classes(2), classes(3))
 CLOUD = Legend("cloud", classes(255), classes(1))
 """A cloud mask of s2cloudless: 0 clear, 1 cloud, 255 no data."""
 
+NO_DATA, UNASKED = 255, 254
+"""In the mask of `segmenting.Clouds`: no data; a date that no network was asked about."""
+
+UKIS_CSMASK = Legend("ukis_csmask", classes(NO_DATA), classes(1), classes(2))
+"""Masks of ukis-csmask: 0 clear, 1 cloud, 2 cloud shadow; 255 no data, ours. Snow is not told."""
+
 ALPHA = Legend("alpha", classes(0))
 """The alpha band of aerial pictures (NAIP): 0 where there is no picture; nothing of clouds."""
 
-LEGENDS = {legend.name: legend for legend in (SCL, HLS_FMASK, QA_PIXEL, CFMASK, CLOUD, ALPHA)}
+LEGENDS = {
+    legend.name: legend for legend in (SCL, HLS_FMASK, QA_PIXEL, CFMASK, CLOUD, UKIS_CSMASK, ALPHA)
+}
 
 BANDS = (
     ("scl", "*", SCL),

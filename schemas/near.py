@@ -1,4 +1,4 @@
-"""Near-duplicate pictures across splits, by perceptual hash and place, without trying all pairs."""
+"""Near-duplicate pictures across splits, by perceptual hash or vector, and place: not all pairs are tried."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +13,9 @@ Hashes = npt.NDArray[np.uint64]
 
 CHUNK = 1 << 21  # candidate pairs looked at together
 LEAST_CELL_M = 500.0  # keeps a cell number within 48 bits
+TILE = 2048  # rows and columns of vectors multiplied together
+STEPS = 1e6  # a vector's numbers hold six decimals
+SLACK = 1e-3  # more than single precision loses in a product of unit vectors
 
 
 def parse(texts: list[str | None]) -> tuple[Hashes, npt.NDArray[np.bool_]]:
@@ -63,6 +66,63 @@ def cross_split_pairs(
                 near = np.linalg.norm(xyz[a] - xyz[b], axis=1) <= reach
                 found.append(np.stack([a[near], b[near]], axis=1))
     return np.unique(np.concatenate(found), axis=0)
+
+
+def alike_pairs(
+    vectors: npt.NDArray[np.float32],
+    splits: Ints,
+    xyz: npt.NDArray[np.float64],
+    cosine: float,
+    radius_m: float = 25_000,
+) -> Ints:
+    """Row pairs of different splits whose vectors are alike and that lie near, shape (m, 2), sorted.
+
+    Candidates come from products in single precision. They are decided in whole numbers (the six
+    decimals that a vector holds), which add up to the same on every machine.
+
+    Args:
+        vectors: shape (n, d), of any length but 0 (a row of zeros is like nothing).
+        splits: split codes, shape (n,); negative codes are left out.
+        xyz: footprint centres as unit vectors, shape (n, 3).
+        cosine: least cosine of the angle between two vectors.
+        radius_m: greatest distance of the centres, metres.
+    """
+    rows = np.flatnonzero(splits >= 0)
+    found = [np.empty((0, 2), np.int64)]
+    if len(np.unique(splits[rows])) < 2:
+        return found[0]
+    reach = float(chords(radius_m))
+    side = max(2 * reach, 2 * LEAST_CELL_M / EARTH_M)
+    homes = _cells(np.floor((xyz[rows] + 1) / side), side)
+    guests, visited = _visits(xyz[rows], splits[rows], homes, side, reach)
+    for cell in np.unique(visited).tolist():
+        home, guest = rows[homes == cell], rows[guests[visited == cell]]
+        for first in range(0, len(home), TILE):
+            for second in range(0, len(guest), TILE):
+                a, b = home[first : first + TILE], guest[second : second + TILE]
+                left, right = np.nonzero(_unit(vectors[a]) @ _unit(vectors[b]).T >= cosine - SLACK)
+                a, b = a[left], b[right]
+                keep = (a < b) & (splits[a] != splits[b])
+                a, b = a[keep], b[keep]
+                near = np.linalg.norm(xyz[a] - xyz[b], axis=1) <= reach
+                a, b = a[near], b[near]
+                keep = cosines(vectors[a], vectors[b]) >= cosine
+                found.append(np.stack([a[keep], b[keep]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def cosines(
+    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Cosines between the rows of two arrays (n, d), the same on every machine; 0 beside zeros."""
+    a, b = (np.rint(one.astype(np.float64) * STEPS).astype(np.int64) for one in (left, right))
+    size = np.sqrt((a * a).sum(axis=1).astype(float) * (b * b).sum(axis=1).astype(float))
+    return np.asarray((a * b).sum(axis=1) / np.where(size > 0, size, 1.0))
+
+
+def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    size = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(size > 0, size, 1.0), np.float32)
 
 
 def _bands(count: int) -> list[tuple[int, int]]:

@@ -77,7 +77,8 @@ class Pack:
 
     Attributes:
         members: encoder by member extension, in the order they have in a sample.
-        keep: rank cuts and the like, applied to the columns of the sidecars.
+        keep: rank cuts and the like, applied to the columns of the sidecars; each says by `column`
+            and `takes` (how the column's type begins) what it reads.
         samples, megabytes: upper bounds of one shard.
     """
 
@@ -198,10 +199,11 @@ def _check_pictures(recipe: Recipe) -> None:
 
 def _check_cuts(recipe: Recipe) -> None:
     for cut in recipe.pack.keep:
-        if recipe.columns().get(cut.column) != "float64":
+        if not recipe.columns().get(cut.column, "").startswith(cut.takes):
+            kind = "number" if cut.takes == "float64" else "vector"
             raise UsageError(
                 f"recipe {recipe.card.name}: {name_of(cut)} cuts by {cut.column!r}, "
-                "which is no number that a step gives"
+                f"which is no {kind} that a step gives"
             )
 
 

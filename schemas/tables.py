@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.recipes import Recipe
@@ -34,6 +36,14 @@ def arrow_type(kind: str) -> pa.DataType:
 def vector(kind: pa.DataType) -> bool:
     """Whether a column holds a model's vectors."""
     return bool(pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32())
+
+
+def array(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
+    """A column of vectors as `(n, d)`; a missing one is a row of zeros."""
+    size = column.type.list_size
+    rows = [part.fill_null([0.0] * size) if part.null_count else part for part in column.chunks]
+    parts = [row.flatten().to_numpy(zero_copy_only=False).reshape(-1, size) for row in rows]
+    return np.concatenate([np.empty((0, size), np.float32), *parts])
 
 
 def plain(kind: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import Reject
-from schemas.masks import LEGENDS, Field, Legend
+from schemas.masks import LEGENDS, NO_DATA, UKIS_CSMASK, UNASKED, Field, Legend
 from schemas.recipes import within
 from schemas.samples import Sample
 from schemas.scenes import Band, Part
@@ -94,19 +94,39 @@ def read_kinds(
         Fault: as `transforms.imagery.read_pixels`.
     """
     image, merged = sample.images["image"], sample.images.get("source")
-    found = [mask_band(scene, mask, legend) for scene in sample.scenes]
-    known = [pair for pair in found if pair is not None]
-    if len(known) < len(found):
+    told = [read_date(sample, place, mask, legend) for place in range(len(sample.scenes))]
+    known = [date for date in told if date is not None]
+    if len(known) < len(told):
         return None
     each: list[Kinds] = []
-    for place, (scene, (band, own)) in enumerate(zip(sample.scenes, known, strict=True)):
-        numbers, there = read_mask(scene, band, own, image.grid)
+    for place, (numbers, there, own) in enumerate(known):
         seen = image.valid[place] if image.stacked else image.valid
         if merged is not None and not image.stacked:
             seen = seen & (merged.array[0] == place)
         each.append(kinds(numbers, surer(own, confidence), there & seen))
-    names = tuple(dict.fromkeys(own.name for _, own in known))
+    names = tuple(dict.fromkeys(own.name for _, _, own in known))
     return (each if merged is None or image.stacked else [_as_one(each)]), names
+
+
+def read_date(
+    sample: Sample, place: int, mask: str = "", legend: str = ""
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], Legend] | None:
+    """One date's mask on the chip's grid: numbers, where it has any, and how they are read.
+
+    That of `segmenting.Clouds` where a network was asked, else the scene's own; None without either.
+
+    Raises:
+        Fault: as `transforms.imagery.read_pixels`.
+    """
+    if (segmented := sample.images.get("segmented")) is not None and not mask:
+        numbers = (segmented.date(place) if segmented.stacked else segmented).array[0]
+        if not (numbers == UNASKED).all():
+            return numbers, numbers != NO_DATA, UKIS_CSMASK
+    scene = sample.scenes[place]
+    found = mask_band(scene, mask, legend)
+    if found is None:
+        return None
+    return *read_mask(scene, *found, sample.images["image"].grid), found[1]
 
 
 def _as_one(each: Sequence[Kinds]) -> Kinds:
@@ -125,7 +145,7 @@ class Fractions:
 
     The mask is read on its own grid and brought onto the chip's by its nearest pixel. Of a stack the
     shares are over all dates; of a composite each pixel counts as on the date that it comes from. A
-    scene without a mask gives nulls, and `cloud_mask` is "".
+    scene without a mask gives nulls, and `cloud_mask` is ""; `segmenting.Clouds` before it finds one.
 
     Attributes:
         mask: own name of the mask's band; "": `SCL`, `Fmask`, `QA_PIXEL` or alpha by the sensor.

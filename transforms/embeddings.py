@@ -1,11 +1,12 @@
 """Vectors of pictures and texts, for search, near-duplicates and whatever is trained on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from catalogs.sources.models import packaged
 from schemas.errors import BuildError, Fault, Reject
 from schemas.recipes import at_least
 from schemas.samples import Sample
@@ -22,7 +23,8 @@ class Images:
     """A unit vector of the picture, as a column of fixed length, and who computed it.
 
     Attributes:
-        model: see `transforms.scores.ImageText`; "" for none, then the step does nothing.
+        model: see `transforms.scores.ImageText`, or `geoembed`, an encoder that comes in a package;
+            "" for none, then the step does nothing.
         picture: member that is looked at.
         column: name of the vector.
         dimensions: its length; 0 until the model has been found, which says it.
@@ -34,11 +36,15 @@ class Images:
     column: str = "image_embedding"
     dimensions: int = 0
     batch: int = 64
-    side: str = field(default="image", init=False)
 
     def __post_init__(self) -> None:
         """Refuse an empty batch."""
         at_least("embeddings.Images.batch", self.batch, 1)
+
+    @property
+    def side(self) -> str:
+        """What of a model it asks."""
+        return "image"
 
     @property
     def idle(self) -> bool:
@@ -57,6 +63,10 @@ class Images:
 
     def load(self, ctx: Context) -> Any:
         """The encoder."""
+        if packaged(self.model):
+            from transforms.models.packaged import GeoEmbed
+
+            return GeoEmbed(self.model)
         from transforms.models.encoder import Encoder
 
         return Encoder(ctx.models[self.model], self.model, ctx.device, ctx.threads, self.batch)
@@ -100,11 +110,15 @@ class Texts:
     column: str = "text_embedding"
     dimensions: int = 0
     batch: int = 64
-    side: str = field(default="text", init=False)
 
     def __post_init__(self) -> None:
         """Refuse an empty batch."""
         at_least("embeddings.Texts.batch", self.batch, 1)
+
+    @property
+    def side(self) -> str:
+        """What of a model it asks."""
+        return "text"
 
     @property
     def idle(self) -> bool:

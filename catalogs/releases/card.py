@@ -155,6 +155,13 @@ def splits(staging: Staging, quality: dict[str, Any]) -> str:
             "flat).",
             "",
         ]
+    for rule in near["vectors"]:
+        lines += [
+            f"Like vectors across splits: {counted(rule['pairs'], 'pair')} with a cosine of "
+            f"`{rule['column']}` of {rule['cosine']:g} or more and centres within "
+            f"{rule['radius_m'] / 1000:g} km ({counted(rule['compared'], 'picture')} compared).",
+            "",
+        ]
     return "\n".join(lines)
 
 

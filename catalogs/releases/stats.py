@@ -10,7 +10,8 @@ import numpy.typing as npt
 from catalogs.releases.bands import band_of, describe, full_scale, members
 from catalogs.releases.conversations import totals
 from catalogs.releases.survey import Survey
-from schemas.near import cross_split_pairs
+from schemas.near import alike_pairs, cross_split_pairs
+from schemas.recipes import Recipe
 from schemas.release import Staging
 from schemas.spacing import nearest
 
@@ -113,6 +114,7 @@ def quality(found: Survey, staging: Staging) -> dict[str, Any]:
             "compared": int(found.comparable.sum()),
             "too_flat": int((~found.comparable).sum()),
             "pairs": twins,
+            "vectors": alike(found, staging.recipe),
         },
         "drops": [
             {"act": act, "step": step, "code": code, "outcome": outcome, "count": count}
@@ -120,6 +122,25 @@ def quality(found: Survey, staging: Staging) -> dict[str, Any]:
         ],
         "licences": dict(sorted(found.licences.items())),
     }
+
+
+def alike(found: Survey, recipe: Recipe) -> list[dict[str, Any]]:
+    """What each rule on the likeness of vectors promises, and the pairs that break it."""
+    rules = [rule for rule in recipe.pack.keep if rule.column in found.vectors]
+    return [
+        {
+            "column": rule.column,
+            "cosine": rule.cosine,
+            "radius_m": rule.radius_m,
+            "compared": len(found.codes),
+            "pairs": len(
+                alike_pairs(
+                    found.vectors[rule.column], found.codes, found.xyz, rule.cosine, rule.radius_m
+                )
+            ),
+        }
+        for rule in rules
+    ]
 
 
 def balanced(counts: dict[str, int]) -> bool:

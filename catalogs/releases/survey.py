@@ -19,7 +19,7 @@ from schemas.meanings import TEXTS
 from schemas.near import parse
 from schemas.release import Staging
 from schemas.spacing import circles
-from schemas.tables import samples_schema
+from schemas.tables import array, samples_schema
 
 LENGTH_CAP = 2000  # characters; longer texts count as this long
 
@@ -59,6 +59,7 @@ class Survey:
         codes: split of each sample, shape (n,), in row order.
         xyz, radius_m: circumscribed circles, see `schemas.spacing`.
         questions: questions by split and kind; empty when the recipe asks none.
+        vectors: of each column that a rule on likeness reads, shape (n, d).
         phash, comparable: see `schemas.near`; empty when the recipe makes no `phash`.
     """
 
@@ -82,6 +83,7 @@ class Survey:
     questions: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     phash: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     comparable: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    vectors: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def samples(self) -> dict[str, int]:
@@ -108,6 +110,9 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     columns += ["license", "attribution", "bbox", "band_stats", *dict.fromkeys(facts)]
     parts: list[tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
     hashes = []
+    alike = [rule.column for rule in recipe.pack.keep if rule.takes.startswith("vector")]
+    columns += alike
+    vectors: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in alike}
     for batch in batches(parquets(rows), columns, rows=4096):
         if not batch.num_rows:
             continue
@@ -125,6 +130,8 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
         parts.append((batch.column("split").to_pylist(), *_circles(batch)))
         if "phash" in schema.names:
             hashes.append(parse(batch.column("phash").to_pylist()))
+        for name in alike:
+            vectors[name].append(array(pa.chunked_array([batch.column(name)])))
     found.splits = sorted({split for part in parts for split in set(part[0])})
     if parts:
         code = {name: number for number, name in enumerate(found.splits)}
@@ -134,6 +141,7 @@ def survey(rows: Path, staging: Staging, clock: Clock) -> Survey:
     if hashes:
         found.phash = np.concatenate([h for h, _ in hashes])
         found.comparable = np.concatenate([ok for _, ok in hashes])
+    found.vectors = {name: np.concatenate(each) for name, each in vectors.items() if each}
     found.shards = dict(sorted(found.shards.items()))
     return found
 

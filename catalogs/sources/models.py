@@ -1,7 +1,8 @@
-"""Models of transformers: found in a folder, or on the Hugging Face hub at a pinned commit.
+"""Models: of transformers, in a folder or on the Hugging Face hub at a pinned commit; of a package.
 
-Only weights in the safetensors format are taken: the older format runs whatever it holds. Code that
-comes with a model is never run.
+Of transformers, only weights in the safetensors format are taken: the older format runs whatever it
+holds. Code that comes with a model is never run. Packages are those listed in `PACKAGES`, which hold
+weights and code and were installed by the user.
 """
 
 import hashlib
@@ -9,7 +10,9 @@ import importlib.util
 import json
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 
 _NEEDED = ("torch", "transformers")
 
+PACKAGES = {"geoembed": 256}
+"""Packages that hold a picture encoder, and the length of its vectors."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -30,8 +36,9 @@ class Model:
 
     Attributes:
         identity: `NAME@REVISION`: what tables, cards and digests say of it. The revision is the hub's
-            commit, or the content of a folder as `sha256:` and its first 16 digits.
-        folder: with `config.json` and weights.
+            commit, the content of a folder as `sha256:` and its first 16 digits, or the version of
+            a package.
+        folder: with `config.json` and weights; that of the package.
     """
 
     identity: str
@@ -39,7 +46,9 @@ class Model:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its `config.json`."""
+        """Its `config.json`; of a package the length of its vectors, as `hidden_size`."""
+        if packaged(self.identity):
+            return {"hidden_size": PACKAGES[parts(self.identity)[0]]}
         return dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
 
 
@@ -49,21 +58,31 @@ def parts(identity: str) -> tuple[str, str]:
     return name, revision
 
 
+def packaged(identity: str) -> bool:
+    """Whether a model is that of a package, by its identity."""
+    name, revision = parts(identity)
+    return name in PACKAGES and not revision.startswith("sha256:")
+
+
 def find(what: str) -> Model:
-    """The model that a user names: a folder, or `ORGANISATION/NAME@COMMIT` of the hub.
+    """The model that a user names: a folder, a package, or `ORGANISATION/NAME@COMMIT` of the hub.
 
     Raises:
-        UsageError: no such folder, no model in it, or a hub model that is not pinned.
+        UsageError: no such folder, no model in it, a package that is not installed, or a hub model
+            that is not pinned.
         SourceError: the hub does not give it.
     """
     folder = Path(what).expanduser()
     if folder.is_dir():
         _whole(folder, what)
         return Model(f"{folder.resolve().name}@sha256:{content(folder)[:16]}", folder.resolve())
+    if what in PACKAGES:
+        return _installed(what)
     name, revision = parts(what)
     if not HUB.fullmatch(name) or folder.exists() or what.startswith((".", "/", "~")):
         raise UsageError(
-            f"model {what}: no such folder, and no ORGANISATION/NAME@COMMIT of the hub"
+            f"model {what}: no such folder, no ORGANISATION/NAME@COMMIT of the hub, and none of "
+            f"the packages {', '.join(PACKAGES)}"
         )
     if not COMMIT.fullmatch(revision):
         raise UsageError(f"model {what}: pin its commit, as {name}@ and 40 hexadecimal digits")
@@ -104,23 +123,48 @@ def weigh(folder: Path) -> dict[str, int]:
                 found[entry["dtype"]] = found.get(entry["dtype"], 0) + count
                 if 8 + size + entry["data_offsets"][1] > path.stat().st_size:
                     raise ValueError("cut")
-        except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-            raise UsageError(f"model {folder.name}: {path.name} is cut or no weights") from error
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, struct.error) as error:
+            raise UsageError(
+                f"model {folder.name}: {path.name} is cut or no weights; fetch it again"
+            ) from error
     return found
 
 
-def require() -> None:
-    """Refuse to go on without the libraries that models need.
+def require(identities: Iterable[str] = ("",)) -> None:
+    """Refuse to go on without the libraries that these models need.
 
     Raises:
         UsageError: naming the extra that brings them.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing: list[str] = []
+    for identity in identities:
+        if packaged(identity):
+            _installed(parts(identity)[0])
+        else:
+            missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
             f"models need {' and '.join(missing)}, which is not installed: "
             "pip install 'earthloom[models]'"
         )
+
+
+def _installed(package: str) -> Model:
+    """The model of a package.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    try:
+        if spec is not None and spec.submodule_search_locations:
+            folder = Path(next(iter(spec.submodule_search_locations)))
+            return Model(f"{package}@{version(package)}", folder)
+    except PackageNotFoundError:  # a folder of that name on the path
+        pass
+    raise UsageError(
+        f"model {package}: the package is not installed: pip install 'earthloom[encoders]'"
+    )
 
 
 def _whole(folder: Path, what: str) -> None:
@@ -131,6 +175,15 @@ def _whole(folder: Path, what: str) -> None:
         raise UsageError(
             f"model {what}: holds no .safetensors; weights of other formats are not loaded, "
             "save it anew with safe_serialization"
+        )
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise UsageError(
+            f"model {what}: its config.json names no model_type; give the folder of a model that "
+            "transformers has saved"
         )
     weigh(folder)
     if lost := missing(folder):

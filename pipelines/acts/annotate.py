@@ -55,8 +55,8 @@ def annotate(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     before = tally_of_make(job, names)
     total = sum(entry["rows"] for entry in listed)
     allowed = job.budget * total - before["failed"]
-    if todo and local(job):
-        require()
+    if todo:
+        require(local(job))
     if lost(tally(job, names)) <= allowed:
         with suppress(OverBudget):  # said below, over all runs and with its reasons
             run("annotate", [tuple(todo)] if todo else [], lanes(job, len(todo), allowed))
@@ -76,10 +76,12 @@ def lost(counts: dict[str, int]) -> int:
     return counts["failed"] + counts["spared"]
 
 
-def local(job: Job) -> bool:
-    """Whether any step runs a network in this machine's memory."""
-    models = any(getattr(step, "model", "") for step in job.recipe.annotate)
-    return models or (job.captioner is not None and not job.captioner.url)
+def local(job: Job) -> list[str]:
+    """Identities of the models that run in this machine's memory."""
+    found = [model for step in job.recipe.annotate if (model := getattr(step, "model", ""))]
+    if job.captioner is not None and not job.captioner.url:
+        found.append(job.captioner.model)
+    return found
 
 
 def lanes(job: Job, blocks: int, allowed: float) -> Lanes:

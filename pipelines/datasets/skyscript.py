@@ -8,8 +8,19 @@ under `deviations` and in docs/datasets/skyscript.md.
 """
 
 from schemas.recipes import Card, Pack, Recipe
-from transforms import encode, gates, hashes, imagery, osm, quotas, scores, splits, windows
-from transforms.packing import TopShare
+from transforms import (
+    embeddings,
+    encode,
+    gates,
+    hashes,
+    imagery,
+    osm,
+    quotas,
+    scores,
+    splits,
+    windows,
+)
+from transforms.packing import TopShare, Unlike
 
 RECIPE = Recipe(
     card=Card(
@@ -66,9 +77,12 @@ RECIPE = Recipe(
         osm.Captions(),
         hashes.Perceptual(),
     ),
-    annotate=(scores.ImageText(text="title"),),  # where --set scores.model names a model
+    annotate=(  # each where a model is named: --set scores.model, --set embeddings.model
+        scores.ImageText(text="title"),
+        embeddings.Images(),
+    ),
     pack=Pack(
-        keep=(TopShare("clip_score", 0.5),),
+        keep=(TopShare("clip_score", 0.5), Unlike()),
         members={
             "rgb.jpg": encode.Jpeg(quality=90),
             "ms.geotiff": encode.GeoTiff(),

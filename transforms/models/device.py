@@ -113,7 +113,10 @@ def roomy(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        told = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not told and "alloc" not in str(error):  # the CPU's allocator has no class of its own
+            raise
         raise BuildError(
             f"{what}: out of memory; use a smaller batch or a smaller model"
         ) from error

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.errors import BuildError
-from transforms.models.device import fits, place, roomy, versions
+from transforms.models.device import place, roomy, versions
+from transforms.models.loading import loaded, part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,17 +42,12 @@ class Encoder:
         """Load weights, tokenizer and image processor from a folder; nothing else is asked.
 
         Raises:
-            LoomError: libraries or memory are missing.
+            LoomError: libraries, memory or weights are missing.
         """
         self.at, self.batch, self.identity = place(device, threads), batch, identity
-        fits(folder, self.at)
         from transformers import AutoModel
 
-        with roomy(identity):
-            model: Any = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=self.at.torch_dtype
-            )
-            self.model = model.to(self.at.device).eval()
+        self.model = loaded(AutoModel, folder, identity, self.at)
         self.folder = folder
         self.computed = {"model": identity, "device": self.at.device.partition(":")[0],
                          "dtype": self.at.dtype, "batch": batch, **versions()}  # fmt: skip
@@ -69,7 +64,7 @@ class Encoder:
         if self._tokenizer is None:
             from transformers import AutoTokenizer
 
-            self._tokenizer = self._part(AutoTokenizer, "tokenizer")
+            self._tokenizer = part(AutoTokenizer, "tokenizer", self.folder, self.identity)
         return self._tokenizer
 
     @property
@@ -82,14 +77,10 @@ class Encoder:
         if self._processor is None:
             from transformers import AutoImageProcessor
 
-            self._processor = self._part(AutoImageProcessor, "image processor", backend="pil")
+            self._processor = part(
+                AutoImageProcessor, "image processor", self.folder, self.identity, backend="pil"
+            )
         return self._processor
-
-    def _part(self, kind: Any, what: str, **options: Any) -> Any:
-        try:
-            return kind.from_pretrained(self.folder, local_files_only=True, **options)
-        except (OSError, ValueError, KeyError) as error:
-            raise BuildError(f"model {self.identity}: has no {what} in its folder") from error
 
     def prepared(self, picture: "Image") -> Pixels:
         """The picture as the model wants to see it, `(3, y, x)`, before scaling; any thread may ask."""

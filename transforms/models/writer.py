@@ -6,7 +6,8 @@ from typing import Any
 
 from schemas.errors import BuildError, Fault
 from transforms.annotating.members import opened
-from transforms.models.device import fits, place, roomy, versions
+from transforms.models.device import place, roomy, versions
+from transforms.models.loading import brief, loaded, part
 from transforms.models.sampling import drawing
 from transforms.texts.questions import Question, Reply, Sampling
 
@@ -31,22 +32,21 @@ class LocalWriter:
             LoomError: libraries or memory are missing, or it writes no texts.
         """
         self.at, self.batch, self.identity = place(device, threads), batch, identity
-        fits(folder, self.at)
         import transformers
 
-        options: dict[str, Any] = {"local_files_only": True}
-        config = transformers.AutoConfig.from_pretrained(folder, **options)
+        try:
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise BuildError(f"model {identity}: cannot be loaded ({brief(error)})") from error
         self.sees = getattr(config, "vision_config", None) is not None
         kind = "AutoModelForImageTextToText" if self.sees else "AutoModelForCausalLM"
-        try:
-            with roomy(identity):
-                model: Any = getattr(transformers, kind).from_pretrained(
-                    folder, use_safetensors=True, dtype=self.at.torch_dtype, **options
-                )
-                self.model = model.to(self.at.device).eval()
-            self.processor = _processor(folder, self.sees, options)
-        except ValueError as error:
-            raise BuildError(f"model {identity}: writes no texts ({error})") from error
+        if type(config) not in getattr(transformers, kind)._model_mapping:
+            raise BuildError(f"model {identity}: a {config.model_type} writes no texts")
+        self.model = loaded(getattr(transformers, kind), folder, identity, self.at)
+        names = ("AutoProcessor", "tokenizer and processor")
+        if not self.sees:
+            names = ("AutoTokenizer", "tokenizer")
+        self.processor = part(getattr(transformers, names[0]), names[1], folder, identity)
         self.tokenizer: Any = getattr(self.processor, "tokenizer", self.processor)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
@@ -154,17 +154,3 @@ class LocalWriter:
         stated = self.model.generation_config.eos_token_id
         ends = stated if isinstance(stated, list) else [stated]
         return {int(end) for end in [*ends, self.tokenizer.eos_token_id] if end is not None}
-
-
-def _processor(folder: Path, sees: bool, options: dict[str, Any]) -> Any:
-    """Tokenizer, with the image processor where the model sees.
-
-    Raises:
-        ValueError: the folder has none.
-    """
-    from transformers import AutoProcessor, AutoTokenizer
-
-    try:
-        return (AutoProcessor if sees else AutoTokenizer).from_pretrained(folder, **options)
-    except (OSError, KeyError) as error:
-        raise ValueError("its folder has no tokenizer or processor") from error

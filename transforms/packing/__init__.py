@@ -12,7 +12,7 @@ from transforms.packing.choose import (
     class_weights,
     survey,
 )
-from transforms.packing.cuts import TopShare, top_share
+from transforms.packing.cuts import TopShare, Unlike, top_share
 from transforms.packing.deal import Shard, assign, gather, scatter
 from transforms.packing.joined import Rows
 from transforms.packing.shards import Payloads, build_shard, header
@@ -26,6 +26,7 @@ __all__ = [
     "Shard",
     "Survey",
     "TopShare",
+    "Unlike",
     "assign",
     "build_shard",
     "class_weights",

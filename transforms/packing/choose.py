@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from schemas.chance import rank
 from schemas.errors import BuildError
-from schemas.near import cross_split_pairs, parse
+from schemas.near import alike_pairs, cross_split_pairs, parse
 from schemas.recipes import Recipe
-from schemas.tables import member_columns
+from schemas.tables import array, member_columns
 from schemas.windows import unit_vectors
 from transforms.blocks import pixel_members
-from transforms.packing.cuts import top_share
+from transforms.packing.cuts import TopShare, Unlike, top_share
 from transforms.packing.joined import Rows
 
 SPLIT_NAMES = ("train", "val", "test")
@@ -70,6 +70,7 @@ def survey(blocks: list[Rows], recipe: Recipe, seed: int) -> Survey:
         raise BuildError("two planned samples have the same key; please report this as a bug")
     _rank_cuts(found, recipe)
     _near_duplicates(found, recipe)
+    _alike(found, recipe)
     return found
 
 
@@ -78,7 +79,7 @@ def _columns(found: Survey, names: list[str]) -> pa.Table:
 
 
 def _rank_cuts(found: Survey, recipe: Recipe) -> None:
-    for cut in recipe.pack.keep:
+    for cut in (cut for cut in recipe.pack.keep if isinstance(cut, TopShare)):
         table = _columns(found, ["key", cut.column])
         scores = table[cut.column].to_numpy(zero_copy_only=False).astype(float)
         scores[found.verdict != KEPT] = np.nan
@@ -88,7 +89,7 @@ def _rank_cuts(found: Survey, recipe: Recipe) -> None:
 
 
 def _near_duplicates(found: Survey, recipe: Recipe) -> None:
-    """Of two near-duplicates in different splits the train member goes, else the val member."""
+    """Of two samples of different splits with like hashes the train one goes, else the val one."""
     if "phash" not in recipe.columns() or len(np.unique(found.split[found.verdict == KEPT])) < 2:
         return
     table = _columns(found, ["phash", "centre_lon", "centre_lat"])
@@ -96,11 +97,28 @@ def _near_duplicates(found: Survey, recipe: Recipe) -> None:
     usable &= found.verdict == KEPT
     xyz = unit_vectors(table["centre_lon"].to_numpy(), table["centre_lat"].to_numpy())
     pairs = cross_split_pairs(hashes, usable, found.split.astype(np.int64), xyz)
-    if len(pairs):
-        lower = np.where(
-            found.split[pairs[:, 0]] < found.split[pairs[:, 1]], pairs[:, 0], pairs[:, 1]
+    _drop_lower(found, pairs, "near_duplicate", "looks like a sample of another split")
+
+
+def _alike(found: Survey, recipe: Recipe) -> None:
+    """The same by vectors, among what is left."""
+    for rule in (rule for rule in recipe.pack.keep if isinstance(rule, Unlike)):
+        table = _columns(found, [rule.column, "centre_lon", "centre_lat"])
+        xyz = unit_vectors(table["centre_lon"].to_numpy(), table["centre_lat"].to_numpy())
+        splits = np.where(found.verdict == KEPT, found.split, -1).astype(np.int64)
+        pairs = alike_pairs(array(table[rule.column]), splits, xyz, rule.cosine, rule.radius_m)
+        said = (
+            f"its {rule.column} is like that of a sample of another split (cosine {rule.cosine:g})"
         )
-        found.drop(np.unique(lower), "near_duplicate", "looks like a sample of another split")
+        _drop_lower(found, pairs, "alike", said)
+
+
+def _drop_lower(found: Survey, pairs: npt.NDArray[np.int64], code: str, message: str) -> None:
+    """Take the first of each pair by the order of the splits: train before val before test."""
+    if len(pairs):
+        first, second = pairs.T
+        lower = np.where(found.split[first] < found.split[second], first, second)
+        found.drop(np.unique(lower), code, message)
 
 
 def class_weights(counts: Mapping[str, int]) -> dict[str, float]:

@@ -1,10 +1,12 @@
-"""Rank cuts: the best share of samples by a score."""
+"""What ships by a column: the best share by a score (`TopShare`), what no other split shows (`Unlike`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from schemas.recipes import at_least, within
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,43 @@ class TopShare:
             raise ValueError(f"cuts.TopShare.share={self.share:g}: must be above 0 and at most 1")
 
     @property
+    def takes(self) -> str:
+        """How the type of its column begins."""
+        return "float64"
+
+    @property
     def code(self) -> str:
         """Reason code of what is cut."""
         return f"below_top_{round(self.share * 100):g}pct_{self.column}"
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """Of two samples of different splits whose vectors are alike, the train one goes, else the val one.
+
+    Beside the perceptual hash, which finds the same pixels: vectors also find a picture that was
+    shifted, taken again or brightened. Vectors of all samples are held at once (4 bytes a number).
+
+    Attributes:
+        column: a vector, e.g. of `embeddings.Images`.
+        cosine: at least this is alike. It depends on the model: measure it on known copies. For
+            `geoembed` 0.85 keeps copies that were recompressed or shifted by 8 px apart from other chips.
+        radius_m: greatest distance of the centres, metres.
+    """
+
+    column: str = "image_embedding"
+    cosine: float = 0.85
+    radius_m: float = 25_000.0
+
+    def __post_init__(self) -> None:
+        """Refuse a cosine that is none, or that calls everything alike."""
+        within("cuts.Unlike.cosine", self.cosine, 0, 1)
+        at_least("cuts.Unlike.radius_m", self.radius_m, 0)
+
+    @property
+    def takes(self) -> str:
+        """How the type of its column begins."""
+        return "vector:"
 
 
 def top_share(

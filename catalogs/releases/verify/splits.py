@@ -14,11 +14,13 @@ from catalogs.files import read_json
 from catalogs.releases.sorting import batches
 from catalogs.releases.stats import NEAR_BITS, NEAR_M
 from catalogs.releases.verify.findings import Report
-from schemas.near import cross_split_pairs, parse
+from schemas.near import alike_pairs, cosines, cross_split_pairs, parse
 from schemas.spacing import breaches, circles, nearest
+from schemas.tables import array
 from schemas.windows import arcs, unit_vectors
 
 SAMPLES = "metadata/samples.parquet"
+QUALITY = "stats/quality.json"
 Ints = npt.NDArray[np.int64]
 
 
@@ -43,11 +45,15 @@ def check_promise(release: Path, manifest: dict[str, Any], report: Report) -> No
                 f"{apart:.0f} m apart, the buffer is {buffer_m:.0f} m",
             )  # fmt: skip
     _overlaps(table, pairs[gaps < 0], keys, splits, codes, report)
-    _gaps(release, nearest(xyz, radius, codes), splits, report)
+    stated: dict[str, Any] = {}
+    with report.reading("quality", QUALITY):
+        stated = read_json(release / QUALITY)
+        _gaps(stated, nearest(xyz, radius, codes), splits, report)
     if {"osm_type", "osm_id"} <= names:
         _objects(facts, keys, splits, codes, report)
     if "phash" in names:
         _twins(table, xyz, keys, splits, codes, report)
+    _alike(stated, table, names, xyz, keys, splits, codes, report)
 
 
 def _circles(
@@ -95,17 +101,15 @@ def _overlaps(
 
 
 def _gaps(
-    release: Path, found: dict[tuple[int, int], float], splits: list[str], report: Report
+    quality: dict[str, Any], found: dict[tuple[int, int], float], splits: list[str], report: Report
 ) -> None:
-    where = "stats/quality.json"
-    with report.reading("quality", where):
-        stated = read_json(release / where)["splits"]["least_gap_m"]
-        measured = {f"{splits[a]}-{splits[b]}": gap for (a, b), gap in found.items()}
-        same = stated.keys() == measured.keys() and all(
-            abs(stated[pair] - gap) < 1 for pair, gap in measured.items()
-        )
-        said = f"least distances between splits are {measured}, the report says {stated}"
-        report.expect(same, "quality", where, said)
+    stated = quality["splits"]["least_gap_m"]
+    measured = {f"{splits[a]}-{splits[b]}": gap for (a, b), gap in found.items()}
+    same = stated.keys() == measured.keys() and all(
+        abs(stated[pair] - gap) < 1 for pair, gap in measured.items()
+    )
+    said = f"least distances between splits are {measured}, the report says {stated}"
+    report.expect(same, "quality", QUALITY, said)
 
 
 def _objects(
@@ -143,3 +147,23 @@ def _twins(
             f"{keys[a]} ({splits[codes[a]]}) and {keys[b]} ({splits[codes[b]]}) look alike "
             f"({bits} of 64 bits differ)",
         )  # fmt: skip
+
+
+def _alike(
+    quality: dict[str, Any], table: Path, names: set[str], xyz: npt.NDArray[np.float64], keys: pa.Array,
+    splits: list[str], codes: Ints, report: Report,
+) -> None:  # fmt: skip
+    """No two vectors of different splits are as alike as the release promises they are not."""
+    for rule in quality.get("near_duplicates", {}).get("vectors", []):
+        name = rule["column"]
+        if not report.expect(name in names, "near_duplicates", SAMPLES, f"has no column {name}"):
+            continue
+        vectors = array(pq.read_table(table, columns=[name])[name])
+        report.counts["near_duplicates"] += len(vectors)
+        for a, b in alike_pairs(vectors, codes, xyz, rule["cosine"], rule["radius_m"]).tolist():
+            found = cosines(vectors[[a]], vectors[[b]])[0]
+            report.fault(
+                "near_duplicates", SAMPLES,
+                f"{keys[a]} ({splits[codes[a]]}) and {keys[b]} ({splits[codes[b]]}) look alike "
+                f"(cosine of {name} {found:.3f})",
+            )  # fmt: skip
