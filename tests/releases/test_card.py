@@ -148,7 +148,8 @@ def closure() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: set[str] = set()
     extras = project["optional-dependencies"]
-    queue = [*project["dependencies"], *extras["gee"], *extras["cloud"], *extras["models"]]
+    queue = [*project["dependencies"], *extras["gee"], *extras["cloud"], *extras["models"],
+             *extras["encoders"], *extras["clouds"], "onnxruntime"]  # fmt: skip
     while queue:
         need = Requirement(queue.pop())
         name = canonicalize_name(need.name)
