@@ -1,4 +1,7 @@
-"""A rank cut through the pack act: exactly the best share ships, the rest are drops that say why."""
+"""A rank cut through the pack act: exactly the best share ships, the rest are drops that say why.
+
+Acceptance check 6 of SkyScript.
+"""
 
 import hashlib
 import math
@@ -59,7 +62,7 @@ def best(keys: set[str], share: float) -> set[str]:
     return set(order[: math.ceil(share * len(order))])
 
 
-def test_exactly_the_best_share_ships(
+def test_acceptance_6_exactly_the_best_share_ships(
     world: World, built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = {row["key"] for row in table(release(built.out), "samples")}
@@ -88,7 +91,7 @@ def test_exactly_the_best_share_ships(
     assert verify(found) == []
 
 
-def test_a_second_cut_works_on_what_the_first_leaves(
+def test_acceptance_6_a_second_cut_works_on_what_the_first_leaves(
     world: World, built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = {row["key"] for row in table(release(built.out), "samples")}
@@ -99,3 +102,18 @@ def test_a_second_cut_works_on_what_the_first_leaves(
     codes = {row["key"]: row["code"] for row in table(found, "drops") if row["act"] == "pack"}
     assert {k for k, code in codes.items() if code == "below_top_80pct_score"} == every - first
     assert set(codes.values()) == {"below_top_80pct_score", "below_top_50pct_score"}
+
+
+def test_acceptance_6_a_smaller_share_is_part_of_a_larger_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [
+        {
+            row["key"]
+            for row in table(
+                cut(world, tmp_path / name, monkeypatch, TopShare("score", share)), "samples"
+            )
+        }
+        for name, share in (("a", 0.3), ("b", 0.5))
+    ]
+    assert kept[0] < kept[1]
