@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.commands import osm
 from pipelines.commands.earthloom import COMMANDS
 from pipelines.commands.options import parse
 from pipelines.registry import names, recipe
@@ -52,7 +53,7 @@ def commands() -> list[tuple[str, list[str]]]:
     return found
 
 
-PARSERS = {"pipelines.build": options.parser, "pipelines.osm": osm.parser}
+PARSERS = {"pipelines.build": parser, "pipelines.osm": osm.parser}
 
 
 def options_of(module: str) -> set[str]:
