@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.commands import osm
 from pipelines.commands.earthloom import COMMANDS
-from pipelines.commands.options import parse
+from pipelines.commands.options import parse, parser
 from pipelines.registry import names, recipe
 from schemas.recipes import override
 
