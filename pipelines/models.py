@@ -50,7 +50,7 @@ class Models:
 
 def service(args: argparse.Namespace) -> bool:
     """Whether texts are written by a service at an address."""
-    return str(args.captioner).startswith(("http://", "https://"))
+    return str(args.captioner or "").startswith(("http://", "https://"))
 
 
 def check(args: argparse.Namespace, recipe: Recipe) -> None:
@@ -60,6 +60,8 @@ def check(args: argparse.Namespace, recipe: Recipe) -> None:
         UsageError: naming the option.
     """
     writes = any(hasattr(step, "sampling") for step in recipe.annotate)
+    if args.captioner is not None and not args.captioner.strip():
+        raise UsageError("--captioner: is empty; name an address or a model, or leave it away")
     if args.captioner and not writes:
         raise UsageError(
             f"--captioner: recipe {recipe.card.name} has no step that asks one for a text"
@@ -105,6 +107,18 @@ def _secret(value: Any) -> str:
         if isinstance(item, str) and SECRET.search(name):
             return str(name)
     return _secret(list(value.values()))
+
+
+def texts(args: argparse.Namespace, recipe: Recipe, samples: int) -> str:
+    """What a captioner will be asked, at most; "" without one."""
+    steps: list[Any] = [step for step in recipe.annotate if hasattr(step, "sampling")]
+    if not args.captioner or not steps:
+        return ""
+    requests = sum(step.tries for step in steps) * samples
+    plain = args.captioner.partition("?")[0].rpartition("@")[2]
+    return (
+        f"{samples * len(steps):,} texts to be written by {plain}, in up to {requests:,} requests"
+    )
 
 
 def wish(args: argparse.Namespace) -> dict[str, Any] | None:
@@ -182,6 +196,7 @@ def _greeted(
         timeout_s=args.captioner_timeout,
         mode=args.requests,
         shelf=str(shelf.folder),
+        insists=args.error_budget < 1,
     )
     noted = f"captioner {args.captioner_model}"
     try:

@@ -177,6 +177,8 @@ def _planned(build: Build, job: Job, opened: Sources) -> dict[str, Any]:
     with progress.act("plan"):
         planned = plan(job)
     plan_report(progress, job, planned, opened, args.imagery == "none")
+    if texts := models.texts(args, build.recipe, planned["samples"]):
+        progress.say(f"plan: {texts}")
     if problem := _too_little(planned):
         if not args.plan:
             raise BuildError(problem)
@@ -201,7 +203,7 @@ def _annotated(build: Build, job: Job, planned: dict[str, Any]) -> None:
     names = [entry["id"] for entry in planned["blocks"]]
     with build.progress.act(
         "annotate", len(names), lambda: sum(1 for _ in job.annotated.glob("*.json")),
-        asking.answers,
+        lambda: asking.answers(job),
     ):  # fmt: skip
         asking.annotate(job, planned["blocks"])
     if said := asking.summary(job, names):

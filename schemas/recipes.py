@@ -244,7 +244,7 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
         except ValueError as error:
             raise UsageError(f"--set {error}") from error
     if together:
-        check(recipe)
+        check(active(recipe))
     return recipe
 
 

@@ -38,6 +38,8 @@ def sample(staging: Staging) -> str:
             "string": "text",
             "json": "every fact of the sample; flat, never null (unknown: empty text or -1)",
         }.get(getattr(encoder, "feature", ""), "")
+        if getattr(encoder, "groups", None):
+            about = about.replace("; flat,", "; flat, and some again in the groups below;")
         if bands:
             about += f": {', '.join(bands)}"
         rows.append((f"`KEY.{ext}`", getattr(encoder, "media_type", ""), about))

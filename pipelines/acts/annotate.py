@@ -44,6 +44,7 @@ def annotate(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     """
     if not job.recipe.annotate:
         return {}
+    GIVEN.clear()
     names = [entry["id"] for entry in listed]
     own = job.part(names)
     if unmade := [name for name in own if not Paths(job.made, name).record.exists()]:
@@ -63,10 +64,9 @@ def annotate(job: Job, listed: list[dict[str, Any]]) -> dict[str, int]:
     counts = tally(job, names)
     if lost(counts) > allowed:
         raise BudgetError(
-            f"annotate: {counts['failed']:,} of {total:,} samples failed so far, and texts of "
-            f"{counts['spared']:,} more could not be had, more than the error budget of "
-            f"{job.budget:.1%}: {reasons(annotated(job, names))}; what is done is kept: mend the "
-            "cause and run again with --retry-failed, or allow more with --error-budget"
+            f"annotate: models gave nothing for {lost(counts):,} of {total:,} samples so far, more than "
+            f"the error budget of {job.budget:.1%}: {reasons(annotated(job, names))}; what is done is "
+            "kept: mend the cause and run again with --retry-failed, or allow more with --error-budget"
         )
     return counts
 
@@ -183,32 +183,58 @@ def retry(job: Job, names: list[str]) -> int:
 def told(job: Job, names: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(what computed each column, the questions that services answered), for the provenance."""
     computed: Counter[str] = Counter()
+    writing: list[Any] = [step for step in job.recipe.annotate if hasattr(step, "sampling")]
+    by_template = {
+        step.text: next(name for name in step.gives if name.endswith("_source")) for step in writing
+    }
     asked: list[dict[str, Any]] = []
     for path, record in annotated(job, names):
         about = json.loads((pq.read_schema(path).metadata or {})[ABOUT])
         for fact, entry in about["computed"].items():
-            computed[json.dumps({"column": fact, **entry}, sort_keys=True)] += record.rows
+            named = json.dumps({"column": fact, **entry}, sort_keys=True)
+            computed[named] += (
+                _by_model(path, by_template[fact]) if fact in by_template else record.rows
+            )
         asked += about["asked"]
     models = [{**json.loads(text), "samples": n} for text, n in sorted(computed.items())]
     return models, sorted(asked, key=lambda e: (e["sample"], e["text"], e["request"]))
 
 
-def answers() -> str:
-    """How many answers of services this process has had, "" for none."""
-    new, kept = GIVEN["new"], GIVEN["kept"]
-    return f"{counted(new, 'new answer')}, {kept:,} kept" if new or kept else ""
+def answers(job: Job) -> str:
+    """What the captioner's service has answered in this run so far, "" where there is none."""
+    if job.captioner is None or not job.captioner.url:
+        return ""
+    found = [f"{counted(GIVEN['new'], 'new answer')}, {GIVEN['kept']:,} kept"]
+    found += [
+        f"{code} {count:,}" for code, count in sorted(GIVEN.items()) if code not in ("new", "kept")
+    ]
+    return ", ".join(found) if any(GIVEN.values()) else "no answer yet"
+
+
+def _by_model(path: Path, source: str) -> int:
+    """Samples of a block whose text a model wrote."""
+    return int(pq.read_table(path, columns=[source])[source].to_pylist().count("model"))
 
 
 def summary(job: Job, names: list[str]) -> str:
-    """How many samples have got what, in one line; "" where no text was asked for."""
+    """How many texts have come from whom, and why others were not taken; "" where none was asked for."""
     found: Counter[str] = Counter()
-    wanted = [
-        name for step in job.recipe.annotate for name in step.gives if name.endswith("annotator")
-    ]
-    if job.captioner is None or not wanted:
+    refused: Counter[str] = Counter()
+    texts = [step.gives for step in job.recipe.annotate if hasattr(step, "sampling")]
+    if job.captioner is None or not texts:
         return ""
     for path, _ in annotated(job, names):
         intact(job, path.stem)
-        for name in wanted:
-            found.update(pq.read_table(path, columns=[name])[name].drop_null().to_pylist())
-    return "texts: " + ", ".join(f"{n:,} by {who}" for who, n in found.most_common())
+        for gives in texts:
+            who, why = (
+                next(n for n in gives if n.endswith(end)) for end in ("annotator", "_faults")
+            )
+            table = pq.read_table(path, columns=[who, why])
+            found.update(table[who].drop_null().to_pylist())
+            for codes in table[why].drop_null().to_pylist():
+                refused.update(code for code in codes.split(",") if code)
+    said = "texts: " + ", ".join(f"{n:,} by {who}" for who, n in found.most_common())
+    if refused:
+        most = ", ".join(f"{code} {n:,}" for code, n in refused.most_common(5))
+        said += f"; a template's where the model's were not taken: {most}"
+    return said if set(found) - {"template"} else f"warning: no text of the model was taken; {said}"

@@ -90,6 +90,11 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
                 f"{target} stands, but its work area {work} is gone, so nobody can say whether these "
                 "settings made it; use another --out, or --overwrite to build anew"
             )
+        if done and args.requests == "refresh" and not args.plan:
+            raise UsageError(
+                f"--requests refresh: {target} stands; --overwrite builds it anew from fresh answers, "
+                "another --out beside it"
+            )
         if done and not (args.plan or args.retry_failed):
             progress.event("done", f"up to date: {target}", release=str(target))
             return 0

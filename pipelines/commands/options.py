@@ -88,7 +88,7 @@ def parser() -> Parser:
 
 def _captioner(p: Parser) -> None:
     """Who writes texts, and what is kept of it."""
-    p.add_argument("--captioner", default="", metavar="WHO",
+    p.add_argument("--captioner", default=None, metavar="WHO",
                    help="who writes texts: the address of a service with the chat completions protocol "
                    "(vLLM, llama.cpp, hosted; its key in EARTHLOOM_CAPTIONER_KEY), the folder of a model, "
                    "or ORGANISATION/NAME@COMMIT of the Hugging Face hub; templates without it")  # fmt: skip

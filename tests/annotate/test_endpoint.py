@@ -14,8 +14,8 @@ from catalogs.sources.net.hosts import Policy
 from chat_server import CHAT, MODELS, ChatServer, caption, completion, saying
 from fake_time import FakeTime
 from fault_server import FaultServer, answer, drip, page, redirect, reset
-from schemas.errors import BuildError, Fault, UsageError
-from transforms.texts.captioner import Captioner
+from schemas.errors import BuildError, Fault, SourceError, UsageError
+from transforms.texts.captioner import Captioner, key_of
 from transforms.texts.endpoint import Endpoint, called
 from transforms.texts.questions import Question, Sampling
 
@@ -280,3 +280,41 @@ def test_a_fault_is_a_fault(tmp_path: Path) -> None:
 def test_no_folders_of_a_server_in_a_release(model: str, name: str) -> None:
     """llama.cpp calls a model by its path."""
     assert called(model) == name
+
+
+@pytest.mark.parametrize(("text", "key"), [("sk-1\n", "sk-1"), (" sk-1\r\n", "sk-1"), ("", "")])
+def test_keys_are_sent_without_what_files_bring_along(text: str, key: str) -> None:
+    assert key_of(text) == key
+
+
+@pytest.mark.parametrize("text", ["sk 1", "sk-\u20ac", "sk-1\nsk-2", "sk-\x00"])
+def test_no_key_is_told_in_the_refusal(text: str) -> None:
+    with pytest.raises(UsageError, match="EARTHLOOM_CAPTIONER_KEY: holds") as told:
+        key_of(text)
+    assert "sk" not in str(told.value)
+
+
+def test_a_service_that_never_answers_ends_the_act(chat: ChatServer, tmp_path: Path) -> None:
+    """After four questions, if that is wanted; one that has answered once is given more time."""
+
+    def asked(count: int, start: int) -> list[Question]:
+        return [Question(f"w{i}", "", f"FACTS: {i}", i) for i in range(start, start + count)]
+
+    chat.says(answer(500))
+    writer = endpoint(chat, tmp_path, parallel=1, insists=True)
+    assert [reply.fault.code for reply in writer.write(asked(3, 0), SAMPLING)] == ["http_500"] * 3
+    with pytest.raises(SourceError, match=r"/v1: 4 requests and no answer, the last one: .*500"):
+        writer.write(asked(1, 3), SAMPLING)
+    chat.says(saying(caption))
+    assert writer.write(asked(1, 4), SAMPLING)[0].fault is None
+    chat.says(answer(500))
+    assert all(reply.fault for reply in writer.write(asked(9, 10), SAMPLING))
+    patient = endpoint(chat, tmp_path, parallel=1)
+    assert all(reply.fault for reply in patient.write(asked(9, 20), SAMPLING))
+
+
+def test_a_wrong_key_is_told_with_its_cure(chat: ChatServer, tmp_path: Path) -> None:
+    chat.says(answer(401))
+    reply = ask(chat, tmp_path, key="sk-1")
+    assert reply.fault.code == "auth" and "EARTHLOOM_CAPTIONER_KEY" in reply.fault.message
+    assert "sk-1" not in reply.fault.message

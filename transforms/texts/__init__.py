@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalogs.sources.exchanges.asked import GONE
 from schemas.chance import rank
 from schemas.errors import Fault, Reject
 from schemas.recipes import at_least, within
@@ -194,6 +195,7 @@ class ByModel:
             return "", ["schema"]
         text = text.strip()
         wrong = ["cut"] if reply.cut else []
+        wrong += ["secret"] if GONE in text else []
         wrong += faults(text, self.rules)
         grounds = str(sample.facts.get(self.grounds) or "") if self.grounds else question.prompt
         wrong += against(text, grounds, self.rules)

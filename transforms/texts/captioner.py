@@ -9,7 +9,7 @@ from catalogs.sources.chat import Chat, place_of
 from catalogs.sources.exchanges import Recorder, Shelf
 from catalogs.sources.net.client import Client
 from catalogs.sources.net.hosts import Policy
-from schemas.errors import BuildError, Fault
+from schemas.errors import BuildError, Fault, UsageError
 from transforms.context import Context
 from transforms.texts.endpoint import Endpoint
 from transforms.texts.questions import Writer
@@ -19,6 +19,18 @@ KEY = "EARTHLOOM_CAPTIONER_KEY"
 
 GREETING_S = 10.0
 """Seconds in which a service says which models it has; three times as long with all retries."""
+
+
+def key_of(text: str) -> str:
+    """A key as it is sent, without the blanks and line ends around it that files bring along.
+
+    Raises:
+        UsageError: it holds what no header can.
+    """
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"{KEY}: holds blanks or other characters that no key has; set it anew")
+    return key
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Captioner:
         timeout_s: seconds that one answer may take; three times as long with all its retries.
         mode: of the request cache, see `Recorder`.
         shelf: folder of the request cache.
+        insists: whether a service that has answered nothing at all ends the act.
     """
 
     url: str = ""
@@ -44,6 +57,7 @@ class Captioner:
     timeout_s: float = 120.0
     mode: str = "record"
     shelf: str = ""
+    insists: bool = True
 
     @property
     def identity(self) -> dict[str, str]:
@@ -67,6 +81,7 @@ class Captioner:
                 self.revision,
                 self.extra,
                 self.parallel,
+                self.insists,
             )
         from transforms.models.writer import LocalWriter
 
@@ -74,7 +89,7 @@ class Captioner:
 
     def chat(self, mode: str, timeout_s: float) -> Chat:
         """The service, through the request cache."""
-        key = os.environ.get(KEY, "")
+        key = key_of(os.environ.get(KEY, ""))
         client: Any = None
         if mode != "replay":  # which opens no socket
             client = Client(

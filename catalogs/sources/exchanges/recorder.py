@@ -14,10 +14,11 @@ from catalogs.sources.net.exchange import Answer
 from schemas.errors import BuildError, Fault, SourceError, UsageError
 
 MODES = ("record", "replay", "refresh")
-SHOWN = 4000  # characters of a question that a message shows
+SHOWN = 600  # characters of a question that a message shows
 
 GIVEN: Counter[str] = Counter()
-"""Answers that recorders of this process have given, `kept` and `new`: for the progress of a build."""
+"""What recorders of this process have given: answers that were `kept`, `new` ones, and by code what came
+instead of one; for the progress of a build."""
 
 Judge = Callable[[bytes], Fault | None]
 
@@ -92,18 +93,23 @@ class Recorder:
         if kept is None and self.mode == "replay":
             said = question.text if len(question.text) <= SHOWN else question.text[:SHOWN] + "..."
             raise BuildError(
-                f"--requests replay: no answer is kept in {self.shelf.folder} for this question; "
-                f"record it first: {said}"
+                f"--requests replay: no answer is kept in {self.shelf.folder} for question "
+                f"{question.key[:16]}; record it first (--requests record). It reads: {said}"
             )
-        with self._lock:
-            GIVEN["new" if kept is None else "kept"] += 1
         if kept is None:
             data = None if body is None else json.dumps(body, allow_nan=False).encode()
             sent = {**(headers or {}), **(private or {})}
             kept = self._new(question, self._sent(question, url, sent, data, judge), fresh)
+            self._count(kept.code or "new")
+        else:
+            self._count(kept.code or "kept")
         if kept.code:
             raise kept.fault()
         return kept
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            GIVEN[what] += 1
 
     def _kept(self, question: Asked) -> Kept | None:
         try:
