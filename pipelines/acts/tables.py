@@ -57,8 +57,9 @@ class Tables:
             one = self.target.suffix == ".parquet" and not self.target.is_dir()
             folder = self.target.parent if one else self.target
             barred = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-            at = Path(error.filename or "")
-            if barred and at != extract and (at == folder or folder in at.parents):
+            at = Path(error.filename or extract)
+            way = {folder, *folder.parents}
+            if barred and at != extract and (at in way or folder in at.parents):
                 raise UsageError(
                     f"--out {self.target}: {folder} cannot be written ({error.strerror}); name another"
                 ) from error

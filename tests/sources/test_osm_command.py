@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,22 @@ def test_a_folder_that_cannot_be_written(
     said = capsys.readouterr().err
     assert f"error: --out {table}: {table.parent} cannot be written" in said
     assert ".work" not in said
+
+
+def test_a_folder_that_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract, folder = town(tmp_path / "a.osm.pbf", 8), tmp_path / "barred" / "tables"
+    make = Path.mkdir
+
+    def barred(path: Path, *given: Any, **more: Any) -> None:
+        if path == folder.parent:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        make(path, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", barred)
+    assert main([str(extract), "--out", str(folder), "--workers", "1"]) == 2
+    assert f"error: --out {folder}: {folder} cannot be written" in capsys.readouterr().err
 
 
 def test_a_table_of_something_else_is_replaced_with_a_note(
