@@ -112,7 +112,18 @@ class Progress:
                 )
             Console(file=self.stream).print(grid)
         elif self.mode == "plain":
-            print(title, file=self.stream)
-            for row in rows:
-                cells = [f"{v:>9,}" if isinstance(v, int) else shown(str(v)) for v in row]
-                print("  " + "  ".join(cells), file=self.stream, flush=True)
+            print("\n".join([title, *_aligned(head, rows)]), file=self.stream, flush=True)
+
+
+def _aligned(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    """Lines of a table under its head, numbers to the right; none without rows."""
+    columns = []
+    for name, *cells in zip(head, *rows, strict=True):
+        number = all(isinstance(cell, int) for cell in cells)
+        texts = [name, *(f"{c:,}" if isinstance(c, int) else shown(str(c)) for c in cells)]
+        width = max(map(len, texts))
+        columns.append(
+            [text.rjust(max(width, 9)) if number else text.ljust(width) for text in texts]
+        )
+    lines = [("  " + "  ".join(cells)).rstrip() for cells in zip(*columns, strict=True)]
+    return lines if rows else []

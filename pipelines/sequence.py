@@ -211,11 +211,12 @@ def _annotated(build: Build, job: Job, planned: dict[str, Any]) -> None:
 
 
 def _warn_of_empty_splits(job: Job, packed: dict[str, Any], progress: Progress) -> None:
+    why = "the area is too small or too uniform for three splits"
+    if job.limit:
+        why = f"--limit {job.limit} may leave too few samples for three splits, or {why}"
     for split, share in split_rule(job).shares.items():
         if share and not packed["splits"].get(split):
-            progress.say(
-                f"warning: empty split {split}: the area is too small or too uniform for three splits"
-            )
+            progress.say(f"warning: empty split {split}: {why}")
 
 
 def _overlap(args: argparse.Namespace, opened: Sources) -> None:

@@ -163,7 +163,9 @@ def load(path: Path | None = None) -> Visible:
         try:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 rows.update({(row.key, row.value): row for row in _rows(stream, str(path))})
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise UsageError(f"table of visible tags {path} is no UTF-8 text") from error
+        except OSError as error:
             raise UsageError(f"table of visible tags {path} cannot be read: {error}") from error
     return Visible(tuple(rows.values()))
 

@@ -161,6 +161,13 @@ def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, text: str, messa
         load(path)
 
 
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "binary.csv"
+    path.write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(UsageError, match=r"binary\.csv is no UTF-8 text$"):
+        load(path)
+
+
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load(tmp_path / "none.csv")

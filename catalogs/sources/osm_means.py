@@ -43,7 +43,9 @@ def budget(memory_mb: int, workers: int) -> int:
     if memory_mb * MB < libraries + LEAST:
         least = -(-(libraries + LEAST) // MB)
         raise UsageError(
-            f"--memory {memory_mb}: {workers} processes need at least {least} MB; give more memory or "
-            "fewer --workers"
+            f"--memory {memory_mb}: "
+            + ("1 process needs" if workers == 1 else f"{workers} processes need")
+            + f" at least {least} MB; give more memory"
+            + (" or fewer --workers" if workers > 1 else "")
         )
     return memory_mb * MB - libraries

@@ -1,5 +1,6 @@
 """tables: OSM extracts become feature tables, one extract at a time."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Tables:
         """Make the table of one extract, and its record.
 
         Raises:
-            UsageError: the command line is wrong for every extract.
+            UsageError: the command line is wrong for every extract, or `target` cannot be written.
         """
         number, extract = element
 
@@ -51,6 +52,17 @@ class Tables:
                 on_progress=lambda done, _: record(done),
             )  # fmt: skip
         except UsageError:
+            raise
+        except OSError as error:
+            one = self.target.suffix == ".parquet" and not self.target.is_dir()
+            folder = self.target.parent if one else self.target
+            barred = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            at = Path(error.filename or extract)
+            way = {folder, *folder.parents}
+            if barred and at != extract and (at in way or folder in at.parents):
+                raise UsageError(
+                    f"--out {self.target}: {folder} cannot be written ({error.strerror}); name another"
+                ) from error
             raise
         except LoomError as error:
             record(0, error=str(error))

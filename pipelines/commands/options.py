@@ -55,7 +55,11 @@ def parser() -> Parser:
         "--plan", action="store_true", help="stop after planning; print what would be built"
     )
     p.add_argument(
-        "--limit", type=int, default=0, metavar="N", help="a taste: N samples through every act"
+        "--limit",
+        type=int,
+        default=0,
+        metavar="N",
+        help="a taste: N samples through every act (0: all)",
     )
     p.add_argument("--until", choices=ACTS, default="release", help="stop after this act")
     p.add_argument(
@@ -168,8 +172,9 @@ def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 def _check(args: argparse.Namespace) -> None:
     _sources(args)
-    if args.workers < 0 or args.limit < 0:
-        raise UsageError("--workers and --limit must not be negative")
+    for name in ("workers", "limit"):
+        if getattr(args, name) < 0:
+            raise UsageError(f"--{name} {getattr(args, name)}: must not be negative")
     if args.captioner_parallel < 1 or not args.captioner_timeout > 0:
         raise UsageError("--captioner-parallel and --captioner-timeout must be above 0")
     if not 0 <= args.error_budget <= 1:
