@@ -61,7 +61,9 @@ def blobs(stream: IO[bytes], path: Path) -> Iterator[tuple[int, str, int]]:
             raise SourceError(f"{path} has a blob {name!r} at byte {at}: fetch it anew")
         start, at = at + 4 + length, at + 4 + length + data
         if not 0 < data <= BLOB_LIMIT or at > size:
-            raise SourceError(f"{path} is cut: the last blob should end at byte {at}, not {size}")
+            raise SourceError(
+                f"{path} is cut: the last blob should end at byte {at}, not {size}: fetch it anew"
+            )
         yield start, name, data
 
 
