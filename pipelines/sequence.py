@@ -124,6 +124,11 @@ def run_acts(build: Build) -> int:
 def _opened(build: Build) -> Sources:
     """The sources, and a work area fit for them."""
     args, progress = build.args, build.progress
+    if args.imagery == "none" and getattr(build.recipe.start, "role", "") == "imagery":
+        raise UsageError(
+            f"--imagery none: recipe {build.recipe.card.name} starts from images, so that nothing "
+            "could be counted; name some"
+        )
     anew = args.overwrite and not args.plan  # a plan is a look and destroys nothing
     if args.slice == (0, 1):
         clean_parts(build.work)

@@ -284,3 +284,15 @@ def test_windows_do_not_overlap_and_splits_keep_their_distance(built: Built) -> 
         pairs = shapely.STRtree(shapes).query(shapes, predicate="intersects")
         assert (pairs[0] == pairs[1]).all()
     assert max(map(len, owners.values())) == 1
+
+
+def test_without_images_there_is_nothing_to_count(
+    built: Built, tmp_path: Path, capsys: Any
+) -> None:
+    """The recipe starts from them, so a plan without any would say nothing."""
+    from pipelines.commands.build import main
+
+    osm = str(built.world.osm)
+    argv = ["--dataset", "rsteller", "--osm", osm, "--imagery", "none", "--plan"]
+    assert main([*argv, "--out", str(tmp_path)]) == 2
+    assert "--imagery none: recipe rsteller starts from images" in capsys.readouterr().err
