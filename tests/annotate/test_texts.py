@@ -239,6 +239,11 @@ def test_grounds_can_be_another_fact() -> None:
         ("A yard of 2 m, a foot path.", "yard, path, width in meters 2", ()),
         ("There are no additional facts to add.", "highway = service: A small road", ("subject",)),
         ("A simple and elegant answer.", "highway = service: A small road", ("subject",)),
+        (
+            "Provide a summary of the data, with actions that contribute to the report.",
+            'leisure = park, "share of picture": 0.4. It continues beyond the edge.',
+            ("subject",),
+        ),
         ("Roadside trees line it.", "highway = service: A small road", ()),
     ],
 )

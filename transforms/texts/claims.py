@@ -38,9 +38,10 @@ COMMON = frozenset(
     seem seen seven several shape short show side six small some span spread stand stretch such take
     than that the their them then there these they third this those three through toward towards two
     under upper very view visible was well were what when where which while whole wide with within
-    without""".split()  # noqa: SIM905
+    without attribute attributes call called calls continue continues course direction data fact facts
+    length meter meters position share shares sinuosity square""".split()  # noqa: SIM905
 )
-"""Words that any caption may have, and that tell nothing of its subject."""
+"""Words that any caption or list of facts may have, and that tell nothing of a subject."""
 
 STEM = 4
 """Letters that inflections and compounds of a word mostly share: road, roads, roadside."""
