@@ -20,7 +20,7 @@ from catalogs.sources.arrow import numbers
 from catalogs.sources.feature_matching import Floats, Mask, has_key, meeting, wrapped
 from catalogs.sources.feature_writer import CORNERS, META
 from catalogs.sources.osm_drops import OnDrop, each
-from catalogs.sources.osm_table import COLUMNS, bounds_of, centred
+from catalogs.sources.osm_table import COLUMNS, bounds_of, gathered
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds
 
@@ -101,20 +101,18 @@ class FeatureTable:
         groups = np.arange(len(self._outlines))
         if bbox is not None:
             groups = groups[meeting(self._outlines, bbox)]
-        held: list[pa.RecordBatch] = []
-        for index in groups.tolist():
-            with self._lock:
-                group = self._read(index)
-            rows = group.rows
-            if asked is not None:
-                rows = rows.take(numbers(pa.int64(), np.flatnonzero(group.having(asked))))
-            held.append(centred(rows, bbox))
-            if sum(map(len, held)) >= batch_rows:
-                yield pa.concat_batches(held)
-                held = []
-        if held:
-            yield pa.concat_batches(held)
+        yield from gathered(
+            (self._rows(index, asked) for index in groups.tolist()), bbox, batch_rows
+        )
         self._report(asked, on_drop)
+
+    def _rows(self, index: int, asked: frozenset[str] | None) -> pa.RecordBatch:
+        """The rows of a row group with one of the keys, read past the cache."""
+        with self._lock:
+            group = self._read(index)
+        if asked is None:
+            return group.rows
+        return group.rows.take(numbers(pa.int64(), np.flatnonzero(group.having(asked))))
 
     def drops(self) -> pa.Table:
         """Objects of the extract that could not be rows (`osm_sorting.DROPS`).

@@ -9,7 +9,7 @@ import pyarrow as pa
 from catalogs.sources.osm_drops import OnDrop, each
 from catalogs.sources.osm_files import as_pbf
 from catalogs.sources.osm_rows import NODE, RELATION, WAY, Maker, placed
-from catalogs.sources.osm_table import centred
+from catalogs.sources.osm_table import gathered
 from catalogs.sources.pbf_file import Pbf
 from catalogs.sources.ragged import Ints
 from schemas.errors import SourceError, UsageError
@@ -46,14 +46,7 @@ def features(
             on_drop(drop)
 
     with as_pbf(path) as pbf:
-        held: list[pa.RecordBatch] = []
-        for rows in blocks(pbf, Maker(asked(keys), lost)):
-            held.append(centred(rows, bbox))
-            if sum(map(len, held)) >= batch_rows:
-                yield pa.concat_batches(held)
-                held = []
-        if held:
-            yield pa.concat_batches(held)
+        yield from gathered(blocks(pbf, Maker(asked(keys), lost)), bbox, batch_rows)
 
 
 def asked(keys: Collection[str] | None) -> frozenset[str] | None:

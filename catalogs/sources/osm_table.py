@@ -1,6 +1,6 @@
 """The table that every OSM source yields: its columns, its drops, and the making of its batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,20 @@ def centred(rows: pa.RecordBatch, bbox: Bounds | None) -> pa.RecordBatch:
         return rows
     keep = inside(centres(bounds_of(rows)), bbox)
     return rows if keep.all() else rows.take(numbers(pa.int64(), np.flatnonzero(keep)))
+
+
+def gathered(
+    parts: Iterable[pa.RecordBatch], bbox: Bounds | None, least: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of parts that are `centred` in `bbox`, handed on when there are `least` of them."""
+    held: list[pa.RecordBatch] = []
+    for rows in parts:
+        held.append(centred(rows, bbox))
+        if sum(map(len, held)) >= least:
+            yield pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)
 
 
 def mend(
