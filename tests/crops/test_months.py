@@ -60,7 +60,9 @@ def test_medians_are_those_of_numpy(dates: int, seed: int, kind: str) -> None:
     assert np.array_equal(count > 0, source >= 0)
 
 
-def cube(values: dict[int, float], kind: str = "u2") -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+def cube(
+    values: dict[int, float], kind: str = "u2"
+) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
     """One pixel that was seen in some months only."""
     months, count = np.zeros((12, 1, 1), kind), np.zeros((12, 1, 1), np.uint8)
     for month, value in values.items():
