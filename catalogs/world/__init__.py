@@ -17,6 +17,9 @@ from catalogs.files import cache_folder
 VERSION = 3
 """Raised whenever the content of the world changes."""
 
+ROLES: dict[str, str] = {}
+"""Path below the world's root of each further role."""
+
 STALE_HOURS = 6
 """Age from which an unfinished copy is taken for the leftover of a killed build."""
 
@@ -36,6 +39,15 @@ class World:
     catalog: Path
     osm: Path
     seed: int
+
+    def role(self, name: str) -> Path:
+        """What fills a role of sources.
+
+        Raises:
+            KeyError: no such role.
+        """
+        known = {"imagery": self.catalog, "osm": self.osm}
+        return known[name] if name in known else self.root / ROLES[name]
 
 
 def ensure(
