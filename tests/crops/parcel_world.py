@@ -15,7 +15,11 @@ from schemas.windows import Grid, Window, to_lonlat
 from transforms.context import Context
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-REAL = pytest.mark.skipif(not DATA.exists(), reason="needs the shared sample data")
+REAL = [
+    pytest.mark.realdata,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not beside the repository"),
+]
+"""Marks of tests of real files."""
 
 WEST, NORTH = 600_000.0, 5_330_000.0
 CRS = "EPSG:32632"

@@ -42,7 +42,7 @@ def exact(shapes: Shapes, grid: Grid) -> Cover:
         shapely.intersects(shapely.box(*bounds), shapes) & ~shapely.is_empty(shapes)
     )
     if not len(there):
-        return Cover(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float64)))
+        return Cover(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     blank = NumPyRasterSource(np.zeros((grid.height, grid.width), np.uint8), *bounds)
     outlines = [
         {"type": "Feature", "properties": {}, "geometry": shape.__geo_interface__}
@@ -75,7 +75,7 @@ def among(cover: Cover, there: npt.NDArray[np.bool_]) -> Cover:
 
 def counts(cover: Cover, parcels: int) -> npt.NDArray[np.float64]:
     """Pixels of each parcel, parts of pixels added up, float64 `(parcels,)`."""
-    return np.bincount(cover.parcel, weights=cover.share, minlength=parcels)
+    return np.asarray(np.bincount(cover.parcel, weights=cover.share, minlength=parcels), np.float64)
 
 
 def statistics(

@@ -80,15 +80,16 @@ def _give(
     found = [own["key"], own["s4a_code"], own["s4a_status"], own["crop_code"], own["crop_name"],
              own["area_m2"], pa.array(list(shapely.to_wkb(shapes)), pa.binary())]  # fmt: skip
     keys = own["key"].to_pylist()
-    sample.facts.update(
-        country=_most(own["country"].to_pylist(), inside),
-        parcels=len(own),
-        parcels_mapped=int((labels != UNMAPPED).sum()),
-        classes=",".join(str(code) for code in sorted(set(labels.tolist()))),
-        main_class=_most(own["s4a_name"].to_pylist(), inside),
-        _parcels=packed(pa.Table.from_arrays(found, schema=PARCELS)),
-        _wide=" ".join(f"{keys[i]}:{reach:.0f}" for i, reach in _reaches(shapes, wide)),
-    )
+    given: dict[str, Any] = {
+        "country": _most(own["country"].to_pylist(), inside),
+        "parcels": len(own),
+        "parcels_mapped": int((labels != UNMAPPED).sum()),
+        "classes": ",".join(str(code) for code in sorted(set(labels.tolist()))),
+        "main_class": _most(own["s4a_name"].to_pylist(), inside),
+        "_parcels": packed(pa.Table.from_arrays(found, schema=PARCELS)),
+        "_wide": " ".join(f"{keys[i]}:{reach:.0f}" for i, reach in _reaches(shapes, wide)),
+    }
+    sample.facts.update(given)
 
 
 def _most(names: list[str | None], weights: npt.NDArray[np.float64]) -> str | None:

@@ -86,10 +86,11 @@ class Labels:
         valid = np.ones(numbers.shape, bool)
         sample.images["labels"] = Image(array, BANDS, grid, None, valid, (0.0, 998.0))
         pixels = np.bincount(numbers.ravel(), minlength=len(table) + 1)[1:]
-        sample.facts.update(
-            label_share=float((numbers > 0).mean()),
-            mapped_share=float(np.isin(classes, (0, 998), invert=True).mean()),
-            shared_share=float(shared.mean()),
-            _numbers=number_table(sample.id, table, pixels),
-        )
+        given: dict[str, Any] = {
+            "label_share": float((numbers > 0).mean()),
+            "mapped_share": float(np.isin(classes, (0, 998), invert=True).mean()),
+            "shared_share": float(shared.mean()),
+            "_numbers": number_table(sample.id, table, pixels),
+        }
+        sample.facts.update(given)
         return sample

@@ -113,14 +113,15 @@ class Statistics:
             left = np.flatnonzero(~shapely.is_empty(shapes))
             numbers, _ = numbered(table.take(pa.array(left)), shapes[left], grid, "centre")
             cover = whole(np.concatenate([[0], left + 1]).astype(np.uint32)[numbers])
-        cover = among(cover, image.valid.all(axis=0))
+        cover = among(cover, np.asarray(image.valid.all(axis=0)))
         measured = {
             band: statistics(image.array[:, place], cover, len(table))
             for place, band in enumerate(image.bands)
         }
         labels = table["label"].to_numpy()
         found = table_of(sample.id, labels, counts(cover, len(table)), measured)
-        sample.facts["_oad"] = packed(found)
+        given: dict[str, Any] = {"_oad": packed(found)}
+        sample.facts.update(given)
         return sample
 
 

@@ -40,7 +40,7 @@ def touching(shapes: Shapes, grid: Grid) -> npt.NDArray[np.int64]:
     box = shapely.box(*grid.bounds())
     shapely.prepare(box)
     near = np.flatnonzero(shapely.intersects(box, shapes))
-    return near[shapely.area(shapely.intersection(shapes[near], box)) > 0]
+    return np.asarray(near[shapely.area(shapely.intersection(shapes[near], box)) > 0])
 
 
 def drawn_in(shapes: Shapes, metres: float, side_m: float) -> Shapes:

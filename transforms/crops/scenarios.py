@@ -65,7 +65,7 @@ def assign(found: Patches, many: str, one: str, buffer_m: float) -> dict[str, li
 
     The training side gives its places of `val` and `test` to validation. No tile is on both sides,
     and no patch of training or validation lies nearer than the buffer to one of the test: those are
-    left out. In scenario 3 years of training are not tested.
+    left out. In scenario 3 years of training are not tested. Without a second country there is neither.
 
     Args:
         found: the patches.
@@ -73,6 +73,9 @@ def assign(found: Patches, many: str, one: str, buffer_m: float) -> dict[str, li
         one: the other one.
         buffer_m: metres between footprints.
     """
+    if not (many and one):
+        nowhere = [""] * len(found.keys)
+        return {NAMES[0]: list(found.splits), NAMES[1]: nowhere, NAMES[2]: nowhere}
     held = {year for year, c in zip(found.years, found.countries, strict=True) if c == one}
     second = [
         _side(split, country == many, country == one)
@@ -143,10 +146,11 @@ def read(rows: Iterator[pa.Table]) -> tuple[Patches, list[dict[int, tuple[int, i
     xyz, radius = circles(
         whole["crs"].to_pylist(), affine, whole["width"].to_numpy(), whole["height"].to_numpy()
     )
-    text = [
-        [value or "" for value in whole[n].to_pylist()] for n in ("key", "split", "country", "tile")
-    ]
-    return Patches(*text, whole["year"].to_pylist(), xyz, radius), counts
+    keys, splits, countries, tiles = (
+        [value or "" for value in whole[name].to_pylist()] for name in names[:4]
+    )
+    years = whole["year"].to_pylist()
+    return Patches(keys, splits, countries, tiles, years, xyz, radius), counts
 
 
 def _counted(data: bytes | None) -> dict[int, tuple[int, int]]:
