@@ -255,19 +255,23 @@ def _check_cuts(recipe: Recipe) -> None:
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Every argument of every step by its dotted name (`windows.thin.px` style: module.Class.field).
 
-    The short form `module.field` is valid too while it is unambiguous; see `override`.
+    The short form `module.field` is valid too while it is unambiguous; see `override`. An argument in
+    which steps of one class differ (`encode.GeoTiff.image`) is the recipe's own and no setting.
     """
     found: dict[str, Any] = {}
+    apart: set[str] = set()
     for step in (*(step for _, step in recipe.steps()), *recipe.pack.keep, *recipe.tables):
         if is_dataclass(step):
             for item in (f for f in fields(step) if f.init):
                 value = getattr(step, item.name)
                 if item.type in (float, "float"):
                     value = float(value)  # a recipe may write 5 for 5.0
-                found.setdefault(f"{name_of(step)}.{item.name}", value)
+                name = f"{name_of(step)}.{item.name}"
+                if found.setdefault(name, value) != value:
+                    apart.add(name)
     for name in ("samples", "megabytes"):
         found[f"pack.{name}"] = getattr(recipe.pack, name)
-    return found
+    return {name: value for name, value in found.items() if name not in apart}
 
 
 def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
