@@ -1,4 +1,4 @@
-"""The sample world: eighteen invented places in real file formats, made once into a cache.
+"""The sample world: twenty-six invented places in real file formats, made once into a cache.
 
 Everything in it is generated and depicts no real place. Heavy imports wait until it is built.
 """
@@ -14,8 +14,15 @@ from pathlib import Path
 
 from catalogs.files import cache_folder
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the content of the world changes."""
+
+ROLES = {
+    "imagery": "catalog.json",
+    "osm": "osm/world.osm.pbf",
+    "phenology": "phenology",
+}
+"""What the world has for each role of a recipe: a path below its root."""
 
 STALE_HOURS = 6
 """Age from which an unfinished copy is taken for the leftover of a killed build."""
@@ -36,6 +43,14 @@ class World:
     catalog: Path
     osm: Path
     seed: int
+
+    def role(self, name: str) -> Path:
+        """What a recipe that asks for a role, such as `parcels`, is given from the world.
+
+        Raises:
+            KeyError: The world has nothing for it.
+        """
+        return self.root / ROLES[name]
 
 
 def ensure(
