@@ -42,7 +42,10 @@ MAPPED = pa.schema(
         ("hcat3_name", pa.string()),
         ("hcat4_code", pa.int64()),
         ("hcat4_name", pa.string()),
-        ("seasonality", pa.int64()),  # of HCAT4: 0 none, 1 winter, 2 spring, 8 unspecified; -1 unknown
+        (
+            "seasonality",
+            pa.int64(),
+        ),  # of HCAT4: 0 none, 1 winter, 2 spring, 8 unspecified; -1 unknown
         ("usage", pa.int64()),  # of EuroCrops v2, 0 to 11; -1 unknown
         ("s4a_status", pa.string()),  # mapped | ambiguous | unmapped
         ("hcat3_status", pa.string()),
@@ -192,7 +195,10 @@ class Codes:
             parcels: with `code_list`, `year`, `crop_code` and `crop_name`.
         """
         facts = zip(
-            *(parcels[name].to_pylist() for name in ("code_list", "year", "crop_code", "crop_name")),
+            *(
+                parcels[name].to_pylist()
+                for name in ("code_list", "year", "crop_code", "crop_name")
+            ),
             strict=True,
         )
         rows = [self.find(*each) for each in facts]
@@ -233,9 +239,7 @@ class Codes:
             self.seasons.get(hcat4, -1), usage, status, status3, status4, status,
         )  # fmt: skip
 
-    def _targets(
-        self, scheme: str, code_list: str, year: int, code: str, name: str
-    ) -> set[Target]:
+    def _targets(self, scheme: str, code_list: str, year: int, code: str, name: str) -> set[Target]:
         for wanted in code_list.split():
             own = _spelt(wanted)
             if own in ("hcat3", "hcat4"):

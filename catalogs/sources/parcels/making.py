@@ -66,7 +66,9 @@ class Made:
     years: set[int] = field(default_factory=set)
 
 
-def collected(files: Sequence[Path], terms: Override, folder: Path, drops: pq.ParquetWriter) -> Made:
+def collected(
+    files: Sequence[Path], terms: Override, folder: Path, drops: pq.ParquetWriter
+) -> Made:
     """Read all files into sorted runs and marks under `folder`; what is lost goes to `drops`.
 
     Raises:

@@ -116,9 +116,7 @@ class Rows:
                 [pa.array(side) for side in box.T], fields=list(COLUMNS.field("bbox").type)
             ),
         }  # fmt: skip
-        return pa.table(
-            [pa.array(columns[f.name]).cast(f.type) for f in COLUMNS], schema=COLUMNS
-        )
+        return pa.table([pa.array(columns[f.name]).cast(f.type) for f in COLUMNS], schema=COLUMNS)
 
     def _texts(
         self, batch: pa.RecordBatch, names: tuple[str, ...], idle: tuple[str, ...] = ()
@@ -186,7 +184,9 @@ class Rows:
         column = self.settled.first(self.settled.profile.area)
         if not column:
             return np.full(len(batch), np.nan)
-        values = batch.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+        values = (
+            batch.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+        )
         values = np.where(values > 0, values, np.nan)
         if not self.unit:
             self.unit = self._unit(values, area)

@@ -80,7 +80,9 @@ def _sidecar(source: Path) -> Profile | None:
     Raises:
         UsageError: it is no JSON, or says what is not understood.
     """
-    path = next((p for p in (_beside(source), source.with_name("parcels.json")) if p.is_file()), None)
+    path = next(
+        (p for p in (_beside(source), source.with_name("parcels.json")) if p.is_file()), None
+    )
     if path is None:
         return None
     try:
@@ -95,7 +97,9 @@ def _sidecar(source: Path) -> Profile | None:
         said[name] = tuple(v.lower() for v in ([value] if isinstance(value, str) else value))
     for name in ("id", "year", "date"):
         said[name] = str(said.get(name, "")).lower()
-    said.setdefault("collection", re.sub(r"[^a-z0-9]+", "-", _beside(source).name.split(".")[0].lower()))
+    said.setdefault(
+        "collection", re.sub(r"[^a-z0-9]+", "-", _beside(source).name.split(".")[0].lower())
+    )
     return Profile(**said)
 
 
