@@ -43,7 +43,7 @@ class Tiles:
     needs: tuple[str, ...] = field(default=(), init=False)
     gives: dict[str, str] = field(
         default_factory=lambda: {
-            "tile": "string",
+            "tile_id": "string",
             "patch_row": "int64",
             "patch_col": "int64",
             "year": "int64",
@@ -87,7 +87,7 @@ class Tiles:
                     "key": pa.array([names[i] for i in kept], pa.string(), from_pandas=False),
                     "lon": lon[kept],
                     "lat": lat[kept],
-                    "tile": pa.array([tile] * len(kept), pa.string(), from_pandas=False),
+                    "tile_id": pa.array([tile] * len(kept), pa.string(), from_pandas=False),
                     "patch_row": row[kept],
                     "patch_col": col[kept],
                     "year": np.full(len(kept), year),
