@@ -42,7 +42,11 @@ def built(
     assert command.main(argv) == 0
     metadata = out / "made" / "v1.0.0" / "metadata"
     audit = json.loads((metadata / "audit.json").read_text())
-    return pq.read_table(metadata / "samples.parquet"), audit, pq.read_table(metadata / "drops.parquet")
+    return (
+        pq.read_table(metadata / "samples.parquet"),
+        audit,
+        pq.read_table(metadata / "drops.parquet"),
+    )
 
 
 def window(row: dict[str, Any]) -> Window:
@@ -78,7 +82,9 @@ def test_tiles_give_patches_with_all_their_dates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of each Sentinel-2 scene of 384 pixels and year nine patches of 128, every one on its pixels."""
-    made = recipe(samplers.Tiles(px=128, coarsest=10), samplers.Acquisitions(), samplers.Patch(px=128))
+    made = recipe(
+        samplers.Tiles(px=128, coarsest=10), samplers.Acquisitions(), samplers.Patch(px=128)
+    )
     found = SITES[0]
     box = tuple(map(str, (found.lon - 0.02, found.lat - 0.02, found.lon + 0.02, found.lat + 0.02)))
     samples, audit, _ = built(
