@@ -41,7 +41,7 @@ def as_table(reports: Mapping[str, dict[str, Any]]) -> str:
     for label, key in (
         ("cells without a place", "without_samples"),
         ("chi-square a degree of freedom", "chi_square"),
-        ("correlation with |latitude|", "correlation_with_latitude"),
+        ("correlation with distance from the equator", "correlation_with_latitude"),
     ):
         values = []
         for n in names:
