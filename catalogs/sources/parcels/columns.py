@@ -6,7 +6,10 @@ from schemas.tables import BBOX
 
 COLUMNS = pa.schema(
     [
-        ("key", pa.string()),  # COUNTRY-YEAR-HASH, [a-z0-9-], of the register's id or of the outline
+        (
+            "key",
+            pa.string(),
+        ),  # COUNTRY-YEAR-HASH, [a-z0-9-], of the register's id or of the outline
         ("id", pa.string()),  # as the register names it, "" where nothing does
         ("collection", pa.string()),
         ("country", pa.string()),  # ISO 3166-1, "" where unknown

@@ -136,7 +136,9 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
 
     encoding = ""
     if driver == SHAPEFILE:
-        dbf = next((p for p in (path.with_suffix(s) for s in (".dbf", ".DBF")) if p.is_file()), None)
+        dbf = next(
+            (p for p in (path.with_suffix(s) for s in (".dbf", ".DBF")) if p.is_file()), None
+        )
         if dbf is None:
             raise SourceError(f"{path} has no .dbf beside it: give all files of the Shapefile")
         encoding = of_dbf(dbf)
@@ -164,7 +166,9 @@ def _parquet(source: Path, path: Path) -> Table:
     name = geo["primary_column"]
     about = geo["columns"][name]
     if about.get("encoding") != "WKB":
-        raise SourceError(f"{source} encodes outlines as {about.get('encoding')}: write them as WKB")
+        raise SourceError(
+            f"{source} encodes outlines as {about.get('encoding')}: write them as WKB"
+        )
     crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown (GeoParquet 1.1)
     if isinstance(crs, dict):
         declared = pyproj.CRS.from_json_dict(crs)

@@ -75,7 +75,9 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
         )  # fmt: skip
         for row in np.flatnonzero(outside).tolist():
             place = f"{middle[row, 0]:.5g}, {middle[row, 1]:.5g}"
-            reasons.setdefault(row, ("bounds", f"lies at lon {place} lat, outside of where it should"))
+            reasons.setdefault(
+                row, ("bounds", f"lies at lon {place} lat, outside of where it should")
+            )
     for row in reasons:
         outside[row] |= reasons[row][0] == "bounds"
     shapes[list(reasons)] = None
