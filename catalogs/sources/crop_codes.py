@@ -9,18 +9,30 @@ Where no Sen4AgriNet list knows a crop and a HCAT list does, `schemas/data/crop_
 the HCAT name, or that of the nearest group above it, to the FAO ICC.
 """
 
-import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from catalogs.sources.crop_tables import CodeTable, Row, bare, by_code, code_tables, plain, stem
+from catalogs.sources.crop_lists import (
+    Native,
+    Target,
+    bridge,
+    english_names,
+    in_order,
+    listed,
+    lists,
+    one,
+    s4a,
+    spelt,
+    v1,
+    v2,
+)
+from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, stem
 from catalogs.sources.terms import Override
 from schemas.chance import digest
 from schemas.errors import SourceError
@@ -31,7 +43,6 @@ UNKNOWN = 998
 """FAO ICC code of Sen4AgriNet for a crop that is not mapped."""
 
 SEASON = re.compile(r"^(?:winter|spring|summer|unspecified_season)_")
-YEARS = re.compile(r"_(?:(\d{4})|(?:all|other|no)_years?)$")
 
 MAPPED = pa.schema(
     [
@@ -55,35 +66,6 @@ MAPPED = pa.schema(
 )
 """Columns that `Codes.map` appends."""
 
-Target = tuple[int, int]  # code and usage (-1 unknown)
-
-
-@dataclass
-class Native:
-    """One list of native crops in one scheme: targets by code and by forms of the name."""
-
-    codes: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
-    names: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
-    bares: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
-    stems: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
-
-    def add(self, code: str, name: str, target: Target) -> None:
-        """Note one row."""
-        if code:
-            self.codes[code].add(target)
-        if name:
-            self.names[plain(name)].add(target)
-            self.bares[bare(name)].add(target)
-            self.stems[stem(name)].add(target)
-
-    def find(self, code: str, name: str) -> set[Target]:
-        """The targets of a crop, none where it is not listed."""
-        tries = (
-            (self.codes, code), (self.codes, code.lstrip("0")), (self.names, plain(name)),
-            (self.bares, bare(name)), (self.stems, stem(name)),
-        )  # fmt: skip
-        return next((where[what] for where, what in tries if what and what in where), set())
-
 
 class Codes:
     """Code tables of a folder; see the top of the module."""
@@ -102,9 +84,9 @@ class Codes:
         self.hcat4 = by_code(self._rows("hcat4"))
         self.seasons = {int(r["code"]): int(r["seasonality_code"]) for r in self._rows("hcat4")}
         self.schemes: dict[str, dict[str, Native]] = {
-            "s4a": _lists(_s4a(self._rows("s4a"))),
-            "hcat3": _lists(_v1(self._rows("v1"))),
-            "hcat4": _lists(_v2(self._rows("v2"))),
+            "s4a": lists(s4a(self._rows("s4a"))),
+            "hcat3": lists(v1(self._rows("v1"))),
+            "hcat4": lists(v2(self._rows("v2"))),
         }
         self._known: dict[tuple[str, int, str, str], tuple[Any, ...]] = {}
 
@@ -149,7 +131,7 @@ class Codes:
             for name, native in sorted(lists.items()):
                 for kind, entries in (("code", native.codes), ("name", native.names)):
                     found += [
-                        f"{scheme}: {name} maps {kind} {what!r} to {_listed(targets)}"
+                        f"{scheme}: {name} maps {kind} {what!r} to {listed(targets)}"
                         for what, targets in sorted(entries.items())
                         if len({code for code, _ in targets}) > 1
                     ]
@@ -218,9 +200,9 @@ class Codes:
         found = {
             scheme: self._targets(scheme, code_list, year, code, name) for scheme in self.schemes
         }
-        hcat3, status3, _ = _one(found["hcat3"], self.hcat3)
-        hcat4, status4, usage = _one(found["hcat4"], self.hcat4)
-        s4a, status, _ = _one(found["s4a"], self.icc)
+        hcat3, status3, _ = one(found["hcat3"], self.hcat3)
+        hcat4, status4, usage = one(found["hcat4"], self.hcat4)
+        s4a, status, _ = one(found["s4a"], self.icc)
         by = "table" if status == "mapped" else ""
         if not found["s4a"]:
             english = "english" in code_list.lower().split()
@@ -241,14 +223,14 @@ class Codes:
 
     def _targets(self, scheme: str, code_list: str, year: int, code: str, name: str) -> set[Target]:
         for wanted in code_list.split():
-            own = _spelt(wanted)
+            own = spelt(wanted)
             if own in ("hcat3", "hcat4"):
                 number = int(code) if code.isdigit() else 0
                 known = number in (self.hcat3 if own == "hcat3" else self.hcat4)
                 if own == scheme and known:
                     return {(number, -1)}
                 continue
-            for entry in _in_order(self.schemes[scheme], own, year):
+            for entry in in_order(self.schemes[scheme], own, year):
                 if targets := self.schemes[scheme][entry].find(code, name):
                     return targets
         return set()
@@ -277,83 +259,6 @@ def open_codes(location: Path, terms: Override | None = None) -> Codes:
     codes = Codes(Path(location), terms)
     _ = codes.abouts
     return codes
-
-
-@cache
-def bridge() -> dict[str, int]:
-    """FAO ICC code by name of a HCAT class, seasons left out."""
-    return _table("crop_bridge.csv", "hcat_name")
-
-
-@cache
-def english_names() -> dict[str, int]:
-    """FAO ICC code by English name of a crop."""
-    return {stem(name): code for name, code in _table("crop_names.csv", "english_name").items()}
-
-
-def _table(file: str, column: str) -> dict[str, int]:
-    path = Path(__file__).resolve().parents[2] / "schemas" / "data" / file
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row[column]: int(row["icc_code"]) for row in csv.DictReader(stream)}
-
-
-def _spelt(name: str) -> str:
-    return name.strip().lower().replace("-", "_")
-
-
-def _s4a(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
-    for row in rows:
-        native = row["native_crop_code_or_name"]
-        yield row["source"], native, native, (int(row["s4a_code"]), -1)
-
-
-def _v1(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
-    for row in rows:
-        if row["hcat3_code"].isdigit():
-            target = (int(row["hcat3_code"]), -1)
-            yield row["mapping_file"], row["original_code"], row["original_name"], target
-
-
-def _v2(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
-    for row in rows:
-        if row["hcat4_code"].isdigit():
-            target = (int(row["hcat4_code"]), int(row["usage_code"] or -1))
-            yield row["nuts"], row["original_code"], row["original_name"], target
-
-
-def _lists(rows: Iterable[tuple[str, str, str, Target]]) -> dict[str, Native]:
-    found: dict[str, Native] = defaultdict(Native)
-    for name, code, title, target in rows:
-        found[_spelt(name)].add(code, title, target)
-    return dict(found)
-
-
-def _in_order(lists: Iterable[str], wanted: str, year: int) -> list[str]:
-    """The lists of a name: its own, that of the year, those of all years, then the nearest year."""
-    found = []
-    for name in lists:
-        ending = YEARS.search(name)
-        if name == wanted:
-            found.append((-1, name))
-        elif ending and name[: ending.start()] == wanted:
-            of = int(ending[1]) if ending[1] else 0
-            apart = abs(of - year) if of else 1
-            found.append((2 * apart + (1 if of else 0), name))
-    return [name for _, name in sorted(found)]
-
-
-def _one(targets: set[Target], taxonomy: dict[int, tuple[str, int]]) -> tuple[int, str, int]:
-    """The one code of some targets that the taxonomy has, its status, and its usage."""
-    known = {target for target in targets if not taxonomy or target[0] in taxonomy}
-    codes = {code for code, _ in known}
-    if len(codes) != 1:
-        return 0, "ambiguous" if codes else "unmapped", -1
-    usages = {usage for _, usage in known}
-    return codes.pop(), "mapped", usages.pop() if len(usages) == 1 else -1
-
-
-def _listed(targets: set[Target]) -> str:
-    return ", ".join(str(code) for code in sorted({code for code, _ in targets}))
 
 
 def _about(table: CodeTable, terms: Override) -> About:

@@ -71,7 +71,7 @@ class Tally:
              "parcels": int(count), "area_m2": round(size, 1)}
             for crop, (count, size) in groups.items()
         ]  # fmt: skip
-        return sorted(found, key=lambda row: (-row["parcels"], *(row[k] for k in ("code_list", "code", "name"))))  # fmt: skip
+        return sorted(found, key=lambda r: (-r["parcels"], r["code_list"], r["code"], r["name"]))
 
     def check(self, max_unmapped: float, scheme: str = "s4a") -> None:
         """Hold the share of parcels without a code against a limit.

@@ -1,8 +1,8 @@
 """Farmers' declarations of crops by parcel: registers of many countries as one table, made once.
 
-Known registers are recognised by their columns (`profiles.PROFILES`). Of any other file, a sidecar
-beside it says what its columns mean: `FILE.parcels.json` for `FILE.zip` and the like, or
-`parcels.json` for all files of the folder that have none. Its keys are those of `profiles.SIDECAR`:
+A sidecar beside a file says what its columns mean: `FILE.parcels.json` for `FILE.zip` and the like.
+Without one, known registers are recognised by their columns (`profiles.PROFILES`), and `parcels.json`
+of the folder tells it of all others. The keys of both are those of `profiles.SIDECAR`:
 
     {"id": "PARZ_ID", "name": "KULTUR", "area": "FLAECHE_HA", "unit": "ha", "year": "JAHR",
      "country": "XE", "code_list": "XE", "licence": "CC0-1.0", "attribution": "..."}
@@ -26,16 +26,10 @@ from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
 from catalogs.sources.parcels.files import files_of
-from catalogs.sources.parcels.making import (
-    collected,
-    facts,
-    geo,
-    kinds,
-    ordered,
-    overlapping,
-    write,
-)
+from catalogs.sources.parcels.making import collected, ordered, write
+from catalogs.sources.parcels.overlaps import overlapping
 from catalogs.sources.parcels.reader import META, Parcels, drops_beside
+from catalogs.sources.parcels.telling import facts, geo, kinds
 from catalogs.sources.terms import Override
 from schemas.chance import digest
 from schemas.errors import SourceError

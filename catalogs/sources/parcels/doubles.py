@@ -13,10 +13,10 @@ ENTRY = np.dtype([("mark", "<u8"), ("row", "<i8")])
 
 
 class Doubles:
-    """Marks of rows, in a folder."""
+    """Marks of rows, in a folder that may hold some already."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.folder = folder
 
     def add(self, marks: Iterable[bytes], rows: npt.NDArray[np.int64]) -> None:

@@ -1,28 +1,23 @@
 """Registers become one GeoParquet table, sorted by year and place; memory does not grow with them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import shapely
 
 from catalogs.runs import Runs
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.doubles import Doubles
 from catalogs.sources.parcels.files import tables
 from catalogs.sources.parcels.profiles import Profile
-from catalogs.sources.parcels.reader import META, Parcels, sides
 from catalogs.sources.parcels.rows import Rows, geometry_prints
 from catalogs.sources.parcels.settings import settled
 from catalogs.sources.terms import Override
-from schemas.chance import digest
 from schemas.curves import hilbert
 
 READ = 8192
@@ -33,9 +28,6 @@ RUN = 65_536
 
 GROUP = 4096
 """Rows of a row group: what is read at least for a question."""
-
-SHARED = 0.01
-"""Share of a parcel that another must cover to be counted: neighbours share borders, not areas."""
 
 PLACED = COLUMNS.append(pa.field("_row", pa.int64())).append(pa.field("_file", pa.int64())).append(
     pa.field("_at", pa.int64())
@@ -124,10 +116,7 @@ def write_drops(sink: pq.ParquetWriter, name: str, lost: list[tuple[int, str, st
 
 def ordered(folder: Path, files: Sequence[Path], drops: pq.ParquetWriter) -> Iterator[pa.Table]:
     """The parcels of `collected` by year, place and key, each once; its doubles go to `drops`."""
-    twice = Doubles(folder / "again")  # an empty one: removed below
-    twice.folder.rmdir()
-    twice.folder = folder / "marks"
-    later, runs = twice.found(), Runs(folder / "runs")
+    later, runs = Doubles(folder / "marks").found(), Runs(folder / "runs")
     for low, high in runs.ranges(RUN):
         rows, codes = runs.coded(low, high)
         keys = np.array(rows["key"].to_pylist(), object)
@@ -155,96 +144,3 @@ def write(parts: Iterator[pa.Table], sink: Any, meta: dict[bytes, bytes]) -> int
         if len(held):
             writer.write_table(held.combine_chunks().replace_schema_metadata(meta), GROUP)
     return count + len(held)
-
-
-def geo(bounds: Any, kinds: set[int]) -> bytes:
-    """The `geo` metadata (GeoParquet 1.1.0); no `crs` entry: the default is OGC:CRS84."""
-    names = {3: "Polygon", 6: "MultiPolygon"}
-    column: dict[str, Any] = {
-        "encoding": "WKB",
-        "geometry_types": sorted(names[kind] for kind in kinds if kind in names),
-        "orientation": "counterclockwise",
-        "covering": {"bbox": {s: ["bbox", s] for s in ("xmin", "ymin", "xmax", "ymax")}},
-    }
-    if bounds is not None:
-        column["bbox"] = list(bounds)
-    about = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
-
-
-def overlapping(stage: Parcels, counts: Counter[str]) -> Iterator[pa.Table]:
-    """The parcels of a table, told which of them lie partly on another of their year."""
-    place = COLUMNS.get_field_index("overlaps")
-    for group in stage.batches():
-        flags = np.zeros(len(group), bool)
-        years = group["year"].to_numpy()
-        for year in np.unique(years).tolist():
-            mine = np.flatnonzero(years == year)
-            part = group.take(pa.array(mine))
-            box = sides(part)
-            west, south, east, north = *box[:, :2].min(0).tolist(), *box[:, 2:].max(0).tolist()
-            flags[mine] = covered(part, stage.within((west, south, east, north), year))
-        counts["overlaps"] += int(flags.sum())
-        yield group.set_column(place, COLUMNS.field(place), pa.array(flags))
-
-
-def covered(some: pa.Table, others: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which of some parcels have more than `SHARED` of their area in one of the others."""
-    shapes, around = _shapes(some), _shapes(others)
-    mine, theirs = shapely.STRtree(around).query(shapes, predicate="intersects")
-    keys, names = (np.array(t["key"].to_pylist(), object) for t in (some, others))
-    apart = keys[mine] != names[theirs]
-    mine, theirs = mine[apart], theirs[apart]
-    meets = ~shapely.touches(shapes[mine], around[theirs])
-    mine, theirs = mine[meets], theirs[meets]
-    both = shapely.area(shapely.intersection(shapes[mine], around[theirs]))
-    found = np.zeros(len(shapes), bool)
-    found[mine[both > SHARED * shapely.area(shapes[mine])]] = True
-    return found
-
-
-def _shapes(table: pa.Table) -> npt.NDArray[Any]:
-    shapes: npt.NDArray[Any] = shapely.from_wkb(np.array(table["geometry"].to_pylist(), object))
-    return shapes
-
-
-def kinds(stage: Parcels) -> set[int]:
-    """Shapely's type ids of the outlines."""
-    found: set[int] = set()
-    for group in stage.batches():
-        found.update(int(kind) for kind in np.unique(shapely.get_type_id(_shapes(group))))
-    return found
-
-
-def abouts_of(made: Made, sums: dict[str, tuple[str, int]]) -> list[dict[str, Any]]:
-    """One entry for each register, licence and credit line, as `schemas.sources.About` has it.
-
-    Args:
-        sums: sha256 and size of each file, by path.
-    """
-    groups: dict[tuple[str, str, str], list[Path]] = {}
-    for path, profile in made.profiles:
-        plain = replace(profile)
-        title = plain.title or f"Parcels of {plain.collection}"
-        groups.setdefault((title, plain.licence, plain.attribution), []).append(path)
-    found = []
-    for number, ((title, terms, credit), paths) in enumerate(sorted(groups.items())):
-        listed = sorted((path.name, *sums[str(path)]) for path in set(paths))
-        found.append({
-            "title": title, "licence": terms, "attribution": credit,
-            "checksum": listed[0][1] if len(listed) == 1 else digest(listed),
-            "size": sum(size for _, _, size in listed), "datetime": "", "parts": ["tables"],
-            "notes": made.notes if number == 0 else [],
-        })  # fmt: skip
-    return found
-
-
-def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
-    """The metadata under `META`."""
-    about = {
-        "address": address,
-        "abouts": abouts_of(made, sums),
-        "counts": dict(sorted(made.counts.items())),
-        "years": sorted(made.years),
-    }
-    return json.dumps(about, sort_keys=True, ensure_ascii=False).encode()

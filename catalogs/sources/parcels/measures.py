@@ -36,7 +36,8 @@ def perimeters(shapes: npt.NDArray[Any]) -> Floats:
     """Metres around lon/lat polygons, holes included, along geodesics, shape (n,)."""
     import pyproj
 
-    rings, which = shapely.get_rings(shapes, return_index=True)
+    parts, whose = shapely.get_parts(shapes, return_index=True)
+    rings, which = shapely.get_rings(parts, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     inside = ring[1:] == ring[:-1]
     start, end = points[:-1][inside], points[1:][inside]
@@ -44,6 +45,5 @@ def perimeters(shapes: npt.NDArray[Any]) -> Floats:
         return np.zeros(len(shapes))
     geod = pyproj.Geod(ellps="WGS84")
     _, _, metres = geod.inv(start[:, 0], start[:, 1], end[:, 0], end[:, 1])
-    owner = which[ring[1:][inside]]
-    found: Floats = np.bincount(owner, weights=metres, minlength=len(shapes))
-    return found
+    owner = whose[which[ring[1:][inside]]]
+    return np.bincount(owner, weights=metres, minlength=len(shapes)).astype(float)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from catalogs.sources.parcels.profiles import UNITS
 from catalogs.sources.parcels.settings import Settled
 from catalogs.sources.parcels.shapes import Outlines, area_of_use, outlines
 from schemas.errors import SourceError
+from schemas.windows import Bounds
 
 DIFFERENCE = 0.05
 """Share by which a declared area may differ from that of its outline before it is counted."""
@@ -77,14 +79,11 @@ class Rows:
         """
         outside, read = self.counts["outside"], self.counts["read"]
         if outside > read / 2 and outside >= min(ENOUGH, read):
-            crs = (self.table.crs or self.settled.profile.crs).splitlines()[0][:80]
-            allowed = self.settled.profile.place or area_of_use(crs)
-            where = "the globe" if allowed is None else "{:.4g}..{:.4g} E, {:.4g}..{:.4g} N".format(
-                allowed[0], allowed[2], allowed[1], allowed[3]
-            )  # fmt: skip
+            crs = self.table.crs or self.settled.profile.crs
+            where = _said(self.settled.profile.place or area_of_use(crs))
             raise SourceError(
                 f"{self.table.source}: {outside:,} of {read:,} outlines lie outside of {where}, where "
-                f"they should: the declared CRS {crs} is wrong, or its axes are swapped"
+                f"they should: the declared CRS {crs[:60]} is wrong, or its axes are swapped"
             )
 
     def _columns(self, batch: pa.RecordBatch, found: Outlines, ids: list[str]) -> pa.Table:
@@ -215,6 +214,13 @@ class Rows:
         return UNITS[seen]
 
 
+def _said(place: Bounds | None) -> str:
+    if place is None:
+        return "the globe"
+    west, south, east, north = place
+    return f"{west:.4g}..{east:.4g} E, {south:.4g}..{north:.4g} N"
+
+
 def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
@@ -235,7 +241,7 @@ def _prints(shapes: npt.NDArray[Any]) -> list[bytes]:
     points, owner = shapely.get_coordinates(shapes, return_index=True)
     whole = np.round(points * _MICRODEGREE).astype(np.int64)
     ends = np.searchsorted(owner, np.arange(len(shapes) + 1))
-    return [whole[a:b].tobytes() for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [whole[a:b].tobytes() for a, b in pairwise(ends)]
 
 
 def geometry_prints(table: pa.Table) -> list[bytes]:

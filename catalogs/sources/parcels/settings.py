@@ -43,8 +43,10 @@ def settled(table: Table, terms: Override) -> Settled:
         SourceError: no column is known to hold the crop, no CRS, or no licence.
         UsageError: the sidecar is wrong, or another licence is said than the file declares.
     """
-    found = _sidecar(table.source)
+    found = _sidecar(table.source, _beside(table.source))
     profile = found or profile_of(table.names)
+    if profile is None:
+        profile = found = _sidecar(table.source, table.source.with_name("parcels.json"))
     own = {name.lower(): name for name in table.names}
     if profile is None:
         raise SourceError(
@@ -74,16 +76,13 @@ def _beside(source: Path) -> Path:
     return source.with_name(source.name.split(".")[0] + ".parcels.json")
 
 
-def _sidecar(source: Path) -> Profile | None:
-    """The profile that a sidecar gives: of this file, or `parcels.json` of its folder.
+def _sidecar(source: Path, path: Path) -> Profile | None:
+    """The profile that a sidecar gives, None without one.
 
     Raises:
         UsageError: it is no JSON, or says what is not understood.
     """
-    path = next(
-        (p for p in (_beside(source), source.with_name("parcels.json")) if p.is_file()), None
-    )
-    if path is None:
+    if not path.is_file():
         return None
     try:
         said: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
