@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.sources.imagery import Imagery
+from catalogs.sources.roles import OPENERS, open_role
+from catalogs.sources.terms import Override
 from pipelines.maps import within
 from schemas.chance import digest
 from schemas.recipes import Recipe
+from schemas.roles import LAYERS
 from schemas.scenes import Scene
 from schemas.windows import Bounds
 from transforms.context import Context
+from transforms.planning.rows import layer_id
 from transforms.texts.captioner import Captioner
 
 
@@ -32,6 +36,8 @@ class Job:
         solo: blocks from which `make` starts worker processes.
         captioner: who writes texts; None for the recipe's templates.
         models: folders of the models that annotate steps name, by that name.
+        terms: what the command line states of a role's licence and credit line.
+        prints: what of each role's source shapes the output.
     """
 
     work: Path
@@ -51,6 +57,8 @@ class Job:
     budget: float = 0.05
     captioner: Captioner | None = None
     models: dict[str, str] = field(default_factory=dict)
+    terms: dict[str, Override] = field(default_factory=dict)
+    prints: dict[str, str] = field(default_factory=dict)
 
     @property
     def planned(self) -> Path:
@@ -87,7 +95,7 @@ class Job:
             shapely.prepare(region)
         return Context(
             seed=self.seed,
-            sources={"imagery": imagery_of(self.planned / "scenes.jsonl")},
+            sources=Opened(self.planned / "scenes.jsonl", self.sources, self.terms),
             locations=self.sources,
             bbox=self.bbox,
             region=region,
@@ -113,18 +121,64 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+class Opened(dict[str, Any]):
+    """Sources by role, each opened when a step first asks for it; once for all steps of a process."""
+
+    def __init__(self, scenes: Path, locations: dict[str, str], terms: dict[str, Override]) -> None:
+        super().__init__()
+        self.scenes, self.locations, self.terms = scenes, locations, terms
+
+    def __missing__(self, role: str) -> Any:
+        """The source of a role.
+
+        Raises:
+            KeyError: no source fills it.
+        """
+        if role == "imagery" or (role in LAYERS and role in self.locations):
+            self[role] = imagery_of(self.scenes, role)
+        elif role in OPENERS and role in self.locations:
+            self[role] = _opened(role, self.locations[role], self.terms.get(role, Override()))
+        else:
+            raise KeyError(role)
+        return self[role]
+
+    def __contains__(self, role: object) -> bool:
+        """Whether a source fills a role."""
+        return super().__contains__(role) or role in self.locations
+
+
+@lru_cache(maxsize=8)
+def _opened(role: str, location: str, terms: Override) -> Any:
+    return open_role(role, location, terms)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path) -> list[tuple[str, Scene]]:
+    """(role, scene) as the plan wrote them."""
+    with path.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [(row.pop("role", "imagery"), Scene.from_dict(row)) for row in rows]
+
+
 @lru_cache(maxsize=4)
 def scenes_of(path: Path) -> dict[str, Scene]:
-    """Scenes by key, as the plan wrote them."""
-    with path.open(encoding="utf-8") as lines:
-        found = [Scene.from_dict(json.loads(line)) for line in lines]
-    return {scene.key: scene for scene in found}
+    """Scenes by key, those of layers by `layer_id`."""
+    return {
+        scene.key if role == "imagery" else layer_id(role, scene): scene
+        for role, scene in _read(path)
+    }
 
 
-@lru_cache(maxsize=4)
-def imagery_of(path: Path) -> Imagery:
-    """The imagery of a plan, without its credits."""
-    return Imagery(tuple(scenes_of(path).values()), ())
+@lru_cache(maxsize=16)
+def imagery_of(path: Path, role: str = "imagery") -> Imagery:
+    """The scenes of a role in a plan, without their credits."""
+    return Imagery(tuple(scene for own, scene in _read(path) if own == role), ())
+
+
+def forget() -> None:
+    """Forget what has been read: another build of this process may use the same paths."""
+    for known in (_read, scenes_of, imagery_of, _opened):
+        known.cache_clear()
 
 
 def fingerprint(scene: Scene) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from schemas.recipes import Recipe
 from schemas.recipes import settings as steps
+from schemas.roles import ROLES
 
-LOCAL = ("captioner", "files", "imagery", "osm", "region")
+LOCAL = ("captioner", "files", "region", *ROLES)
 """Settings that name places of one machine; the release names its sources by content instead."""
 
 

@@ -135,7 +135,7 @@ def _opened(build: Build) -> Sources:
     with progress.act("sources"):
         if anew:
             forget_searches(build.work)
-        opened = open_sources(args, progress.say, build.work / SEARCHES)
+        opened = open_sources(args, build.recipe, progress.say, build.work / SEARCHES)
         _overlap(args, opened)
     if anew:
         clear(build.work, build.target)
@@ -158,7 +158,8 @@ def job_of(build: Build, opened: Sources, asked: models.Models | None) -> Job:
     workers = args.workers or cores()
     job = Job(
         build.work, found, args.seed, made_of, opened.locations, bbox, region, years, args.limit,
-        workers, args.slice, budget=args.error_budget,
+        workers, args.slice, budget=args.error_budget, terms=opened.terms,
+        prints=opened.prints,
     )  # fmt: skip
     if asked is None:
         return job
@@ -176,7 +177,7 @@ def _planned(build: Build, job: Job, opened: Sources) -> dict[str, Any]:
     if args.slice[1] > 1 and not (job.planned / "plan.json").exists():
         raise UsageError("--slice needs a finished plan: run --until plan once without it first")
     if args.slice[1] == 1:
-        write_scenes(opened.imagery, job.planned)
+        write_scenes(opened, job.planned)
     if job.workers > 1 and not args.limit and build.last != "plan":
         warm()
     with progress.act("plan"):

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from catalogs.sources.imagery import Imagery, open_imagery
 from catalogs.sources.net.redact import scrub
 from catalogs.sources.osm import Expect, open_osm
 from catalogs.sources.osm_bounds import bounds_of
+from catalogs.sources.roles import OPENERS, credits_of, open_role
 from catalogs.sources.terms import Override
 from catalogs.world import World, ensure
 from pipelines.commands.options import by_role
@@ -24,9 +25,11 @@ from schemas.errors import UsageError
 from schemas.geo import within_180
 from schemas.licences import clash, licence
 from schemas.recipes import Recipe, settings
+from schemas.roles import LAYERS, ROLES
 from schemas.sources import Credit
 
 OSM_CREDIT = "© OpenStreetMap contributors"
+WORLD = "Generated sample data of no real place"
 WORLD_OSM = "Generated sample data in OpenStreetMap format; not OpenStreetMap data"
 
 
@@ -35,31 +38,39 @@ class Sources:
     """Opened sources.
 
     Attributes:
+        imagery: the scenes that samples are cut from.
+        layers: the scenes of raster layers beside them, by role.
         locations: path by role, for the workers.
+        terms: what the command line states of each role.
         credits: one or more for each role.
         prints: what of each source shapes the plan, for its digest.
         notes: what could not be verified.
     """
 
     imagery: Imagery
+    layers: dict[str, Imagery]
     locations: dict[str, str]
+    terms: dict[str, Override]
     credits: tuple[Credit, ...]
     prints: dict[str, str]
     notes: tuple[str, ...] = ()
 
 
-def write_scenes(imagery: Imagery, folder: Path) -> None:
-    """Write the scenes for the workers, one JSON line each."""
+def write_scenes(sources: Sources, folder: Path) -> None:
+    """Write the scenes for the workers, one JSON line each; those of layers say their role."""
+    rows = [scene.as_dict() for scene in sources.imagery.scenes]
+    for role, found in sorted(sources.layers.items()):
+        rows += [{**scene.as_dict(), "role": role} for scene in found.scenes]
     with atomic(folder / "scenes.jsonl") as stream:
-        for scene in imagery.scenes:
-            stream.write(json.dumps(scene.as_dict(), sort_keys=True).encode() + b"\n")
+        for row in rows:
+            stream.write(json.dumps(row, sort_keys=True).encode() + b"\n")
 
 
 def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     """Size and modification time of the sources' files, and the content of small files that settings
     name: a cheap sign that nothing changed."""
     found: dict[str, Any] = {"named": contents(recipe)}
-    for role in ("imagery", "osm", "region"):
+    for role in (*recipe.roles, "region"):
         path = Path(getattr(args, role) or "-")
         if path.name in ("catalog.json", "collection.json"):
             path = path.parent
@@ -94,7 +105,10 @@ def contents(recipe: Recipe) -> str:
 
 
 def open_sources(
-    args: argparse.Namespace, say: Callable[[str], None], searches: Path | None = None
+    args: argparse.Namespace,
+    recipe: Recipe,
+    say: Callable[[str], None],
+    searches: Path | None = None,
 ) -> Sources:
     """Open what the command line names; the sample world where it names nothing.
 
@@ -105,47 +119,96 @@ def open_sources(
     Raises:
         UsageError, SourceError: missing, unreadable, without licence, or licences that clash.
     """
-    terms, lines, times = (
+    terms = overrides(args)
+    roles = [role for role in recipe.roles if getattr(args, role)]
+    world = _world(say) if "world" in (getattr(args, role) for role in roles) else None
+    at = {role: _at(args, role, world) for role in roles}
+    imagery = _imagery(args, at, terms["imagery"], searches, say)
+    layers = {
+        role: open_imagery(
+            at[role], terms[role], generated=getattr(args, role) == "world", role=role,
+            area=_area(args, None, imagery) if searched(at[role]) else None,
+            keep=searches, say=say,
+        )
+        for role in roles if role in LAYERS
+    }  # fmt: skip
+    credits = [*imagery.credits, *(c for layer in layers.values() for c in layer.credits)]
+    prints = {
+        role: digest([fingerprint(s) for s in found.scenes])
+        for role, found in {"imagery": imagery, **layers}.items()
+    }
+    notes = [*_turned(args.bbox), *imagery.notes, *_unusable(imagery)]
+    notes += [note for layer in layers.values() for note in (*layer.notes, *_unusable(layer))]
+    if "osm" in at:
+        credit, note = _osm(Path(at["osm"]), args, terms["osm"])
+        credits.append(credit)
+        prints["osm"] = credit.checksum
+        notes += [note] if note else []
+    for role in (role for role in roles if role in OPENERS):
+        found = open_role(role, at[role], terms[role])
+        own = credits_of(role, at[role], found, getattr(args, role) == "world")
+        credits += own
+        prints[role] = digest([credit.checksum for credit in own])
+        notes += [f"{role}: {note}" for credit in own for note in credit.caveats]
+    parts = ("pixels", "tables", "texts")
+    if broken := clash({p: {c.licence for c in credits if p in c.parts} for p in parts}):
+        raise UsageError(f"licences clash in {broken}; choose other sources")
+    return Sources(imagery, layers, at, terms, tuple(credits), prints, tuple(notes))
+
+
+def overrides(args: argparse.Namespace) -> dict[str, Override]:
+    """What the command line states of each role's licence, credit line and date.
+
+    Raises:
+        UsageError: unknown role.
+    """
+    licences, lines, times = (
         by_role(getattr(args, name), f"--{name}") for name in ("license", "attribution", "datetime")
     )
-    imagery_at, osm_at = args.imagery, args.osm
-    if "world" in (imagery_at, osm_at):
-        world = _world(say)
-        imagery_at = str(world.catalog) if imagery_at == "world" else imagery_at
-        osm_at = str(world.osm) if osm_at == "world" else osm_at
-    override = Override(
-        terms.get("imagery", ""), lines.get("imagery", ""), times.get("imagery", "")
-    )
-    if args.imagery == "none":
-        imagery = Imagery((), ())
-    else:
-        imagery = open_imagery(
-            imagery_at,
-            override,
-            generated=args.imagery == "world",
-            area=_area(args, Path(osm_at)) if searched(imagery_at) else None,
-            years=tuple(args.years) if args.years else None,
-            keep=searches,
-            say=say,
-        )
-    osm, note = _osm(Path(osm_at), args, terms.get("osm", ""), lines.get("osm", ""))
-    credits = (*imagery.credits, osm)
-    broken = clash(
-        {p: {c.licence for c in credits if p in c.parts} for p in ("pixels", "tables", "texts")}
-    )
-    if broken:
-        raise UsageError(f"licences clash in {broken}; choose other sources")
-    return Sources(
-        imagery,
-        {"imagery": imagery_at, "osm": osm_at},
-        credits,
-        {"imagery": digest([fingerprint(s) for s in imagery.scenes]), "osm": osm.checksum},
-        (*_turned(args.bbox), *imagery.notes, *_unusable(imagery), *((note,) if note else ())),
+    found = {
+        role: Override(licences.get(role, ""), lines.get(role, ""), times.get(role, ""))
+        for role in ROLES
+    }
+    for role in (*OPENERS, *LAYERS):
+        if getattr(args, role) == "world" and not found[role].licence:
+            found[role] = replace(found[role], licence="CC0-1.0", attribution=WORLD)
+    return found
+
+
+def _at(args: argparse.Namespace, role: str, world: World | None) -> str:
+    """Where the source of a role lies."""
+    named = str(getattr(args, role))
+    return str(world.role(role)) if named == "world" and world is not None else named
+
+
+def _imagery(
+    args: argparse.Namespace,
+    at: dict[str, str],
+    terms: Override,
+    searches: Path | None,
+    say: Callable[[str], None],
+) -> Imagery:
+    """The scenes of the imagery role; none for `none` and for recipes without that role."""
+    if at.get("imagery", "none") == "none":
+        return Imagery((), ())
+    osm = Path(at["osm"]) if "osm" in at else None
+    return open_imagery(
+        at["imagery"],
+        terms,
+        generated=args.imagery == "world",
+        area=_area(args, osm, None) if searched(at["imagery"]) else None,
+        years=tuple(args.years) if args.years else None,
+        keep=searches,
+        say=say,
     )
 
 
-def _area(args: argparse.Namespace, osm: Path) -> Area | None:
-    """Where a catalogue is searched: the box or region asked for, else the bounds of the map.
+def _area(args: argparse.Namespace, osm: Path | None, imagery: Imagery | None) -> Area | None:
+    """Where a catalogue is searched: the box or region asked for, else the bounds of what is known.
+
+    Args:
+        osm: the map, which bounds the imagery.
+        imagery: the imagery, which bounds the layers.
 
     Raises:
         UsageError, SourceError: the region or the map cannot be read.
@@ -155,6 +218,10 @@ def _area(args: argparse.Namespace, osm: Path) -> Area | None:
         return Area.of_box((west, south, east, north))
     if args.region:
         return Area(region_of(args.region))
+    if imagery is not None and imagery.scenes:
+        return Area.of_box(imagery.bounds())
+    if osm is None:
+        return None
     if not osm.exists():
         raise UsageError(f"--osm {osm}: no such file")
     bounds = bounds_of(osm)
@@ -217,7 +284,7 @@ def region_of(path: str | None) -> str:
     return str(shapely.to_wkt(merged, rounding_precision=9))
 
 
-def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[Credit, str]:
+def _osm(path: Path, args: argparse.Namespace, terms: Override) -> tuple[Credit, str]:
     """The credit of the osm role: OpenStreetMap's own licence unless the file is the sample world's."""
     generated = args.osm == "world"
     if not path.exists():
@@ -225,13 +292,15 @@ def _osm(path: Path, args: argparse.Namespace, terms: str, line: str) -> tuple[C
     source = open_osm(path, Expect(md5=args.osm_md5) if args.osm_md5 else None)
     default = "CC0-1.0" if generated else "ODbL-1.0"
     extract = source.extract
-    found = licence(terms or extract.licence or default, "osm")
+    found = licence(terms.licence or extract.licence or default, "osm")
     credit = Credit(
         role="osm",
         title=f"{path.name} (of {extract.origin})" if extract.origin else path.name,
         location=str(path),
         licence=found.id,
-        attribution=line or extract.attribution or (WORLD_OSM if generated else OSM_CREDIT),
+        attribution=terms.attribution
+        or extract.attribution
+        or (WORLD_OSM if generated else OSM_CREDIT),
         parts=("tables", "texts"),
         checksum=extract.sha256,
         size=extract.size,

@@ -13,6 +13,7 @@ ENGINE = {
     "gsd_m": "metres on the ground for a pixel",
     "lon": "longitude of the anchor that decides the split, degrees",
     "lat": "latitude of the anchor, degrees",
+    "layer_ids": "scenes of the raster layers, `role=collection/id`",
     "scene_ids": "scenes of the pixels, `collection/id` (provenance/sources.parquet)",
     "license": "terms of the pixels",
     "attribution": "credit line of the pixels",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from schemas.errors import UsageError, nearest
@@ -32,7 +33,8 @@ class Step(Protocol):
     """A frozen dataclass that says what it needs and what it gives.
 
     `needs` names facts or nouns (`window`, `scenes`, `image`); `gives` maps a fact's name to its
-    column type (`string`, `int64`, `float64`, `bool`, `timestamp`) or a noun to `noun`.
+    column type (`string`, `int64`, `float64`, `bool`, `timestamp`) or a noun to `noun`. A step of make
+    that reads files of other roles than imagery and layers names them in `roles`.
     """
 
     @property
@@ -93,12 +95,42 @@ class Pack:
         at_least("pack.megabytes", self.megabytes, 1)
 
 
+class Table(Protocol):
+    """A table of a release beside that of the samples: a frozen dataclass, written at release.
+
+    `write` gets every shipped sample once, by key, with all facts (those that begin with "_" only
+    where `needs` names them), and writes the same bytes for the same rows.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the file below `metadata/`."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What it holds, one line."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Facts that it is made from."""
+        ...
+
+    def write(self, rows: Iterator[Any], target: Path, ctx: Any) -> None:
+        """Write `target` from batches of shipped samples (`pa.Table`)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A dataset's method: where samples start, what each act does to them, what is shipped.
 
     Attributes:
-        roles: role name -> default source (`world` is the embedded sample world).
+        tables: what is written beside the table of samples; see `Table`.
+        roles: what sources it is made from; without any on the command line the embedded sample
+            world fills them all.
+        optional: those of them that may be left out.
         label: the fact that serves as class for counts and balance.
     """
 
@@ -108,7 +140,9 @@ class Recipe:
     make: tuple[Step, ...]
     pack: Pack
     annotate: tuple[Step, ...] = ()
+    tables: tuple["Table", ...] = ()
     roles: tuple[str, ...] = ("imagery", "osm")
+    optional: tuple[str, ...] = ()
     label: str = ""
 
     def steps(self) -> Iterator[tuple[str, Step]]:
@@ -171,6 +205,12 @@ def check(recipe: Recipe) -> None:
                 "earlier step gives too; name one of them otherwise"
             )
         have.update(step.gives)
+    for table in recipe.tables:
+        for need in table.needs:
+            if need not in have:
+                raise UsageError(
+                    f"recipe {recipe.card.name}: {name_of(table)} needs {need!r}, which no step gives"
+                )
     _check_pictures(recipe)
     _check_cuts(recipe)
     _check_masks(recipe)
@@ -213,7 +253,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     The short form `module.field` is valid too while it is unambiguous; see `override`.
     """
     found: dict[str, Any] = {}
-    for step in (*(step for _, step in recipe.steps()), *recipe.pack.keep):
+    for step in (*(step for _, step in recipe.steps()), *recipe.pack.keep, *recipe.tables):
         if is_dataclass(step):
             for item in (f for f in fields(step) if f.init):
                 value = getattr(step, item.name)
@@ -299,6 +339,7 @@ def _replace(recipe: Recipe, owner: str, values: dict[str, Any]) -> Recipe:
         plan=tuple(swap(s) for s in recipe.plan),
         make=tuple(swap(s) for s in recipe.make),
         annotate=tuple(swap(s) for s in recipe.annotate),
+        tables=tuple(swap(t) for t in recipe.tables),
         pack=replace(
             recipe.pack,
             members={k: swap(s) for k, s in recipe.pack.members.items()},

@@ -37,6 +37,31 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a source that is read from files says of itself.
+
+    Attributes:
+        title: what it is, for people.
+        licence: SPDX id or LicenseRef-*.
+        attribution: the exact credit line.
+        checksum: sha256 of the content (of a folder: of the names and sums of its files).
+        size: bytes.
+        datetime: of the content, as ISO text; "" when unknown.
+        parts: parts of a release that it feeds: `pixels`, `tables`, `texts`.
+        notes: what people must be told, one sentence each.
+    """
+
+    title: str
+    licence: str
+    attribution: str
+    checksum: str = ""
+    size: int = 0
+    datetime: str = ""
+    parts: tuple[str, ...] = ("tables",)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One state of a remote file, as its server tells it from others.
 

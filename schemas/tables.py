@@ -67,6 +67,7 @@ PLACE = pa.schema(
         ("col", pa.int32()),  # offset in the scene's own grid, pixels
         ("row", pa.int32()),
         ("scene_ids", pa.list_(pa.string())),  # `collection/id`
+        ("layer_ids", pa.list_(pa.string())),  # `role=collection/id`
         ("centre_lon", pa.float64()),  # middle of the window, degrees
         ("centre_lat", pa.float64()),
         ("radius_m", pa.float64()),  # half the window's diagonal on the ground
@@ -135,6 +136,17 @@ def plan_schema(recipe: Recipe) -> pa.Schema:
     return pa.schema([*PLACE, *facts_schema(recipe, ("plan", "make"))])
 
 
+def layered(recipe: Recipe) -> bool:
+    """Whether raster layers beside the imagery go into a sample."""
+    return any(name.startswith("layer_") for _, step in recipe.steps() for name in step.gives)
+
+
+def hidden(recipe: Recipe) -> pa.Schema:
+    """Facts that never ship with the samples, but that a table beside them is made from."""
+    wanted = {name for table in recipe.tables for name in table.needs}
+    return pa.schema([f for f in facts_schema(recipe) if f.name in wanted and not shipped(f.name)])
+
+
 def member_columns(extension: str) -> tuple[str, str]:
     """Names of the offset and size columns of a member: `rgb.jpg` -> `rgb_jpg_offset`, `rgb_jpg_size`.
 
@@ -163,6 +175,7 @@ def samples_schema(recipe: Recipe) -> pa.Schema:
             ("lon", pa.float64()),
             ("lat", pa.float64()),
             ("scene_ids", pa.list_(pa.string())),
+            *([("layer_ids", pa.list_(pa.string()))] if layered(recipe) else []),
             ("license", pa.string()),  # of the pixels; LICENSE.md holds it for each part
             ("attribution", pa.string()),
             *(f for f in facts_schema(recipe) if f.name != "split" and shipped(f.name)),
@@ -200,7 +213,8 @@ def json_schema(recipe: Recipe) -> dict[str, str]:
         for name, kind in recipe.columns().items()
         if shipped(name) and plain(kind) and name not in without
     }
-    return {**JSON_PLACE, **{k: v for k, v in facts.items() if k not in JSON_PLACE}}
+    layers = {"layer_ids": "string"} if layered(recipe) else {}
+    return {**JSON_PLACE, **layers, **{k: v for k, v in facts.items() if k not in JSON_PLACE}}
 
 
 def json_groups(recipe: Recipe) -> dict[str, Any]:

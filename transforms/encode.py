@@ -14,6 +14,9 @@ from schemas.tables import flat, grouped
 from transforms import geotiff
 from transforms.context import Context
 
+LISTS = ("scene_ids", "layer_ids")
+"""Columns that hold lists."""
+
 
 def planes(image: Image) -> list[npt.NDArray[np.uint8]]:
     """Red, green and blue of an image as 8-bit `(y, x)` (one plane where it has fewer than three bands).
@@ -184,7 +187,7 @@ class Json:
             KeyError: a column of the schema is missing from the row.
         """
         values = {
-            name: ",".join(row[name]) if name == "scene_ids" else flat(row[name], kind)
+            name: ",".join(row[name]) if name in LISTS else flat(row[name], kind)
             for name, kind in schema.items()
         }
         return json.dumps(

@@ -1,4 +1,5 @@
-"""Where chips are cut: around an object (`Around`), and not too close together (`Thin`)."""
+"""Where chips are cut: around an object (`Around`), around a place (`Centred`), and not too close
+together (`Thin`)."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -102,6 +103,52 @@ class Around:
     def _side(self, length: int, limit: int) -> int:
         wanted = math.ceil(length * (1 + 2 * self.margin))
         return min(limit, self.max_px, max(self.min_px, wanted))
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A square on the scene's own grid with the sample's place in its middle.
+
+    The place lies in the middle pixel where `px` is odd, and within half a pixel of the middle where it
+    is even.
+
+    Attributes:
+        px: side in pixels of the scene's grid.
+        odd: whether an even side is refused: it has no middle pixel.
+    """
+
+    px: int = 256
+    odd: bool = False
+    needs: tuple[str, ...] = field(default=("scenes",), init=False)
+    gives: dict[str, str] = field(default_factory=lambda: {"window": "noun"}, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a side of nothing, and one without a middle pixel where that is asked for."""
+        at_least("windows.Centred.px", self.px, 1)
+        if self.odd and self.px % 2 == 0:
+            raise ValueError(
+                f"windows.Centred.px={self.px}: must be odd, so that one pixel is in the middle"
+            )
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with its window.
+
+        Raises:
+            Reject: `outside_imagery` where it leaves the scene.
+        """
+        scene = sample.scenes[0]
+        grid = scene.grid
+        xs, ys = from_lonlat(grid.crs, np.array([sample.lon]), np.array([sample.lat]))
+        a, _, c, _, e, f = grid.transform
+        half, shift = self.px // 2, 0.0 if self.px % 2 else 0.5
+        col = math.floor((float(xs[0]) - c) / a + shift) - half
+        row = math.floor((float(ys[0]) - f) / e + shift) - half
+        if col < 0 or row < 0 or col + self.px > grid.width or row + self.px > grid.height:
+            raise Reject("outside_imagery", f"{self.px} x {self.px} px around it leave {scene.id}")
+        cut = grid.cut(col, row, self.px, self.px)
+        west, south, east, north = cut.bounds()
+        gsd = ground_gsd(cut, (west + east) / 2, (south + north) / 2)
+        return replace(sample, window=Window(cut, gsd, col, row))
 
 
 @dataclass(frozen=True)

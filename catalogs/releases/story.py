@@ -132,6 +132,9 @@ def columns(staging: Staging) -> str:
         rows = [(f"`{item.name}`", kind(item.type), said[item.name]) for item in schema]
         lines += [f"## Columns of `metadata/{name}.parquet`", ""]
         lines += [*table(("column", "type", "meaning"), rows), ""]
+    if recipe.tables:
+        further = [(f"`metadata/{beside.name}`", beside.about) for beside in recipe.tables]
+        lines += ["## Further tables", "", *table(("file", "content"), further), ""]
     return "\n".join(lines)
 
 

@@ -125,6 +125,26 @@ def _by_key(folder: Path, out: Path, schema: pa.Schema, ties: list[str], scratch
     return rows
 
 
+def write_beside(rows: Path, folder: Path, recipe: Recipe, ctx: Any, scratch: Path) -> None:
+    """The recipe's further tables, each from the packed rows by key.
+
+    Args:
+        ctx: what the tables may ask for (`transforms.context.Context`).
+    """
+    paths = parquets(rows)
+    if not paths or not recipe.tables:
+        return
+    whole = pq.read_schema(paths[0])
+    schema = pa.schema([f for f in whole if f.name != "band_stats"])
+
+    def read() -> Iterator[pa.RecordBatch]:
+        return batches(paths, schema.names)
+
+    for beside in recipe.tables:
+        found = ordered(read, lambda b: b.column("key"), [], schema, scratch)
+        beside.write(found, folder / beside.name, ctx)
+
+
 def write_classes(out: Path, recipe: Recipe, labels: dict[str, dict[str, int]]) -> None:
     """`metadata/classes.json`: id, name, description and count in each split.
 

@@ -17,6 +17,7 @@ from catalogs.releases.stats import balanced, quality, statistics
 from catalogs.releases.survey import Survey, survey
 from catalogs.releases.tables import (
     digests,
+    write_beside,
     write_classes,
     write_drops,
     write_fgb,
@@ -41,6 +42,7 @@ def write_release(
     staging: Staging,
     progress: Progress | None = None,
     previous: str = "",
+    ctx: Any = None,
 ) -> dict[str, Any]:
     """Turn `stage`, which holds `data/*.tar`, into a release; returns the manifest.
 
@@ -54,6 +56,7 @@ def write_release(
         splits: folder of Parquet files of schema SPLITS.
         staging: see `Staging`.
         progress: called with a short line before each stage of the work.
+        ctx: what the recipe's further tables may ask for.
         previous: version before this one, "" for the first.
 
     Raises:
@@ -71,7 +74,7 @@ def write_release(
     tell("checksums of the tar files")
     sums = {path.name: digests(path) for path in sorted((stage / "data").glob("*.tar"))}
     tell("tables")
-    _tables(stage, rows, drops, splits, staging, found, sums)
+    _tables(stage, rows, drops, splits, staging, found, sums, ctx)
     stats, checks = statistics(found, staging), quality(found, staging)
     write_json(stage / "stats" / "stats.json", stats)
     write_json(stage / "stats" / "quality.json", checks)
@@ -140,7 +143,7 @@ def accounted(stage: Path, staging: Staging, found: Survey) -> None:
 
 def _tables(
     stage: Path, rows: Path, drops: Path, splits: Path, staging: Staging, found: Survey,
-    sums: dict[str, dict[str, Any]],
+    sums: dict[str, dict[str, Any]], ctx: Any,
 ) -> None:  # fmt: skip
     folder, recipe = stage / "metadata", staging.recipe
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,6 +151,7 @@ def _tables(
         write_samples(rows, folder / "samples.parquet", recipe, Path(scratch))
         write_splits(splits, folder / "splits.parquet", Path(scratch))
         write_drops(drops, folder / "drops.parquet", Path(scratch))
+        write_beside(rows, folder, recipe, ctx, Path(scratch))
     write_fgb(folder / "samples.parquet", folder / "samples.fgb", recipe.label)
     write_classes(folder / "classes.json", recipe, found.labels)
     for split in found.samples:

@@ -74,6 +74,7 @@ def open_imagery(
     override: Override,
     *,
     generated: bool = False,
+    role: str = "imagery",
     area: Area | None = None,
     years: tuple[int, int] | None = None,
     keep: Path | None = None,
@@ -83,6 +84,7 @@ def open_imagery(
     catalogue on disk, an items file, a raster or a folder of them.
 
     Args:
+        role: what it is opened for.
         area, years: where and when a service or a table is searched; files are all read.
         keep: folder for a service's answers, so that nothing is asked twice.
         say: takes a line for people before anything slow begins.
@@ -99,12 +101,14 @@ def open_imagery(
     if not made.scenes:
         why = f"; first reason: {lost[0][2]}" if lost else ""
         where = " in the area and years asked for" if made.facts else ""
-        raise SourceError(f"--imagery {location}: not one usable scene in it{where}{why}")
+        raise SourceError(f"--{role} {location}: not one usable scene in it{where}{why}")
     scenes = sorted(
-        (licensed(scene, override) for scene in made.scenes), key=lambda s: (s.collection, s.id)
+        (licensed(scene, override, role) for scene in made.scenes),
+        key=lambda s: (s.collection, s.id),
     )
     facts = json.dumps(made.facts, sort_keys=True) if made.facts else ""
-    credits = tuple(credits_of(scenes, place_of(location), generated, facts, made.caveats))
-    notes = (*made.caveats, *made.notes, *unsaid(scenes),
+    credits = tuple(credits_of(scenes, place_of(location), generated, facts, made.caveats, role))
+    silent = unsaid(scenes) if role == "imagery" else ()
+    notes = (*made.caveats, *made.notes, *silent,
              *(() if generated else unverified(scenes)))  # fmt: skip
     return Imagery(tuple(scenes), credits, tuple(lost), notes)

@@ -25,7 +25,7 @@ class Override:
     datetime: str = ""
 
 
-def licensed(scene: Scene, override: Override) -> Scene:
+def licensed(scene: Scene, override: Override, role: str = "imagery") -> Scene:
     """The scene with what only the command line knows; what the source says itself stands.
 
     Raises:
@@ -34,19 +34,19 @@ def licensed(scene: Scene, override: Override) -> Scene:
     """
     if not scene.licence and not override.licence:
         raise UsageError(
-            f"--imagery {scene.id}: carries no licence; say it with --license imagery=SPDX-ID "
-            '(and --attribution imagery="...")'
+            f"--{role} {scene.id}: carries no licence; say it with --license {role}=SPDX-ID "
+            f'(and --attribution {role}="...")'
         )
     if scene.licence and override.licence and scene.licence.lower() != override.licence.lower():
         raise UsageError(
-            f"--license imagery={override.licence}: {scene.id} already declares {scene.licence}"
+            f"--license {role}={override.licence}: {scene.id} already declares {scene.licence}"
         )
-    terms = licence(scene.licence or override.licence, "imagery")
+    terms = licence(scene.licence or override.licence, role)
     credit = scene.attribution or override.attribution
     if terms.attribution and not credit:
         raise UsageError(
-            f"--imagery {scene.id}: {terms.id} asks for a credit line; "
-            'say it with --attribution imagery="..."'
+            f"--{role} {scene.id}: {terms.id} asks for a credit line; "
+            f'say it with --attribution {role}="..."'
         )
     credit = credit or f"{scene.id} ({terms.title})"
     when = scene.datetime
@@ -54,7 +54,7 @@ def licensed(scene: Scene, override: Override) -> Scene:
         try:
             when = parse_time(override.datetime)
         except ValueError as error:
-            raise UsageError(f"--datetime imagery={override.datetime}: {error}") from error
+            raise UsageError(f"--datetime {role}={override.datetime}: {error}") from error
     return replace(scene, licence=terms.id, attribution=credit, datetime=when)
 
 
@@ -64,12 +64,13 @@ def credits_of(
     generated: bool = False,
     facts: str = "",
     caveats: tuple[str, ...] = (),
+    role: str = "imagery",
 ) -> Iterator[Credit]:
     """One credit for each (collection, licence, attribution), as of its newest scene.
 
     Args:
         scenes: each with its terms.
-        location, generated, caveats: as `Credit` has them.
+        location, generated, caveats, role: as `Credit` has them.
         facts: `Credit.search`.
     """
     seen: dict[tuple[str, str, str], list[Scene]] = {}
@@ -78,7 +79,7 @@ def credits_of(
     for (collection, terms, credit), group in sorted(seen.items()):
         times = sorted(s.datetime.date().isoformat() for s in group if s.datetime)
         yield Credit(
-            role="imagery",
+            role=role,
             title=collection if collection != "local" else Path(location).name,
             location=location,
             licence=terms,

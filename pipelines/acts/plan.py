@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
 from pipelines.acts.drops import Lost, write_drops
-from pipelines.job import Job, fingerprint, imagery_of, scenes_of
+from pipelines.job import Job, fingerprint, forget, scenes_of
 from pipelines.maps import map_of
 from pipelines.runners import run
 from schemas.windows import EARTH_M, unit_vectors
@@ -24,8 +24,9 @@ from transforms.planning.spool import Cell, Spool
 
 def plan(job: Job) -> dict[str, Any]:
     """Run the act, or find it done; returns `plan.json`."""
-    for known in (_spool, _caps, scenes_of, imagery_of, map_of):
-        known.cache_clear()  # another build of this process may have used the same paths
+    forget()
+    for known in (_spool, _caps, map_of):
+        known.cache_clear()
     record = job.planned / "plan.json"
     if record.exists() and read_json(record)["plan"] == job.plan:
         return dict(read_json(record))
@@ -235,10 +236,13 @@ class Cut:
             kept = np.isin(table["rank"].to_numpy(), np.asarray(read_json(limit), np.int64))
             table = table.filter(pa.array(kept))
         scenes = scenes_of(job.planned / "scenes.jsonl")
+        roles = {role for step in job.recipe.make for role in getattr(step, "roles", ())}
+        read = [job.prints.get(role, "") for role in sorted(roles)]
         listed = []
         for block in blocks(table, job.block):
-            names = sorted({key for keys in block["scene_ids"].to_pylist() for key in keys})
-            prints = [fingerprint(scenes[name]) for name in names]
+            seen = (*block["scene_ids"].to_pylist(), *block["layer_ids"].to_pylist())
+            names = sorted({key for keys in seen for key in keys})
+            prints = [*(fingerprint(scenes[name]) for name in names), *read]
             name = block_id(block, job.recipe, job.seed, self.code, prints)
             with atomic(job.planned / "blocks" / f"{name}.parquet") as stream:
                 pq.write_table(block, stream, compression="zstd")

@@ -73,7 +73,9 @@ def release(
         asked=tuple(asked),
         files=known(records(job, names).values()),
     )
-    manifest = write_release(job.stage, job.packed / "rows", drops, splits, staging, progress)
+    manifest = write_release(
+        job.stage, job.packed / "rows", drops, splits, staging, progress, ctx=job.context()
+    )
     proven(job.stage)
     _place(job.stage, target, replace)
     fail_point("before-latest", target.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.commands.entry import guarded, leave_on_signals, readable
-from pipelines.commands.options import parse
+from pipelines.commands.options import fill_roles, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
 from schemas.errors import BuildError, UsageError
@@ -55,6 +55,7 @@ def build(args: argparse.Namespace, beam: list[str], argv: list[str], progress: 
     guard_logging()
     found = active(override(recipe(args.dataset), args.changes))
     check(found)
+    fill_roles(args, found)
     models.check(args, found)
     home = Path(args.out) / found.card.name
     if "://" in args.out:
@@ -112,8 +113,7 @@ def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
         "dataset": found.card.name,
         "version": found.card.version,
         "seed": args.seed,
-        "imagery": _absolute(args.imagery),
-        "osm": _absolute(args.osm),
+        **{role: _absolute(getattr(args, role)) for role in found.roles},
         "bbox": args.bbox,
         "region": _absolute(args.region) if args.region else None,
         "years": args.years,
@@ -129,5 +129,10 @@ def _settings(args: argparse.Namespace, found: Recipe) -> dict[str, Any]:
 
 def _absolute(text: str) -> str:
     from catalogs.sources.catalogues import remote
+    from catalogs.sources.roles import SERVICES
 
-    return text if text in ("world", "none") or remote(text) else str(Path(text).resolve())
+    return (
+        text
+        if text in ("", "world", "none", *SERVICES) or remote(text)
+        else str(Path(text).resolve())
+    )

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UsageError
+from schemas.recipes import Recipe
+from schemas.roles import FILES, LAYERS, ROLES
 
 ACTS = ("plan", "make", "annotate", "pack", "release")
-ROLES = ("imagery", "osm")
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,9 +44,10 @@ def parser() -> Parser:
                    "STAC API, with #COLLECTION,... for some of its collections; "
                    "earth-engine:COLLECTION,... by alias (S2, CH, US, ...) or id; "
                    "'none' with --plan counts objects only; 'world' is the sample world")  # fmt: skip
-    p.add_argument("--osm", default="", metavar="FILE",
-                   help=".osm.pbf, .osm, .osm.bz2, .osm.gz, or a feature table (.gpkg, .parquet, "
-                   "...); 'world' is the sample world")  # fmt: skip
+    for role, what in FILES.items():
+        p.add_argument(f"--{role}", default="", metavar="PATH", help=what)
+    for role, what in LAYERS.items():
+        p.add_argument(f"--{role}", default="", metavar="WHAT", help=f"{what}; as --imagery")
     for name, what in (("license", "SPDX"), ("attribution", "TEXT"), ("datetime", "ISO")):
         p.add_argument(f"--{name}", action="append", default=[], metavar=f"ROLE={what}",
                        help=f"{name} of a source that carries none")  # fmt: skip
@@ -171,7 +173,6 @@ def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(args: argparse.Namespace) -> None:
-    _sources(args)
     for name in ("workers", "limit"):
         if getattr(args, name) < 0:
             raise UsageError(f"--{name} {getattr(args, name)}: must not be negative")
@@ -193,20 +194,27 @@ def _check(args: argparse.Namespace) -> None:
     args.changes = {k: value_of(v) for k, v in pairs(args.set, "--set")}
 
 
-def _sources(args: argparse.Namespace) -> None:
+def fill_roles(args: argparse.Namespace, recipe: Recipe) -> None:
     """No source at all means the sample world; half of them means a mistake.
 
     Raises:
-        UsageError: naming the option that is missing.
+        UsageError: naming the option that is missing, or one that the recipe has no use for.
     """
-    missing = [role for role in ROLES if not getattr(args, role)]
-    if len(missing) == len(ROLES):
-        for role in ROLES:
+    given = [role for role in ROLES if getattr(args, role)]
+    for role in given:
+        if role not in recipe.roles:
+            raise UsageError(
+                f"--{role} {getattr(args, role)}: {recipe.card.name} is made from "
+                f"{', '.join(recipe.roles)} only"
+            )
+    if not given:
+        for role in recipe.roles:
             setattr(args, role, "world")
-    elif missing:
-        given = next(role for role in ROLES if role not in missing)
+        return
+    missing = [r for r in recipe.roles if r not in given and r not in recipe.optional]
+    if missing:
         raise UsageError(
-            f"--{given} {getattr(args, given)}: needs --{missing[0]} as well; "
+            f"--{given[0]} {getattr(args, given[0])}: needs --{missing[0]} as well; "
             "the sample world does not show your place"
         )
 

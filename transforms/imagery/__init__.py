@@ -12,6 +12,7 @@ from transforms.context import Context
 from transforms.imagery.choice import choose_bands, one_per_year, one_zone, slug, usable
 from transforms.imagery.masks import mask_band, read_mask
 from transforms.imagery.missing import nodata_of, valid_pixels
+from transforms.imagery.nearest import Nearest
 from transforms.imagery.pixels import parts, read_pixels, read_window
 from transforms.imagery.place import chip_window
 from transforms.imagery.radiometry import display_of, remove_offset
@@ -29,7 +30,7 @@ from transforms.imagery.series import (
 from transforms.resampling import REACH
 
 __all__ = [
-    "Find", "Read", "choose_bands", "display_of", "mask_band", "nodata_of",
+    "Find", "Nearest", "Read", "choose_bands", "display_of", "mask_band", "nodata_of",
     "read_mask", "read_pixels", "read_window", "remove_offset", "slug", "valid_pixels",
 ]  # fmt: skip
 

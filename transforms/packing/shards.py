@@ -13,7 +13,7 @@ from catalogs.files import atomic
 from schemas.recipes import Recipe
 from schemas.samples import KEY
 from schemas.scenes import Scene
-from schemas.tables import BAND_STATS, json_schema, member_columns, samples_schema, vector
+from schemas.tables import BAND_STATS, hidden, json_schema, member_columns, samples_schema, vector
 from schemas.text import counted
 from transforms.packing.deal import Shard
 from transforms.planning.rows import column
@@ -64,7 +64,7 @@ def build_shard(
     tar: Path,
     weights: Mapping[str, float] | None = None,
 ) -> tuple[pa.Table, str]:
-    """Write one tar file; returns its rows (`samples_schema` + `band_stats`) and its sha256.
+    """Write one tar file; returns its rows (`samples_schema`, `hidden`, `band_stats`) and its sha256.
 
     Args:
         weights: sampling weight of each class, for the column `sampling_weight` where there is one.
@@ -135,6 +135,8 @@ def _packed(rows: list[dict[str, Any]], table: pa.Table, recipe: Recipe) -> pa.T
             arrays.append(table[item.name])
         else:
             arrays.append(column([row[item.name] for row in rows], item.type))
+    beside = hidden(recipe)
+    arrays += [table[item.name] for item in beside]
     stats = table["band_stats"] if "band_stats" in table.column_names else None
     arrays.append(stats if stats is not None else column([[]] * len(rows), BAND_STATS))
-    return pa.Table.from_arrays(arrays, names=[*schema.names, "band_stats"])
+    return pa.Table.from_arrays(arrays, names=[*schema.names, *beside.names, "band_stats"])

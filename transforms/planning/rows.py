@@ -31,6 +31,11 @@ def start_samples(table: pa.Table) -> Iterable[Sample]:
         yield Sample(row["key"], row["lon"], row["lat"], facts={n: row[n] for n in facts})
 
 
+def layer_id(role: str, scene: Scene) -> str:
+    """A layer's scene as plans and releases name it; roles may hold scenes of one name."""
+    return f"{role}={scene.key}"
+
+
 def to_table(samples: list[Sample], facts: Mapping[str, pa.DataType], seed: int) -> pa.Table:
     """Rows of `PLACE` and the fact columns, in the order of `samples`."""
     rows = [_place(sample, seed) for sample in samples]
@@ -47,6 +52,7 @@ def _place(sample: Sample, seed: int) -> dict[str, Any]:
         "lon": sample.lon,
         "lat": sample.lat,
         "scene_ids": [scene.key for scene in sample.scenes],
+        "layer_ids": [layer_id(role, sample.layers[role]) for role in sorted(sample.layers)],
         "rank": rank(seed, sample.id),
     }
     if (window := sample.window) is not None:
@@ -80,7 +86,8 @@ def _sample(row: dict[str, Any], facts: list[str], scenes: Mapping[str, Scene]) 
         window = Window(grid, row["gsd_m"], row["col"], row["row"])
     values: dict[str, Fact] = {name: row[name] for name in facts}
     found = tuple(scenes[key] for key in row["scene_ids"])
-    return Sample(row["key"], row["lon"], row["lat"], window, found, facts=values)
+    layers = {key.split("=", 1)[0]: scenes[key] for key in row["layer_ids"] or ()}
+    return Sample(row["key"], row["lon"], row["lat"], window, found, layers, facts=values)
 
 
 def moved(table: pa.Table, samples: Sequence[Sample | None]) -> pa.Table:

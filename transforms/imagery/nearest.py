@@ -1,0 +1,107 @@
+"""The one scene nearest in time to what was measured on the ground."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from schemas.errors import Reject
+from schemas.recipes import at_least, within
+from schemas.samples import Sample
+from schemas.scenes import Scene
+from transforms.context import Context
+from transforms.imagery.choice import one_zone, usable
+from transforms.imagery.series import UNKNOWN_CLOUD, Span, wanted
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """One scene for each sample: the nearest in time to a date that the sample has.
+
+    Ties go to less cloud over the scene, then to the lower id (specs/agbd.md, joining step 4, where the
+    original's matcher takes the first hit).
+
+    Attributes:
+        date: name of the fact that holds the date or time.
+        before: whether a scene must not be later than it.
+        max_days: how far a scene may be from it.
+        max_cloud: percent of cloud over the whole scene above which it is not used.
+    """
+
+    date: str = "_sensed"
+    before: bool = True
+    max_days: float = 180.0
+    max_cloud: float = 100.0
+    gives: dict[str, str] = field(
+        default_factory=lambda: {
+            "scenes": "noun",
+            "collection": "string",
+            "datetime": "timestamp",
+            "year": "int64",
+            "cloud_scene": "float64",
+            "processing_baseline": "string",
+            "day_gap": "float64",
+        },
+        init=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse distances and clouds that there are not."""
+        at_least("imagery.Nearest.max_days", self.max_days, 0)
+        within("imagery.Nearest.max_cloud", self.max_cloud, 0, 100)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The date."""
+        return (self.date,)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with its scene, and `day_gap`: days from the scene to the date, below 0 when later.
+
+        Raises:
+            Reject: `undated`, `no_imagery`, `no_imagery_in_years`, `cloudy`, `experimental_baseline`,
+                `no_scene_in_time`.
+        """
+        span = wanted(f"@{self.date}", sample)
+        if span is None:
+            raise Reject("undated", f"{self.date} is not known")
+        over = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        found, reason = usable(over, ctx.years, self.max_cloud)
+        if not found:
+            raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
+        near = in_time(one_zone(found, sample.lon, sample.lat), span, self.before, self.max_days)
+        if not near:
+            side = "before" if self.before else "around"
+            raise Reject(
+                "no_scene_in_time",
+                f"none of {len(found)} scenes within {self.max_days:g} days {side} {span[0]:%Y-%m-%d}",
+            )
+        scene = near[0]
+        assert scene.datetime is not None
+        facts = {
+            **sample.facts,
+            "collection": scene.collection,
+            "datetime": scene.datetime,
+            "year": scene.datetime.year,
+            "cloud_scene": scene.cloud,
+            "processing_baseline": scene.baseline,
+            "day_gap": round((span[0] - scene.datetime).total_seconds() / 86_400, 6),
+        }
+        return replace(sample, scenes=(scene,), facts=facts)
+
+
+def in_time(scenes: Sequence[Scene], span: Span, before: bool, max_days: float) -> list[Scene]:
+    """Scenes within `max_days` of a time, the nearest first; ties by cloud, then id.
+
+    Args:
+        before: whether a scene must not be later than the end of the span.
+    """
+    limit = timedelta(days=max_days)
+    keyed = []
+    for scene in scenes:
+        if scene.datetime is None or (before and scene.datetime > span[1]):
+            continue
+        apart = max(span[0] - scene.datetime, scene.datetime - span[1], timedelta(0))
+        if apart <= limit:
+            cloud = UNKNOWN_CLOUD if scene.cloud is None else scene.cloud
+            keyed.append(((apart, cloud, scene.id), scene))
+    return [scene for _, scene in sorted(keyed, key=lambda pair: pair[0])]

@@ -1,0 +1,141 @@
+"""Raster layers beside the imagery: elevation, radar mosaics, canopy height, land cover."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from schemas.errors import Reject
+from schemas.recipes import at_least
+from schemas.samples import Image, Sample
+from schemas.scenes import Band, Part, Scene
+from schemas.windows import Grid
+from transforms.context import Context
+from transforms.imagery.choice import choose_bands
+from transforms.imagery.missing import nodata_of
+from transforms.imagery.pixels import parts, read_pixels
+from transforms.resampling import REACH
+
+LATEST = 9999.0
+"""Stands for the year of a scene without a date: after all that have one."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """The scene of a layer over the anchor: of the image's year, or the newest.
+
+    Attributes:
+        role: `palsar`, `dem`, `canopy` or `landcover`.
+        year: `image`: the year nearest to that of the sample's image, of two the earlier; "": the
+            newest scene.
+        max_years: how far that year may be from the image's.
+    """
+
+    role: str = "dem"
+    year: str = ""
+    max_years: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse years that nobody knows."""
+        if self.year not in ("", "image"):
+            raise ValueError(f"layers.Find.year={self.year!r}: 'image', or '' for the newest")
+        at_least("layers.Find.max_years", self.max_years, 0)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The image whose year counts."""
+        return ("scenes",) if self.year else ()
+
+    @property
+    def gives(self) -> dict[str, str]:
+        """The layer's scene."""
+        return {f"layer_{self.role}": "noun"}
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with its layer.
+
+        Raises:
+            Reject: `no_ROLE` where none covers the anchor, `no_ROLE_year` where none is near in time.
+        """
+        over = ctx.sources[self.role].over(sample.lon, sample.lat)
+        if not over:
+            place = f"{sample.lon:.5f} {sample.lat:.5f}"
+            raise Reject(f"no_{self.role}", f"no scene of the role {self.role} over {place}")
+        when = sample.scenes[0].datetime if self.year else None
+        if when is None:
+            best = max(over, key=lambda s: (_year(s), s.key))
+        else:
+            best = min(over, key=lambda s: (abs(_year(s) - when.year), _year(s), s.key))
+            if best.datetime and abs(best.datetime.year - when.year) > self.max_years:
+                raise Reject(
+                    f"no_{self.role}_year",
+                    f"the nearest is {best.id} of {best.datetime.year}, the image is of {when.year}",
+                )
+        return replace(sample, layers={**sample.layers, self.role: best})
+
+
+def _year(scene: Scene) -> float:
+    return scene.datetime.year if scene.datetime else LATEST
+
+
+@dataclass(frozen=True)
+class Read:
+    """A layer's pixels on the grid of the chip, as image of the role's name.
+
+    Bands on the chip's own grid are never resampled; from another grid or CRS they are brought onto
+    it. Classes are only ever taken by `nearest`.
+
+    Attributes:
+        role: as `Find` has it.
+        bands: own or common names in the order of the image; () for all bands of the finest.
+        resampling: `nearest`, `bilinear`, `cubic` or `average`; nodata is never averaged.
+    """
+
+    role: str = "dem"
+    bands: tuple[str, ...] = ()
+    resampling: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse a method that there is not."""
+        if self.resampling not in REACH:
+            raise ValueError(
+                f"layers.Read.resampling={self.resampling!r}: one of {', '.join(REACH)}"
+            )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The layer, and the chip whose grid counts."""
+        return (f"layer_{self.role}", "image")
+
+    @property
+    def gives(self) -> dict[str, str]:
+        """The image by the role's name, and what was done to its pixels."""
+        return {self.role: "noun", f"{self.role}_resampled": "string"}
+
+    def reads(self, sample: Sample) -> Iterator[Band]:
+        """The bands that a sample will be read from."""
+        yield from choose_bands(sample.layers[self.role], self.bands)
+
+    def parts(self, sample: Sample) -> Iterator[Part]:
+        """What a sample will be read from.
+
+        Raises:
+            Fault: as the read itself.
+        """
+        assert sample.window is not None
+        scene = sample.layers[self.role]
+        chosen = choose_bands(scene, self.bands)
+        yield from parts(chosen, sample.window.grid, scene, self.resampling)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with `images[role]`, `(band, y, x)` in the layer's type.
+
+        Raises:
+            Fault: as `read_pixels`.
+        """
+        scene = sample.layers[self.role]
+        bands = choose_bands(scene, self.bands)
+        grid: Grid = sample.images["image"].grid
+        found = read_pixels(bands, grid, scene, self.resampling)
+        names = tuple(band.common or band.name for band in bands)
+        sample.images[self.role] = Image(found.array, names, grid, nodata_of(bands), found.valid)
+        sample.facts[f"{self.role}_resampled"] = ",".join(found.resampled)
+        return sample
