@@ -251,3 +251,22 @@ def test_the_same_patch_again_is_the_same_bytes(built: Built, tmp_path: Path) ->
     own = {name for name in tables[1] if name.split("/")[0] in both}
     assert own
     assert all(tables[1][name] == tables[0][name] for name in own)
+
+
+def test_too_many_unknown_crops_end_the_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any pixel is read, with the country, the share and what to do."""
+    options = ["--plan", "--set", "crops.unmapped=0.0001", "--quiet", "--out", str(tmp_path)]
+    assert main(["--dataset", "sen4agrinet", *options]) == 1
+    said = capsys.readouterr().err
+    assert "parcels of XE" in said
+    assert "--set crops.unmapped" in said
+    assert "Traceback" not in said
+
+
+def test_aerial_pictures_have_no_patches(built: Built) -> None:
+    """The world's imagery holds them too."""
+    assert set(built.table("samples.parquet")["collection"].to_pylist()) == {"sentinel-2-l2a"}
+    drops = built.table("drops.parquet")["key"].to_pylist()
+    assert not any("-0_6_" in key for key in drops)
