@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +23,9 @@ from pipelines.commands.build import main
 from schemas.windows import Grid, to_lonlat
 from transforms.crops.cube import BANDS
 from transforms.crops.oad import SCHEMA
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "releases"))
+from spoiling import checks, edit, reseal
 
 MEMBERS = ("ms.geotiff", "count.geotiff", "labels.geotiff", "json")
 L2A = tuple(name for name in BANDS if name != "B10")
@@ -270,3 +275,39 @@ def test_aerial_pictures_have_no_patches(built: Built) -> None:
     assert set(built.table("samples.parquet")["collection"].to_pylist()) == {"sentinel-2-l2a"}
     drops = built.table("drops.parquet")["key"].to_pylist()
     assert not any("-0_6_" in key for key in drops)
+
+
+def spoilt(built: Built, target: Path, name: str, change: Any) -> dict[str, list[Any]]:
+    """Findings after a change of one table that no checksum shows."""
+    shutil.copytree(built.release, target)
+    edit(target / "metadata" / name, change)
+    reseal(target)
+    return checks(target)
+
+
+def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: Path) -> None:
+    """A parcel in two splits, another label, an unknown parcel, a tile on both sides."""
+
+    def shared(rows: list[dict[str, Any]]) -> None:
+        splits = {r["key"]: r["split"] for r in built.table("samples.parquet").to_pylist()}
+        test = next(r for r in rows if splits[r["patch"]] == "test")
+        next(r for r in rows if splits[r["patch"]] == "train")["parcel"] = test["parcel"]
+
+    def renamed(rows: list[dict[str, Any]]) -> None:
+        rows[3]["label"] = 120 if rows[3]["label"] != 120 else 110
+
+    def dropped(rows: list[dict[str, Any]]) -> None:
+        rows.pop(5)
+
+    def leaked(rows: list[dict[str, Any]]) -> None:
+        next(r for r in rows if r["scenario_2"] == "train")["scenario_2"] = "test"
+
+    assert checks(built.release) == {}
+    found = spoilt(built, tmp_path / "a", "patch_parcels.parquet", shared)
+    assert "is shown in train and in test" in found["parcels"][0].message
+    found = spoilt(built, tmp_path / "b", "oad.parquet", renamed)
+    assert "its label is not that of" in found["parcels"][0].message
+    found = spoilt(built, tmp_path / "c", "parcels.parquet", dropped)
+    assert "which a patch shows" in found["parcels"][0].message
+    found = spoilt(built, tmp_path / "d", "scenarios.parquet", leaked)
+    assert "is learnt from and tested" in found["scenarios"][0].message
