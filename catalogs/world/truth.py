@@ -1,4 +1,4 @@
-"""What is known for certain about the world: the classes on the ground, for tests of meaning."""
+"""What is known for certain about the world, for tests of meaning."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -7,7 +7,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from catalogs.world import cog, paint
+from catalogs.world import cog, paint, phenology, season
 from catalogs.world.layout import Place, lay_out
 from catalogs.world.materials import CLASSES
 from catalogs.world.sites import AERIAL_PX, SCENE_METRES, SITES, Site, aerial_affine, scene_affine
@@ -21,7 +21,7 @@ SCENE_GSD = 5
 YEAR = 2022
 """Year of the truth."""
 
-__all__ = ["CLASSES", "class_raster", "place", "sites", "write"]
+__all__ = ["CLASSES", "class_raster", "cycles", "place", "sites", "write"]
 
 
 def sites(world: "World") -> tuple[Site, ...]:
@@ -42,22 +42,36 @@ def class_raster(
     Args:
         world: The world.
         site_id: Id of the place.
-        extent: `aerial` has the pixels of the aerial picture (0.6 m), `scene` covers the
-            Sentinel-2 scene with pixels of 5 m.
+        extent: `aerial` has the pixels of the aerial picture (0.6 m), for places that have one;
+            `scene` covers the Sentinel-2 scene with pixels of 5 m.
     """
     name = f"{site_id}.tif" if extent == "aerial" else f"{site_id}-scene.tif"
     classes, affine, epsg = cog.read(world.root / "truth" / name)
     return classes.astype(np.uint8), affine, epsg
 
 
+def cycles(world: "World", lon: float, lat: float, year: int) -> tuple[season.Cycle, ...]:
+    """Growing cycles of the phenology pixel that holds a point, in days after 1 January of `year`.
+
+    They are the dates of the raster, except where its QA_Overall is 3: there the raster is wrong.
+
+    Returns:
+        One or two cycles in time order, () where most of the pixel never changes.
+
+    Raises:
+        ValueError: The pixel lies in no scene of the world.
+    """
+    return phenology.cycles_at(lon, lat, year, world.seed)
+
+
 def write(place: Place, folder: Path) -> None:
-    """Writes both truth rasters of a place."""
+    """Writes the truth rasters of a place: of its scene, and of its aerial picture if it has one."""
     site = place.site
     fine, wide = aerial_affine(site), scene_affine(site, SCENE_GSD)
     for name, box, affine, size in (
         (f"{site.id}.tif", site.aerial_bounds, fine, AERIAL_PX),
         (f"{site.id}-scene.tif", site.scene_bounds, wide, SCENE_METRES // SCENE_GSD),
-    ):
+    )[0 if site.years else 1 :]:
         classes = paint.class_raster(place, YEAR, box, affine, size)
         grid = cog.Grid(site.epsg, affine)
         cog.write(folder / name, classes[None], grid, names=("class",), nodata=0, categorical=True)
