@@ -20,8 +20,8 @@ FIELDS = {
     "sub_granule": (10**8, 100),
     "index": (1, 10**8),
 }
-"""Divisor and modulus of each part of a shot number, decimal OOOOO BB R GG NNNNNNNN (R is reserved, 0); release
-001 has a minor frame of three digits instead of R and GG."""
+"""Divisor and modulus of each part of a shot number, decimal OOOOO BB R GG NNNNNNNN (R is reserved, 0);
+release 001 has a minor frame of three digits instead of R and GG."""
 
 
 def beam_number(beam: str) -> int:
