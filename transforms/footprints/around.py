@@ -99,7 +99,7 @@ class CanopyKnown:
         Raises:
             Reject: `centre_no_canopy`, `little_canopy`.
         """
-        valid = first_band(sample.images["canopy"])
+        valid = known(sample.images["canopy"])
         height, width = valid.shape
         if self.centre and not valid[middle(height), middle(width)]:
             raise Reject("centre_no_canopy", "the middle pixel has no canopy height")
@@ -113,12 +113,17 @@ class CanopyKnown:
         return sample
 
 
-def first_band(image: Image) -> npt.NDArray[np.bool_]:
-    """Where the first band holds data, `(y, x)`."""
-    band = image.array[0]
+def known(image: Image, place: int = 0) -> npt.NDArray[np.bool_]:
+    """Where a band holds data, `(y, x)`."""
+    band = image.array[place]
     if image.nodata is None:
         return image.valid
     return np.asarray(np.isfinite(band) if np.isnan(image.nodata) else band != image.nodata)
+
+
+def plane(image: Image, place: int = 0) -> npt.NDArray[np.float64]:
+    """A band as numbers `(y, x)`, NaN where it holds no data."""
+    return np.where(known(image, place), image.array[place].astype(np.float64), np.nan)
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,7 @@ class Slope:
         """
         image = sample.images["dem"]
         transform = image.grid.transform
-        height = np.where(first_band(image), image.array[0].astype(np.float64), np.nan)
-        found = slope_degrees(height, abs(transform[0]), abs(transform[4]))
+        found = slope_degrees(plane(image), abs(transform[0]), abs(transform[4]))
         if self.most < 90:
             if found is None:
                 raise Reject("no_slope", "no elevation around the middle pixel")
