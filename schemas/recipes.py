@@ -164,9 +164,14 @@ class Recipe:
 
 
 def name_of(step: Any) -> str:
-    """`module.Class` without the package: how people and drops name a step."""
+    """`module.Class` without the package: how people and drops name a step.
+
+    A step in a file of a package of `transforms` is named by the package: `samplers.Grid`.
+    """
     kind = type(step)
-    return f"{kind.__module__.rsplit('.', 1)[-1]}.{kind.__name__}"
+    parts = kind.__module__.split(".")
+    packaged = parts[0] == "transforms" and len(parts) > 2 and hasattr(step, "needs")
+    return f"{parts[1] if packaged else parts[-1]}.{kind.__name__}"
 
 
 def active(recipe: Recipe) -> Recipe:
