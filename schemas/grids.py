@@ -34,9 +34,7 @@ def cells(
     return row, one_turn(column, around)
 
 
-def one_turn(
-    column: npt.NDArray[np.int64], around: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def one_turn(column: npt.NDArray[np.int64], around: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Columns of rows with `around` cells, as the grid counts them: west edges in [-180, 180).
 
     In a row with an odd number the cell across the antimeridian is one of the right, `600R` of 1201.

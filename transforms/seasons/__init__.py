@@ -1,5 +1,4 @@
-"""Images by season: when plants grow at a place (`Phenology`), a scene for each season (`Images`),
-their greenness (`Ndvi`), and how often a place should be shown in training (`Weight`)."""
+"""Images by season: when plants grow at a place (`Phenology`), and a scene for each season (`Images`)."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -23,13 +22,12 @@ from transforms.seasons.choice import (
     SELECT,
     Shown,
     choose,
+    facts_of,
     quarter_of,
     season_of,
 )
-from transforms.seasons.greenness import greenness, mean_greenness
-from transforms.seasons.weights import mountains_of, weight_of
 
-__all__ = ["Images", "Ndvi", "Phenology", "Weight"]
+__all__ = ["Images", "Phenology"]
 
 OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
 """Facts that bound the seasons."""
@@ -192,7 +190,7 @@ class Images:
         return replace(
             sample,
             scenes=tuple(s.scene for s in chosen),
-            facts={**sample.facts, **_image_facts(chosen)},
+            facts={**sample.facts, **facts_of(chosen)},
         )
 
     def _scenes(self, sample: Sample, ctx: Context) -> list[Scene]:
@@ -221,97 +219,3 @@ class Images:
             span_of = partial(season_of, offsets=[float(str(sample.facts[n])) for n in OFFSETS])
         dated = [(scene, span_of(scene.datetime)) for scene in scenes if scene.datetime]
         return [Shown(span, scene) for scene, span in dated if span is not None]
-
-
-def _image_facts(chosen: list[Shown]) -> dict[str, Any]:
-    first, last = chosen[0].when, chosen[-1].when
-    scenes = [shown.scene for shown in chosen]
-    lists = {
-        "datetimes": [s.when.isoformat() for s in chosen],
-        "seasons": [s.span.name for s in chosen],
-        "season_starts": [s.span.start.isoformat() for s in chosen],
-        "season_ends": [s.span.end.isoformat() for s in chosen],
-        "target_dates": [s.span.target.isoformat() for s in chosen],
-        "date_offset_days": [f"{s.days_off:.3f}" for s in chosen],
-        "clouds": [repr(s.cloud) for s in chosen],
-        "_platforms": [scene.platform for scene in scenes],
-        "_baselines": [scene.baseline for scene in scenes],
-    }
-    return {
-        "collection": scenes[0].collection,
-        "datetime": first,
-        "cloud_scene": max(s.cloud for s in chosen),
-        "processing_baseline": ",".join(dict.fromkeys(scene.baseline for scene in scenes)),
-        "n_images": len(chosen),
-        "year_span_days": round((last - first).total_seconds() / 86_400, 6),
-        **{name: ",".join(values) for name, values in lists.items()},
-    }
-
-
-@dataclass(frozen=True)
-class Ndvi:
-    """Greenness of every date as an image of its own: (B8 - B4) / (B8 + B4), float32, NaN for none.
-
-    It is made from the chip's stored numbers after the offset has been taken off, so anybody can make it
-    again from the bands that are shipped. It stands apart from them because they are 16-bit whole
-    numbers: a ratio among them would be rounded, under a scale that a GeoTIFF of theirs does not tell.
-    Nodata where either band has none, and where both are 0.
-
-    Attributes:
-        red, nir: names of the bands.
-    """
-
-    red: str = "red"
-    nir: str = "nir"
-    needs: tuple[str, ...] = field(default=("image", "offset", "scale"), init=False)
-    gives: dict[str, str] = field(
-        default_factory=lambda: {"ndvi": "noun", "ndvi_means": "string"}, init=False
-    )
-
-    def __call__(self, sample: Sample, ctx: Context) -> Sample:
-        """The sample with `images["ndvi"]`, and the mean of each date (`nan` where nothing is valid).
-
-        Raises:
-            Fault: `band_mismatch` where the image lacks one of the bands.
-        """
-        made = greenness(sample.images["image"], self.red, self.nir, sample.facts)
-        sample.images["ndvi"] = made
-        sample.facts["ndvi_means"] = ",".join(f"{mean:.4f}" for mean in mean_greenness(made))
-        return sample
-
-
-@dataclass(frozen=True)
-class Weight:
-    """How often a place should be drawn in training, beside others; nothing is filtered by it.
-
-    1, a quarter of it where the mean NDVI is below `bare` on every date, and twice as much in mountains
-    where a file of their outlines is given (such as GMBA's inventory).
-
-    Attributes:
-        bare: NDVI below which a date shows no plants.
-        mountains: file of polygons in any CRS; "" for none.
-    """
-
-    bare: float = 0.1
-    mountains: str = ""
-    needs: tuple[str, ...] = field(default=("ndvi_means",), init=False)
-    gives: dict[str, str] = field(
-        default_factory=lambda: {"sampling_weight": "float64", "mountain": "bool"}, init=False
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse what is no NDVI."""
-        within("seasons.Weight.bare", self.bare, -1, 1)
-
-    def __call__(self, sample: Sample, ctx: Context) -> Sample:
-        """The sample with its weight, and whether it lies in mountains (null without a file)."""
-        inside = None
-        if self.mountains:
-            known = ctx.scratch.setdefault("mountains", {})
-            if self.mountains not in known:
-                known[self.mountains] = mountains_of(self.mountains)
-            inside = known[self.mountains].holds(sample.lon, sample.lat)
-        means = [float(text) for text in str(sample.facts["ndvi_means"]).split(",")]
-        sample.facts["mountain"] = inside
-        sample.facts["sampling_weight"] = weight_of(means, self.bare, bool(inside))
-        return sample

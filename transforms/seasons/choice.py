@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from schemas.phenology import SEASONS, cycle_of, edges, moment
 from schemas.scenes import Scene
@@ -131,3 +132,29 @@ def _best(known: Sequence[Shown], select: str) -> list[Shown]:
     for shown in sorted(known, key=lambda shown: order(shown, select)):
         seasons.setdefault(shown.span.name, shown)
     return sorted(seasons.values(), key=lambda shown: shown.when)
+
+
+def facts_of(chosen: Sequence[Shown]) -> dict[str, Any]:
+    """What is told of the images of a place, in time order; see `seasons.Images.gives`."""
+    first, last = chosen[0].when, chosen[-1].when
+    scenes = [shown.scene for shown in chosen]
+    lists = {
+        "datetimes": [s.when.isoformat() for s in chosen],
+        "seasons": [s.span.name for s in chosen],
+        "season_starts": [s.span.start.isoformat() for s in chosen],
+        "season_ends": [s.span.end.isoformat() for s in chosen],
+        "target_dates": [s.span.target.isoformat() for s in chosen],
+        "date_offset_days": [f"{s.days_off:.3f}" for s in chosen],
+        "clouds": [repr(s.cloud) for s in chosen],
+        "_platforms": [scene.platform for scene in scenes],
+        "_baselines": [scene.baseline for scene in scenes],
+    }
+    return {
+        "collection": scenes[0].collection,
+        "datetime": first,
+        "cloud_scene": max(s.cloud for s in chosen),
+        "processing_baseline": ",".join(dict.fromkeys(scene.baseline for scene in scenes)),
+        "n_images": len(chosen),
+        "year_span_days": round((last - first).total_seconds() / 86_400, 6),
+        **{name: ",".join(values) for name, values in lists.items()},
+    }

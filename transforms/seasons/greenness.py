@@ -1,13 +1,15 @@
-"""NDVI of a chip, from the numbers that are stored."""
+"""NDVI of a chip, from the numbers that are stored: functions, and the step (`Ndvi`)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import Fault
-from schemas.samples import Image
+from schemas.samples import Image, Sample
+from transforms.context import Context
 
 
 def ndvi(
@@ -59,3 +61,35 @@ def mean_greenness(image: Image) -> list[float]:
     dates = image.array if image.stacked else image.array[None]
     return [float(date[np.isfinite(date)].mean()) if np.isfinite(date).any() else float("nan")
             for date in dates.astype(np.float64)]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ndvi:
+    """Greenness of every date as an image of its own: (B8 - B4) / (B8 + B4), float32, NaN for none.
+
+    It is made from the chip's stored numbers after the offset has been taken off, so anybody can make it
+    again from the bands that are shipped. It stands apart from them because they are 16-bit whole
+    numbers: a ratio among them would be rounded, under a scale that a GeoTIFF of theirs does not tell.
+    Nodata where either band has none, and where both are 0.
+
+    Attributes:
+        red, nir: names of the bands.
+    """
+
+    red: str = "red"
+    nir: str = "nir"
+    needs: tuple[str, ...] = field(default=("image", "offset", "scale"), init=False)
+    gives: dict[str, str] = field(
+        default_factory=lambda: {"ndvi": "noun", "ndvi_means": "string"}, init=False
+    )
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample with `images["ndvi"]`, and the mean of each date (`nan` where nothing is valid).
+
+        Raises:
+            Fault: `band_mismatch` where the image lacks one of the bands.
+        """
+        made = greenness(sample.images["image"], self.red, self.nir, sample.facts)
+        sample.images["ndvi"] = made
+        sample.facts["ndvi_means"] = ",".join(f"{mean:.4f}" for mean in mean_greenness(made))
+        return sample
