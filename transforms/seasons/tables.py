@@ -82,7 +82,9 @@ def images_of(samples: pa.Table) -> pa.Table:
     columns: dict[str, Any] = {
         "sample_id": samples["key"].take(parent),
         "image": pa.array([n for count in counts for n in range(count)], pa.int32()),
-        "item_id": pa.array([i for ids in samples["scene_ids"].to_pylist() for i in ids]),
+        "item_id": pa.array(
+            [i for ids in samples["scene_ids"].to_pylist() for i in ids], pa.string()
+        ),
     }
     for name in each:
         title, kind = EACH[name]
