@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.rasters import open_raster, session
+from catalogs.sources.about import about_file
 from catalogs.sources.terms import Override
 from catalogs.sources.vector import content_of, read_shapes
-from schemas.errors import Fault, SourceError, UsageError
+from schemas.errors import Fault, SourceError
 from schemas.geo import within_180
-from schemas.licences import licence
 from schemas.sources import About
 from schemas.windows import from_lonlat, to_lonlat
 
@@ -130,28 +130,10 @@ def open_land(location: Path, terms: Override) -> Land | LandRaster:
     if not location.is_file():
         raise SourceError(f"--land {location}: no such file")
     checksum, size = content_of(location)
-    about = _about(location, terms, checksum, size)
+    about = about_file(location, "land", terms, checksum, size)
     if location.suffix.lower() in RASTERS:
         return LandRaster(str(location), about, _outline(location))
     return Land(_pieces(location), about)
-
-
-def _about(location: Path, terms: Override, checksum: str, size: int) -> About:
-    if not terms.licence:
-        raise SourceError(
-            f"--land {location}: carries no licence; say it with --license land=SPDX-ID"
-        )
-    try:
-        found = licence(terms.licence, "land")
-    except UsageError as error:
-        raise SourceError(f"--land {location}: {error}") from error
-    if found.attribution and not terms.attribution:
-        raise SourceError(
-            f"--land {location}: {found.id} asks for a credit line; "
-            'say it with --attribution land="..."'
-        )
-    credit = terms.attribution or f"{location.name} ({found.title})"
-    return About(location.stem, found.id, credit, checksum, size, terms.datetime)
 
 
 def _outline(location: Path) -> npt.NDArray[Any]:

@@ -1,5 +1,13 @@
 """Samplers: where samples lie, before anybody looks at pixels. docs/samplers.md says which one when."""
 
+from transforms.samplers.audit import Audit
+from transforms.samplers.cities import Cities
 from transforms.samplers.grid import Grid
+from transforms.samplers.parcels import Parcels
+from transforms.samplers.points import Points
+from transforms.samplers.scenes import Drawn, Scenes
+from transforms.samplers.tiles import Acquisitions, Patch, Tiles
 
-__all__ = ["Grid"]
+__all__ = [
+    "Acquisitions", "Audit", "Cities", "Drawn", "Grid", "Parcels", "Patch", "Points", "Scenes", "Tiles",
+]  # fmt: skip
