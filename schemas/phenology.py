@@ -1,4 +1,4 @@
-"""Phenology as numbers: dates of MCD12Q2 v6.1, offsets from 1 January, medians over years, seasons.
+"""Phenology as numbers: dates of MCD12Q2 v6.1, offsets from 1 January, medians over years.
 
 A date is a count of days since 1970-01-01. A product year holds the cycles that peak in it, so that
 greenup may lie in the year before (offset below 0) and dormancy in the year after (offset above 365).
@@ -9,9 +9,8 @@ Facts of the product: MCD12Q2 v6.1 user guide (Gray, Sulla-Menashe and Friedl), 
 11138..32766, fill 32767, QA_Overall 0 best, 1 good, 2 fair, 3 poor.
 """
 
-import math
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Self
 
 import numpy as np
@@ -19,9 +18,6 @@ import numpy.typing as npt
 
 TRANSITIONS = ("Greenup", "Maturity", "Senescence", "Dormancy")
 """The four dates of a cycle that bound its seasons."""
-
-SEASONS = ("spring", "summer", "autumn", "winter")
-"""[greenup, maturity), [maturity, senescence), [senescence, dormancy), [dormancy, next greenup)."""
 
 VALID, FILL = (11138, 32766), 32767
 """Range of a date that is one, and what stands for none."""
@@ -147,6 +143,7 @@ def summarise(dates: Dates) -> Summary:
     A cycle counts if its four dates are there and in order. Of two that count, the second is taken
     where its amplitude is larger. Years of poor quality are left out unless no other is there. Each
     of the medians is of the same years, so they are in the order that every year's dates are in.
+    Years whose cycle peaks on the other side of New Year are brought beside the rest (`together`).
     """
     offsets = np.asarray(dates.days - new_year(dates.years)[:, None, None], np.float64)
     some = dates.valid
@@ -159,9 +156,10 @@ def summarise(dates: Dates) -> Summary:
     poor = np.where(second, dates.quality[:, :, 1], dates.quality[:, :, 0]) >= POOR
     better = has & ~poor
     used = np.where(better.any(axis=1, keepdims=True), better, has)
+    own = together(np.where(used[..., None], own, np.nan))
     seconds, total = (used & second).sum(axis=1), used.sum(axis=1)
     return Summary(
-        medians(np.where(used[..., None], own, np.nan)),
+        medians(own),
         total,
         (some.any(axis=(2, 3)) & ~used).sum(axis=1),
         np.where(total == 0, 0, np.where(2 * seconds > total, 2, 1)),
@@ -180,6 +178,29 @@ def _most_frequent(values: Ints, used: npt.NDArray[np.bool_], most: int = 8) -> 
     return np.asarray(np.stack(each, axis=1).argmax(axis=1), np.int64)
 
 
+def together(offsets: Floats) -> Floats:
+    """Cycles `(n, year, 4)`, each moved by whole years of 365 days to beside the others of its place.
+
+    Where plants peak at about New Year, as in the south, one year's cycle is told from its own
+    1 January and the next one's from the January after: 265 and -95 are nearly the same date, and
+    their median is none of the two. Beside the cycle whose summer is nearest to those of all others, the
+    first of equals; where all lie within half a year of each other nothing moves. NaN stays.
+    """
+    summer = (offsets[..., 1] + offsets[..., 2]) / 2
+    low, high = (np.where(np.isnan(summer), worst, summer) for worst in (np.inf, -np.inf))
+    with np.errstate(invalid="ignore"):
+        apart = np.flatnonzero(high.max(axis=1) - low.min(axis=1) > YEAR / 2)
+    if not len(apart):
+        return offsets
+    some = summer[apart]
+    gaps = np.abs((some[:, :, None] - some[:, None, :] + YEAR / 2) % YEAR - YEAR / 2)
+    total = np.where(np.isnan(some), np.inf, np.nansum(gaps, axis=2))
+    middle = np.take_along_axis(some, total.argmin(axis=1)[:, None], axis=1)
+    found = offsets.copy()
+    found[apart] += (np.round((middle - some) / YEAR) * YEAR)[..., None]
+    return found
+
+
 def medians(values: Floats) -> Floats:
     """Medians of `(n, year, k)` over the years, NaN left out; NaN where nothing is left.
 
@@ -190,48 +211,3 @@ def medians(values: Floats) -> Floats:
     low, high = (np.maximum(at, 0)[:, None] for at in ((count - 1) // 2, count // 2))
     found = [np.take_along_axis(order, at, axis=1)[:, 0] for at in (low, high)]
     return np.asarray((found[0] + found[1]) / 2)
-
-
-def edges(offsets: npt.ArrayLike) -> Floats:
-    """Offsets at which the seasons begin, and the end of the last: `(..., 4)` -> `(..., 5)`."""
-    known = np.asarray(offsets, float)
-    return np.concatenate([known, known[..., :1] + YEAR], axis=-1)
-
-
-def middles(offsets: npt.ArrayLike) -> Floats:
-    """Offsets of the middle of each season, `(..., 4)`."""
-    known = edges(offsets)
-    return np.asarray((known[..., :-1] + known[..., 1:]) / 2)
-
-
-def day_of_year(offset: npt.ArrayLike) -> Floats:
-    """Offsets wrapped into 0 <= day < 365, counted from 0: for calendar dates only."""
-    return np.asarray(np.asarray(offset, float) % YEAR)
-
-
-def moment(year: int, offset: float) -> datetime:
-    """The time that an offset means in a product year: 1 January, 0:00 UTC, and so many days of 24 h.
-
-    The same offset is one calendar day earlier after February of a leap year; an offset of a leap
-    year is told in that year's own days, so both ways agree.
-    """
-    return datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=offset)
-
-
-def offset_of(when: datetime, year: int) -> float:
-    """Days from 1 January, 0:00 UTC, of a year to a time; below 0 before it. Inverse of `moment`."""
-    return (when - datetime(year, 1, 1, tzinfo=UTC)) / timedelta(days=1)
-
-
-def cycle_of(when: datetime, greenup: float) -> tuple[int, float] | None:
-    """(product year, offset) of the cycle that a time lies in, greenup <= offset < greenup + 365.
-
-    From one greenup to the next there are 366 days where a leap day lies between: the last of them
-    belongs to no season, and None comes back.
-    """
-    guess = when.year - math.floor(greenup / YEAR)
-    for year in (guess, guess - 1, guess + 1, guess - 2):
-        offset = offset_of(when, year)
-        if greenup <= offset < greenup + YEAR:
-            return year, offset
-    return None

@@ -21,6 +21,9 @@ ROLES = {
     "imagery": "catalog.json",
     "osm": "osm/world.osm.pbf",
     "phenology": "phenology",
+    "parcels": "parcels",
+    "codes": "codes",
+    "land": "land/land.geojson",
 }
 """What the world has for each role of a recipe: a path below its root."""
 

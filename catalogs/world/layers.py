@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from catalogs.world import imagery, osmfile, phenology
+from catalogs.world import codes, imagery, land, osmfile, parcels, phenology
 from catalogs.world.layout import Place
 from catalogs.world.stacfile import Json
 
@@ -43,5 +43,8 @@ LAYERS: tuple[Layer, ...] = (
     Layer("sentinel-2-l2a", imagery.make_sentinel2, imagery.gather_sentinel2),
     Layer("osm", _nothing, osmfile.gather),
     Layer("phenology", _nothing, phenology.gather, "files"),
+    Layer("parcels", _nothing, parcels.gather, "files"),
+    Layer("codes", _nothing, codes.gather, "files"),
+    Layer("land", _nothing, land.gather, "files"),
 )
 """All layers."""

@@ -13,7 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from catalogs.world import noise, season, stacfile, surface
+from catalogs.world import land, noise, season, stacfile, surface
 from catalogs.world.feature import YEARS
 from catalogs.world.layout import Place
 from catalogs.world.materials import MATERIALS
@@ -160,7 +160,7 @@ def _elsewhere(year: int) -> NDArray[np.int16]:
     dates = values < FILL
     dates[BANDS.index("NumCycles") :] = False
     out[dates] += np.round(late).astype(np.int16)
-    gaps = noise.field(lon, lat, 0.17, 6) > 0.35
+    gaps = (noise.field(lon, lat, 0.17, 6) > 0.35) | ~land.is_land(lon, lat)
     out[:, gaps] = _values("", year, 0)[:, None]
     return out
 

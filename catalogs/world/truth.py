@@ -1,5 +1,6 @@
 """What is known for certain about the world, for tests of meaning."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -7,8 +8,8 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from catalogs.world import cog, paint, phenology, season
-from catalogs.world.layout import Place, lay_out
+from catalogs.world import cog, fields, paint, phenology, season, surface
+from catalogs.world.layout import Place
 from catalogs.world.materials import CLASSES
 from catalogs.world.sites import AERIAL_PX, SCENE_METRES, SITES, Site, aerial_affine, scene_affine
 
@@ -21,7 +22,17 @@ SCENE_GSD = 5
 YEAR = 2022
 """Year of the truth."""
 
-__all__ = ["CLASSES", "class_raster", "cycles", "place", "sites", "write"]
+__all__ = [
+    "CLASSES",
+    "class_raster",
+    "cycles",
+    "faults",
+    "materials",
+    "parcels",
+    "place",
+    "sites",
+    "write",
+]
 
 
 def sites(world: "World") -> tuple[Site, ...]:
@@ -30,8 +41,8 @@ def sites(world: "World") -> tuple[Site, ...]:
 
 
 def place(world: "World", site_id: str) -> Place:
-    """A place with all its features, laid out anew (a third of a second)."""
-    return lay_out(next(site for site in SITES if site.id == site_id), world.seed)
+    """A place with all its features, laid out once per process (a third of a second)."""
+    return surface.place(next(site for site in SITES if site.id == site_id), world.seed)
 
 
 def class_raster(
@@ -62,6 +73,33 @@ def cycles(world: "World", lon: float, lat: float, year: int) -> tuple[season.Cy
         ValueError: The pixel lies in no scene of the world.
     """
     return phenology.cycles_at(lon, lat, year, world.seed)
+
+
+def materials(
+    world: "World", lon: NDArray[np.float64], lat: NDArray[np.float64], year: int
+) -> NDArray[np.object_]:
+    """Material (names as in `materials.MATERIALS`) at points in degrees, of any shape, in `year`.
+
+    It is what the pictures show there, on pixels of 5 m; "" where no scene lies.
+    """
+    codes = surface.materials(lon, lat, year, world.seed)
+    return np.array([*surface.NAMES, ""], object)[codes]
+
+
+def parcels(world: "World", site_id: str, year: int) -> tuple[fields.Parcel, ...]:
+    """Parcels of a place in `year` as they lie on the ground, without the faults of the files."""
+    site = next(site for site in SITES if site.id == site_id)
+    return fields.parcels(surface.place(site, world.seed), year)
+
+
+def faults(world: "World") -> dict[str, dict[str, str]]:
+    """What is wrong on purpose in each parcel file: the ids of its parcels by fault.
+
+    Faults are `duplicate` (in two rows), `bow_tie`, `unknown` (a crop that no code table knows) and
+    `small_crossing`, which can be repaired.
+    """
+    facts = json.loads((world.root / "world.json").read_text(encoding="utf-8"))["layers"]
+    return {name: entry["faults"] for name, entry in facts["parcels"].items()}
 
 
 def write(place: Place, folder: Path) -> None:

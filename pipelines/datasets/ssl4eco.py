@@ -10,8 +10,8 @@ docs/datasets/ssl4eco.md. The original's code and data are not public.
 """
 
 from schemas.recipes import Card, Pack, Recipe
-from transforms import encode, gates, imagery, samplers, seasons, splits, windows
-from transforms.seasons import greenness, skies, weights
+from transforms import encode, gates, imagery, seasons, splits, windows
+from transforms.seasons import greenness, sampling, skies, weights
 from transforms.seasons.tables import Comparison, ImageTable
 
 BANDS = (
@@ -59,7 +59,7 @@ RECIPE = Recipe(
             "Every choice is fixed by the seed and the place.",
         ),
     ),
-    start=samplers.Grid(km=23, over="land"),
+    start=sampling.Places(sampler="grid", km=23, over="land"),
     plan=(
         seasons.Phenology(),
         seasons.Images(
@@ -71,9 +71,9 @@ RECIPE = Recipe(
     make=(
         imagery.Read(bands=BANDS, resampling="bilinear"),
         gates.Valid(share=0.9),
-        skies.Shares(),
+        skies.Skies(),
         greenness.Ndvi(),
-        weights.Sampling(bare=0.1),
+        weights.Weight(bare=0.1),
     ),
     pack=Pack(
         members={
@@ -84,7 +84,7 @@ RECIPE = Recipe(
         },
     ),
     tables=(ImageTable(), Comparison(days=30)),
-    roles=("imagery", "phenology", "land"),
-    optional=("land",),
+    roles=("imagery", "phenology", "land", "cities"),
+    optional=("land", "cities"),
     label="pheno_source",
 )

@@ -17,7 +17,7 @@ from transforms.context import Context
 from transforms.encode import GeoTiff
 from transforms.seasons.greenness import Ndvi, ndvi
 from transforms.seasons.tables import Comparison, ImageTable, compared, days_apart
-from transforms.seasons.weights import Sampling, weight_of
+from transforms.seasons.weights import Weight, weight_of
 
 GRID = Grid("EPSG:32632", (10.0, 0.0, 680_000.0, 0.0, -10.0, 5_330_000.0), 4, 3)
 
@@ -107,17 +107,17 @@ def test_mountains_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mountains.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [
         {"type": "Feature", "properties": {}, "geometry": shape}]}))  # fmt: skip
-    step, ctx = Sampling(mountains=str(path)), Context()
+    step, ctx = Weight(mountains=str(path)), Context()
     facts = [
         step(Sample("a", lon, 47.0, facts={"ndvi_means": "0.01,0.05"}), ctx).facts
         for lon in (11.0, 13.0)
     ]
     assert [f["sampling_weight"] for f in facts] == [0.5, 0.25]
     assert [f["mountain"] for f in facts] == [True, False]
-    plain = Sampling()(Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), ctx).facts
+    plain = Weight()(Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), ctx).facts
     assert plain["sampling_weight"] == 1 and plain["mountain"] is None
     with pytest.raises(UsageError, match="no such file"):
-        Sampling(mountains=str(tmp_path / "none.gpkg"))(
+        Weight(mountains=str(tmp_path / "none.gpkg"))(
             Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), Context()
         )
 

@@ -7,22 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.phenology import (
-    FILL,
-    NONE,
-    Dates,
-    cycle_of,
-    date_of,
-    day_of_year,
-    edges,
-    in_order,
-    medians,
-    middles,
-    moment,
-    new_year,
-    offset_of,
-    summarise,
-)  # fmt: skip
+from schemas.phenology import FILL, NONE, Dates, date_of, in_order, medians, new_year, summarise
+from schemas.seasons import cycle_of, day_of_year, edges, middles, moment, offset_of
 
 YEARS = (2019, 2020, 2021)
 
@@ -89,7 +75,9 @@ def test_every_summary_is_in_order_and_tiles_the_year(each: list[tuple[int, ...]
     if not good:
         assert not found.known[0]
         return
-    np.testing.assert_array_equal(found.offsets[0], np.median(good, axis=0))
+    summers = [(row[1] + row[2]) / 2 for row in good]
+    if max(summers) - min(summers) <= 182.5:
+        np.testing.assert_array_equal(found.offsets[0], np.median(good, axis=0))
     assert in_order(found.offsets)[0]
     sides = edges(found.offsets[0])
     assert (np.diff(sides) >= 0).all() and np.diff(sides).sum() == 365
@@ -102,6 +90,25 @@ def test_medians_equal_numpys() -> None:
     with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
         expected = np.nanmedian(values, axis=1)
     np.testing.assert_array_equal(medians(values), expected)
+
+
+def test_a_peak_at_new_year_has_no_false_median() -> None:
+    """Cycles that peak in December of one year and in January of others are nearly the same date."""
+    late, early = [265.0, 320, 360, 510], [-96.0, -43, -2, 148]
+    assert (
+        np.median([265, -96, -100]) == -96 and np.median([265, -96, 262, -100]) == 83
+    )  # the mistake
+    years = (2018, 2019, 2020, 2021)
+    rows = [[late], [early], [[v + 3 for v in late]], [[v - 4 for v in early]]]
+    found = summarise(dates_with(rows, years))
+    assert found.offsets[0].tolist() == [266.5, 321.0, 361.5, 511.5]
+    assert day_of_year(found.offsets[0, 0]) == 266.5 and found.years[0] == 4
+    mostly = summarise(dates_with([[early], [early], [late], [early]], years))
+    assert mostly.offsets[0].tolist() == early
+    np.testing.assert_array_equal(  # half a year apart or less is left alone
+        summarise(dates_with([[[10, 50, 60, 100]], [[180, 220, 230, 270]]], (2020, 2021))).offsets,
+        [[95, 135, 145, 185]],
+    )
 
 
 def test_the_second_cycle_counts_where_it_is_larger() -> None:

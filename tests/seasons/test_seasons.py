@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from schemas.errors import Reject, SourceError
-from schemas.phenology import Dates, edges, new_year, offset_of
+from schemas.phenology import Dates, new_year
 from schemas.samples import Sample
 from schemas.scenes import Band, Scene
+from schemas.seasons import edges, offset_of
 from schemas.windows import Grid, to_lonlat
 from transforms.context import Context
 from transforms.seasons import OFFSETS, Images, Phenology

@@ -9,10 +9,11 @@ import numpy as np
 
 from schemas.chance import unit
 from schemas.errors import Reject
-from schemas.phenology import SEASONS, Summary, summarise
+from schemas.phenology import Summary, summarise
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
+from schemas.seasons import SEASONS
 from schemas.sensors import family
 from schemas.windows import box_around
 from transforms.context import Context

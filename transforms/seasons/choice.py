@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.phenology import SEASONS, cycle_of, edges, moment
 from schemas.scenes import Scene
+from schemas.seasons import SEASONS, cycle_of, edges, moment
 
 QUARTERS = ((3, 20), (6, 21), (9, 22), (12, 21))
 """(month, day) of SSL4EO-S12's four dates."""

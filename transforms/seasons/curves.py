@@ -41,6 +41,17 @@ class Cycle:
         return self.rising[0], self.rising[-1], self.falling[0], self.falling[-1]
 
 
+def despiked(values: npt.ArrayLike, drop: float = 0.2) -> Floats:
+    """The values without those that lie at least `drop` below both neighbours that are there: haze and
+    missed clouds only ever darken. NaN stands for what is left out."""
+    found = np.array(values, float)
+    kept = np.flatnonzero(np.isfinite(found))
+    line = found[kept]
+    fallen = np.minimum(line[:-2], line[2:]) - line[1:-1] >= drop
+    found[kept[1:-1][fallen]] = np.nan
+    return found
+
+
 def smooth(days: npt.ArrayLike, values: npt.ArrayLike, stiffness: float = 3e4) -> tuple[Any, Any]:
     """(every day from the first to the last, a smooth line through the values at them).
 

@@ -1,4 +1,4 @@
-"""Shares of cloud, shadow, snow and nodata in each of a chip's images (`Shares`)."""
+"""Shares of cloud, shadow, snow and nodata in each of a chip's images (`Skies`)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ def shares(each: Sequence[Kinds] | None, count: int) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Shares:
+class Skies:
     """Shares of cloud, shadow, snow and nodata in each image, by the mask of its scene.
 
     A scene with few clouds may have them all over this place. Comma-separated, an entry for each image;

@@ -1,4 +1,4 @@
-"""How often a place should be drawn in training, and whether it lies in mountains (`Sampling`)."""
+"""How often a place should be drawn in training, and whether it lies in mountains (`Weight`)."""
 
 import math
 from collections.abc import Sequence
@@ -56,17 +56,17 @@ def mountains_of(location: str) -> Outlines:
     from catalogs.sources.vector import read_shapes
 
     if not Path(location).is_file():
-        raise UsageError(f"--set weights.mountains={location}: no such file")
+        raise UsageError(f"--set seasons.mountains={location}: no such file")
     found = [batch.shapes for batch in read_shapes(Path(location), ())]
     shapes = np.concatenate(found) if found else np.array([], object)
     kept = [s for s in shapes if s is not None and s.geom_type.endswith("Polygon")]
     if not kept:
-        raise UsageError(f"--set weights.mountains={location}: holds no polygon")
+        raise UsageError(f"--set seasons.mountains={location}: holds no polygon")
     return Outlines(np.array(kept, object))
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Weight:
     """How often a place should be drawn in training, beside others; nothing is filtered by it.
 
     1, a quarter of it where the mean NDVI is below `bare` on every date, and twice as much in mountains
@@ -86,7 +86,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse what is no NDVI."""
-        within("weights.Sampling.bare", self.bare, -1, 1)
+        within("seasons.Weight.bare", self.bare, -1, 1)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its weight, and whether it lies in mountains (null without a file)."""

@@ -103,10 +103,10 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
     if str(location) == EARTH_ENGINE:
         images = earth_engine.open_images()
         about = About(
-            f"{earth_engine.COLLECTION} on Earth Engine",
+            f"{earth_engine.COLLECTION} on Earth Engine, {_span(images.years)}",
             stated,
             credit,
-            datetime=_span(images.years),
+            datetime=_end(images.years),
         )
         return Phenology(about, EARTH_ENGINE, [images])
     pictures, lists = (_files(location, kinds.FILES) for kinds in (rasters, tables))
@@ -124,7 +124,9 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
         )
     years = points.years if points else tuple(sorted({y for c in cubes for y in c.years}))
     checksum, size = _content(location, [*pictures, *lists])
-    about = About(f"{location.name} (MCD12Q2)", stated, credit, checksum, size, _span(years))
+    about = About(
+        f"{location.name} (MCD12Q2, {_span(years)})", stated, credit, checksum, size, _end(years)
+    )
     return Phenology(about, str(location), cubes, points)
 
 
@@ -147,5 +149,10 @@ def _content(location: Path, files: Sequence[Path]) -> tuple[str, int]:
 
 
 def _span(years: Sequence[int]) -> str:
-    """Product years as an ISO interval."""
-    return f"{years[0]}-01-01/{years[-1]}-12-31"
+    """Product years for people."""
+    return f"{years[0]} to {years[-1]}"
+
+
+def _end(years: Sequence[int]) -> str:
+    """The last day of the last product year, ISO."""
+    return f"{years[-1]}-12-31"
