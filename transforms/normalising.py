@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.files import write_bytes
+from schemas.biomass import COMMON, MISSION_START, S2_BANDS, decibels, reflectance
 from schemas.samples import Image, Sample
-from transforms.biomass import COMMON, MISSION_START, S2_BANDS, decibels, reflectance
 from transforms.context import Context
 from transforms.footprints.around import plane
 
@@ -171,7 +171,7 @@ class Tally:
         cuts = [
             (self.first + int(np.searchsorted(upto, q * self.count))) * width for q in (0.01, 0.99)
         ]
-        return [mean, spread, self.low, self.high, *cuts]
+        return [mean, spread, self.low, self.high, *np.clip(cuts, self.low, self.high).tolist()]
 
 
 HEAD = "group,variable,mean,std,min,max,p1,p99,count,convention\n"
@@ -214,7 +214,7 @@ class Normalisation:
             values = np.concatenate([np.empty(0), *facts[fact]])
             if len(values):
                 ends = [values.mean(), values.std(), values.min(), values.max()]
-                cuts = np.percentile(values, (1, 99), method="inverted_cdf")
+                cuts = np.percentile(values, (1, 99))
                 lines.append(_line(variable, [*ends, *cuts], len(values)))
         write_bytes(target, "".join(lines).encode())
 

@@ -7,9 +7,9 @@ Sialelli et al., AGBD: A Global-scale Biomass Dataset, arXiv 2406.04928. What is
         --palsar MOSAICS --dem DEM --canopy HEIGHTS --landcover CLASSES
 """
 
+from schemas.biomass import COMMON
 from schemas.recipes import Card, Pack, Recipe
 from transforms import (
-    biomass,
     encode,
     footprints,
     imagery,
@@ -67,7 +67,7 @@ RECIPE = Recipe(
         tile_splits.ByTile(),
     ),
     make=(
-        imagery.Read(bands=biomass.COMMON, resampling="bilinear", mask=True),
+        imagery.Read(bands=COMMON, resampling="bilinear", mask=True),
         around.Vegetated(),
         layers.Read("palsar", bands=("HH", "HV")),
         layers.Read("dem"),

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from schemas.sensors import convention
-from transforms.biomass import (
+from schemas.biomass import (
     CHANNELS,
     COMMON,
     EBT_SAS,
@@ -26,6 +25,7 @@ from transforms.biomass import (
     reflectance,
     stack,
 )
+from schemas.sensors import convention
 from transforms.imagery.radiometry import remove_offset
 
 

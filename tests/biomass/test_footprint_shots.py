@@ -89,7 +89,9 @@ def test_facts(tmp_path: Path) -> None:
     row = kept.to_pylist()[0]
     assert row["shot_number"] == str(shot_numbers("BEAM0110", 1)[0]).zfill(18)
     assert row["key"] == f"s{row['shot_number']}"
-    assert (row["lon"], row["lat"]) == (-0.4, -0.4)
+    assert (
+        (row["lon"], row["lat"]) == (-0.4, -0.4) == (row["lon_lowestmode"], row["lat_lowestmode"])
+    )
     assert (row["beam"], row["beam_type"], row["version"]) == ("BEAM0110", "full", "V2")
     assert (row["rh98"], row["agbd"], row["agbd_se"]) == (12.5, 120.5, 8.25)
     assert row["pft_class"] is None

@@ -85,6 +85,8 @@ class Shots:
         default_factory=lambda: {
             "shot_number": "string",
             "sensed": "timestamp",
+            "lat_lowestmode": "float64",
+            "lon_lowestmode": "float64",
             **dict.fromkeys(FLOATS, "float64"),
             **dict.fromkeys(TEXTS, "string"),
             **dict.fromkeys(NUMBERS, "int64"),
@@ -210,6 +212,8 @@ def _rows(table: pa.Table) -> pa.Table:
         "lat": lat,
         "shot_number": pa.array(numbers, pa.string()),
         "sensed": table["sensed"],
+        "lat_lowestmode": lat,
+        "lon_lowestmode": lon,
         **{name: table[name].cast(pa.float64()) for name in FLOATS},
         **{name: table[name] for name in TEXTS},
         **{name: table[name].cast(pa.int64()) for name in (*NUMBERS, *WHOLE)},

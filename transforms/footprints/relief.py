@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 
 def slope_degrees(
-    height: npt.NDArray[np.float64], across: float, along: float, reach: int = 2
+    height: npt.NDArray[np.float64], across: float, along: float, reach: int = 4
 ) -> float | None:
     """Slope of the plane that fits the elevations around the middle best, degrees.
 
-    Five by five pixels of 10 m span two or three of a 30 m elevation model, so that the steps which
-    interpolation leaves within its pixels do not count as relief. Least squares on a symmetric grid:
-    the gradient along x is sum(x h) / sum(x x), likewise along y.
+    Nine by nine pixels of 10 m are the three by three of a 30 m elevation model that slopes are commonly
+    taken from; over fewer, the rounding of whole metres would count as relief. Least squares on
+    a symmetric grid: the gradient along x is sum(x h) / sum(x x), likewise along y.
 
     Args:
         height: metres `(y, x)`, NaN where there is none.
