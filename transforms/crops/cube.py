@@ -65,10 +65,10 @@ class Months:
 
     def __post_init__(self) -> None:
         """Refuse more months than there are, and bands that Sentinel-2 has not."""
-        within("cube.Months.least", self.least, 1, MONTHS)
+        within("crops.Months.least", self.least, 1, MONTHS)
         for name in self.bands:
             if name not in BANDS:
-                raise ValueError(f"cube.Months.bands: {name!r}; one of {', '.join(BANDS)}")
+                raise ValueError(f"crops.Months.bands: {name!r}; one of {', '.join(BANDS)}")
 
     @property
     def _read(self) -> Read:

@@ -67,7 +67,7 @@ class Labels:
     def __post_init__(self) -> None:
         """Refuse a rule that there is not."""
         if self.rule not in RULES:
-            raise ValueError(f"labels.Labels.rule={self.rule!r}: one of {', '.join(RULES)}")
+            raise ValueError(f"crops.Labels.rule={self.rule!r}: one of {', '.join(RULES)}")
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its labels.

@@ -29,8 +29,8 @@ class Least:
 
     def __post_init__(self) -> None:
         """Refuse counts below nothing."""
-        at_least("limits.Least.parcels", self.parcels, 0)
-        at_least("limits.Least.mapped", self.mapped, 0)
+        at_least("crops.Least.parcels", self.parcels, 0)
+        at_least("crops.Least.mapped", self.mapped, 0)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample as it is.
@@ -60,7 +60,7 @@ class Mapped:
 
     def __post_init__(self) -> None:
         """Refuse what is no share."""
-        within("limits.Mapped.unmapped", self.unmapped, 0, 1)
+        within("crops.Mapped.unmapped", self.unmapped, 0, 1)
 
     def count(self, part: pa.Table) -> dict[str, int]:
         """Parcels, and those with a class, by country."""
@@ -85,7 +85,7 @@ class Mapped:
                 raise BuildError(
                     f"{lost} of {total} parcels of {country} ({lost / total:.0%}) declare a crop that "
                     f"--codes does not know, more than {self.unmapped:.0%}; add its code list to the "
-                    "folder, or raise the limit with --set limits.unmapped=..."
+                    "folder, or raise the limit with --set crops.unmapped=..."
                 )
         return {}
 
@@ -108,7 +108,7 @@ class OneSide:
 
     def __post_init__(self) -> None:
         """Refuse a reach below nothing."""
-        at_least("limits.OneSide.reach_m", self.reach_m, 0)
+        at_least("crops.OneSide.reach_m", self.reach_m, 0)
 
     def count(self, part: pa.Table) -> dict[str, int]:
         """Patches by parcel and split, of parcels with that reach."""

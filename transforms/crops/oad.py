@@ -93,9 +93,9 @@ class Statistics:
 
     def __post_init__(self) -> None:
         """Refuse rims below nothing, and pixels of another kind."""
-        at_least("oad.Statistics.inner_m", self.inner_m, 0)
+        at_least("crops.Statistics.inner_m", self.inner_m, 0)
         if self.pixels not in ("exact", "centre"):
-            raise ValueError(f"oad.Statistics.pixels={self.pixels!r}: one of exact, centre")
+            raise ValueError(f"crops.Statistics.pixels={self.pixels!r}: one of exact, centre")
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its rows of the table as `_oad`."""

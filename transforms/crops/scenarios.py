@@ -220,7 +220,7 @@ class Scenarios:
 
     def __post_init__(self) -> None:
         """Refuse a distance below nothing."""
-        at_least("scenarios.Scenarios.buffer_km", self.buffer_km, 0)
+        at_least("crops.Scenarios.buffer_km", self.buffer_km, 0)
 
     def write(self, rows: Iterator[pa.Table], target: Path, ctx: Context) -> None:
         """Write the table, and beside it `scenarios.json`: classes, weights and counts."""
