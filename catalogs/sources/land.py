@@ -87,12 +87,23 @@ class LandRaster:
         """Which points in degrees lie in a pixel of land; each stored block is read once.
 
         Raises:
-            Fault: as `open_raster`.
+            SourceError: the file cannot be read.
         """
+        from rasterio.errors import RasterioError
+
+        try:
+            return self._holds(lon, lat)
+        except (Fault, RasterioError) as error:
+            said = error.message if isinstance(error, Fault) else str(error)
+            raise SourceError(f"--land {self.path}: {said}") from error
+
+    def _holds(self, lon: Floats, lat: Floats) -> npt.NDArray[np.bool_]:
         from rasterio.windows import Window
 
         found = np.zeros(len(lon), bool)
         with session(), open_raster(self.path) as data:
+            if data.crs is None:
+                raise Fault("no_crs", "has no CRS")
             crs = data.crs.to_string()
             col, row = ~data.transform @ np.stack(from_lonlat(crs, lon, lat))
             col, row = np.floor(col), np.floor(row)
