@@ -250,6 +250,16 @@ def test_a_sampler_that_prefers_a_class_is_seen(tmp_path: Path) -> None:
     assert "| class 7 | 1.0" in as_table(reports) or "| class 7 | 0.9" in as_table(reports)
 
 
+def test_the_grid_that_measures_is_as_fine_as_it_must_be(ground: Land) -> None:
+    """On a continent of 41 million square kilometres 25 km; on a field 100 m."""
+    assert Audit().settled(ctx_of(land=ground)).step_km == 25
+    assert Audit().settled(ctx_of(land=ground)).cell_km == 250
+    field = land_of(shapely.box(10, 50, 10.05, 50.05))
+    assert Audit().settled(ctx_of(land=field)).step_km == pytest.approx(0.195, abs=0.1)
+    image = scene("a", "EPSG:32632", 600_000.0, 5_300_040.0, when=START)
+    assert Audit().settled(ctx_of(imagery=[image])).over == "imagery"
+
+
 def test_an_empty_release_has_an_audit_too(tmp_path: Path, ground: Land) -> None:
     Audit(over="land", step_km=100).write(iter([]), tmp_path / "a.json", ctx_of(land=ground))
     found = json.loads((tmp_path / "a.json").read_text())

@@ -17,6 +17,11 @@ from transforms.samplers.grid import Grid
 from transforms.samplers.ground import OVER
 from transforms.samplers.scenes import Scenes
 
+ENOUGH = 40_000
+"""Places that measure the ground to about half a percent."""
+
+COARSEST, FINEST = 200.0, 0.1  # km
+
 OTHERS = ("grid", "cities", "scenes", "scenes_weighted")
 
 
@@ -31,8 +36,8 @@ class Audit:
     Attributes:
         over: the ground: `land`, `imagery` or `everywhere`, as in `samplers.Grid`; "": land where that
             role is filled, else imagery.
-        step_km: spacing of the grid that measures it.
-        cell_km: side of the cells that are compared.
+        step_km: spacing of the grid that measures it; 0: as fine as finds `ENOUGH` places.
+        cell_km: side of the cells that are compared; 0: ten of these steps.
         band: degrees of a latitude band.
         landcover: a fact with the class of land cover of each sample; "": by the role `landcover`, where
             that is filled.
@@ -41,8 +46,8 @@ class Audit:
     """
 
     over: str = ""
-    step_km: float = 25.0
-    cell_km: float = 500.0
+    step_km: float = 0.0
+    cell_km: float = 0.0
     band: float = 10.0
     landcover: str = ""
     against: tuple[str, ...] = OTHERS
@@ -61,8 +66,8 @@ class Audit:
         for other in self.against:
             if other not in OTHERS:
                 raise ValueError(f"samplers.Audit.against={other!r}: one of {', '.join(OTHERS)}")
-        at_least("samplers.Audit.step_km", self.step_km, 0.1)
-        at_least("samplers.Audit.cell_km", self.cell_km, self.step_km)
+        at_least("samplers.Audit.step_km", self.step_km, 0)
+        at_least("samplers.Audit.cell_km", self.cell_km, self.step_km if self.cell_km else 0)
         at_least("samplers.Audit.draws", self.draws, 1)
         within("samplers.Audit.band", self.band, 0.1, 90)
 
@@ -73,10 +78,8 @@ class Audit:
 
     def write(self, rows: Iterator[Any], target: Path, ctx: Context) -> None:
         """Write the table of the shipped samples."""
-        over = self.over or ("land" if "land" in ctx.sources else "imagery")
-        audit = replace(self, over=over)
-        cover = cover_by_role(ctx)
-        samples = Tally(self.cell_km, self.band)
+        audit, cover = self.settled(ctx), cover_by_role(ctx)
+        samples = Tally(audit.cell_km, self.band)
         for batch in rows:
             table = pa.table(batch)
             lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
@@ -89,18 +92,30 @@ class Audit:
             name: compared(tally_of(other, ctx, ground, cover), ground)
             for name, other in audit.others(ctx, ground).items()
         }
-        write_json(target, {"ground": over, **compared(samples, ground), "samplers": others})
+        facts = {"ground": audit.over, "step_km": audit.step_km, "samplers": others}
+        write_json(target, {**facts, **compared(samples, ground)})
+
+    def settled(self, ctx: Context) -> "Audit":
+        """The audit with its ground named and its grid chosen: 200 km halved until it finds enough."""
+        over = self.over or ("land" if "land" in ctx.sources else "imagery")
+        step = self.step_km or COARSEST
+        while not self.step_km and step / 2 >= FINEST:
+            found = Grid(step, over, max_lat=90.0).scan(ctx, lambda drop: None)
+            if sum(len(part) for part in found) >= ENOUGH:
+                break
+            step /= 2
+        return replace(self, over=over, step_km=step, cell_km=self.cell_km or 10 * step)
 
     def ground(self, ctx: Context, cover: Cover | None = None) -> Tally:
-        """The ground's own places, one for each `step_km` squared."""
-        grid = Grid(self.step_km, self.over or "imagery", max_lat=90.0)
+        """The ground's own places, one for each `step_km` squared, of an audit that is `settled`."""
+        grid = Grid(self.step_km, self.over, max_lat=90.0)
         return tally_of(grid, ctx, Tally(self.cell_km, self.band), cover)
 
     def others(self, ctx: Context, ground: Tally) -> dict[str, Any]:
         """The other samplers by name, those whose sources are there."""
         km = max(self.step_km * (ground.places / self.draws) ** 0.5, 0.01)
         known: dict[str, Any] = {
-            "grid": Grid(km, self.over or "imagery", max_lat=90.0),
+            "grid": Grid(km, self.over, max_lat=90.0),
             "cities": Cities(self.draws),
             "scenes": Scenes(self.draws, px=1, max_cloud=100.0),
             "scenes_weighted": Scenes(self.draws, px=1, weighted=True, max_cloud=100.0),

@@ -16,7 +16,7 @@ def compare(samplers: Mapping[str, Any], ctx: Context, audit: Audit) -> dict[str
     Args:
         samplers: start steps by name; `ctx` has the sources of all of them.
     """
-    cover = cover_by_role(ctx)
+    audit, cover = audit.settled(ctx), cover_by_role(ctx)
     ground = audit.ground(ctx, cover)
     return {
         name: compared(tally_of(sampler, ctx, ground, cover), ground)
