@@ -153,11 +153,14 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
     none = tmp_path / "n.csv"
     none.write_text("id,a,b\n1,2,3\n")
     with pytest.raises(SourceError, match=r"n.csv: no column of longitude among id, a, b"):
-        open_points(none, FREE)
+        of(none)
+    with pytest.raises(SourceError, match=r"n.csv: has no column 'plot', only id, a, b"):
+        of(none, sampler=Points(ident="plot", lon="a", lat="b"))
+    assert of(none, sampler=Points(lon="a", lat="b"))["lat"].to_pylist() == [3.0]
     latin = tmp_path / "l.csv"
     latin.write_bytes("id,lon,lat\nMühle,1,2\n".encode("latin-1"))
     with pytest.raises(SourceError, match=r"l.csv: .*iconv"):
-        open_points(latin, FREE)
+        of(latin)
     path = write(tmp_path / "p.csv")
     with pytest.raises(SourceError, match=r"--license points="):
         open_points(path, Override())
