@@ -19,7 +19,6 @@ from catalogs.world import World, codes, ensure, parcels, truth
 from catalogs.world.sites import SITES, scene_affine
 from schemas import grids
 
-
 TAXONOMIES = Path(__file__).parents[3] / "shared" / "data" / "taxonomies"
 
 
