@@ -179,21 +179,6 @@ def test_one_file_reaches_all_steps_that_read_it(name: str) -> None:
     assert set(read.values()) == {"mine.csv"}
 
 
-def test_steps_of_one_class_are_told_apart() -> None:
-    """By their first argument: each has settings of its own."""
-    found = recipe("agbd")
-    changed = override(
-        found, {"layers.Find.palsar.max_years": 2, "layers.Read.dem.resampling": "cubic"}
-    )
-    known = settings(changed)
-    assert known["layers.Find.palsar.max_years"] == 2 and known["layers.Find.dem.max_years"] == 100
-    assert known["layers.Read.dem.resampling"] == "cubic"
-    assert known["layers.Read.landcover.resampling"] == "nearest"
-    assert not any(name.endswith(".role") for name in known)
-    with pytest.raises(UsageError, match=r"ambiguous.*layers\.Find\.canopy\.max_years"):
-        override(found, {"layers.max_years": 2})
-
-
 def test_unknown_settings_get_a_suggestion() -> None:
     """The nearest valid name."""
     with pytest.raises(UsageError, match=r"--set windows\.mx_px: .*did you mean 'windows\.max_px'"):
