@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogs.releases.biomass_tiles import Tiles, baseline, product, split_degrees
@@ -110,6 +110,7 @@ def scene(minutes: int, cloud: float | None, number: int) -> Scene:
     )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
