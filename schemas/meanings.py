@@ -32,6 +32,7 @@ FACTS = {
     "beam_type": "full (power) or coverage",
     "canopy_resampled": "bands of the layer that were brought from another grid",
     "canopy_share": "share of the patch with a canopy height, 0 to 1",
+    "day_gap": "days from the scene to the date it was chosen by; below 0 where it is later",
     "degrade_flag": "of the granule: above 0 where pointing or positioning was degraded",
     "dem_resampled": "bands of the layer that were brought from another grid",
     "elev_lowestmode": "elevation of the ground by the lidar, metres above the ellipsoid",

@@ -61,7 +61,7 @@ class ByTile:
     table: str = ""
     buffer_km: float = 1.0
     val: float = 0.15
-    test: float = 0.2
+    test: float = 0.15
     needs: tuple[str, ...] = field(default=("window", "s2_tile"), init=False)
     gives: dict[str, str] = field(
         default_factory=lambda: {"split": "string", "cell": "string", "tile_region": "string"},

@@ -101,6 +101,32 @@ def test_windows_over_the_edge_are_counted(rows: Any, drops: Any) -> None:
     assert lost
 
 
+@pytest.mark.parametrize("bad", ["waveforms", "link", "heights"])
+def test_other_granules_end_the_build(
+    world: Biomass, tmp_path: Path, capsys: Any, bad: str
+) -> None:
+    """A granule of L1B, one with a link to another file, and one without biomass: one sentence each."""
+    path = tmp_path / "GEDI04_A.h5"
+    own = next((world.folder / "shots").glob("GEDI04*"))
+    with h5py.File(path, "w") as file:
+        if bad == "waveforms":
+            file["BEAM0000/rxwaveform"] = np.zeros(9)
+        else:
+            file["BEAM0101"] = h5py.ExternalLink(str(own), "/BEAM0101")
+    if bad == "heights":
+        path = next((world.folder / "shots").glob("GEDI02*"))
+    argv = world.arguments(tmp_path / "out", "--quiet")
+    argv[argv.index("--shots") + 1] = str(path)
+    assert command.main(argv) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    told = {
+        "waveforms": "is GEDI L1B (waveforms); it wants L4A or L2A",
+        "link": "links out of a granule are not followed",
+        "heights": "biomass wants L4A granules",
+    }
+    assert said.startswith("error: ") and told[bad] in said
+
+
 def test_an_even_side_is_refused(world: Biomass, tmp_path: Path, capsys: Any) -> None:
     assert command.main(world.arguments(tmp_path, "--set", "windows.px=24")) == 2
     assert "must be odd" in capsys.readouterr().err

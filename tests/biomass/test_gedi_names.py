@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogs.sources.gedi.names import (
@@ -26,6 +26,7 @@ def test_the_example_of_the_user_guide() -> None:
     assert written(np.array([91680600300633870], np.uint64)) == ["091680600300633870"]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(0, 99_999),
     st.integers(0, 11),

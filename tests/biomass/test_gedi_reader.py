@@ -216,6 +216,26 @@ def test_one_bad_granule_of_several_is_told(tmp_path: Path) -> None:
     assert any("unusable" in note for note in source.about.notes)
 
 
+def test_spoilt_bytes_are_one_sentence(tmp_path: Path) -> None:
+    """A file that is cut or has wrong bytes anywhere is read, or refused with a reason; nothing else."""
+    whole = l4a(tmp_path / L4A_NAME, {b: line(50) for b in ("BEAM0101", "BEAM0110")}).read_bytes()
+    rng = np.random.default_rng(8)
+    path, codes = tmp_path / "spoilt.h5", set()
+    for number in range(90):
+        data = bytearray(whole)
+        if number % 3 == 0:
+            del data[rng.integers(len(data)) :]
+        for place in rng.integers(len(data), size=5 * (number % 3)):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            read(path, ("agbd", "pft_class"))
+        except GediError as error:
+            codes.add(error.code)
+            assert "spoilt.h5" in str(error)
+    assert "gedi:unreadable" in codes
+
+
 def test_shot_numbers_as_floats_are_refused(tmp_path: Path) -> None:
     path = l4a(tmp_path / L4A_NAME, {"BEAM0101": line(3)})
     with h5py.File(path, "a") as file:

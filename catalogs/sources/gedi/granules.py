@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.sources.gedi.hdf import GediError, fill_of, find, numbers, opened, taken
+from catalogs.sources.gedi.hdf import GediError, fill_of, find, numbers, opened, reading, taken
 from catalogs.sources.gedi.layouts import Layout, layout_of
 from catalogs.sources.gedi.names import BEAMS, FileName, Numbers, decode, parsed
 from schemas.windows import Bounds
@@ -88,8 +88,11 @@ def look(path: Path) -> Granule:
             found = shot_numbers(file, beam)
             shots[beam] = len(found)
             if len(found) and not len(first):
-                first = np.asarray(found[:1], np.uint64)
+                first = taken(file, found, np.arange(1)).astype(np.uint64)
         parts = {name: int(value[0]) for name, value in decode(first).items()} if len(first) else {}
+        with reading(file, "the attributes"):
+            licence, credit = _text(file, "license"), _text(file, "attribution")
+            generated = bool(file.attrs.get("generated", False))
         return Granule(
             path,
             parsed(path.name),
@@ -97,9 +100,9 @@ def look(path: Path) -> Granule:
             shots,
             parts.get("orbit", 0),
             parts.get("sub_granule", 0) if layout.version != "V1" else 0,
-            _text(file, "license"),
-            _text(file, "attribution"),
-            bool(file.attrs.get("generated", False)),
+            licence,
+            credit,
+            generated,
         )
 
 

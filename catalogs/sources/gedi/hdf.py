@@ -58,13 +58,39 @@ def opened(path: Path) -> Iterator[Any]:
         yield file
 
 
+BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What h5py raises where the bytes of a file make no sense."""
+
+
+@contextmanager
+def reading(file: Any, path: str) -> Iterator[None]:
+    """What h5py stumbles over becomes a `GediError`; nothing but its calls belongs in here.
+
+    Raises:
+        GediError: `unreadable`.
+    """
+    try:
+        yield
+    except GediError:
+        raise
+    except BROKEN as error:
+        raise GediError(
+            "unreadable", f"{file.filename}: {path} cannot be read; fetch it again ({error})"
+        ) from error
+
+
 def find(file: Any, path: str, depth: int = 0) -> Any:
     """The group or dataset at `path` from the file's root; None when there is none.
 
     Raises:
-        GediError: `external_link`, `link_loop`, `virtual_dataset`, `external_storage`, `user_filter`
-            or `chunk_too_large`.
+        GediError: `external_link`, `link_loop`, `virtual_dataset`, `external_storage`, `user_filter`,
+            `chunk_too_large` or `unreadable`.
     """
+    with reading(file, path):
+        return _found(file, path, depth)
+
+
+def _found(file: Any, path: str, depth: int) -> Any:
     import h5py
 
     if depth > LINKS:
@@ -86,7 +112,7 @@ def find(file: Any, path: str, depth: int = 0) -> Any:
         if isinstance(link, h5py.SoftLink):
             start = "" if link.path.startswith("/") else "/".join(parts[:place])
             rest = "/".join(parts[place + 1 :])
-            return find(file, f"{start}/{link.path}/{rest}", depth + 1)
+            return _found(file, f"{start}/{link.path}/{rest}", depth + 1)
         node = node[part]
     if isinstance(node, h5py.Dataset):
         _plain(file, path, node)
@@ -125,7 +151,9 @@ def numbers(file: Any, path: str, length: int | None = None) -> Any:
     found = find(file, path)
     if found is None:
         return None
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "iuf":
+    with reading(file, path):
+        kind = getattr(found, "dtype", np.dtype(object)).kind
+    if not isinstance(found, h5py.Dataset) or kind not in "iuf":
         raise GediError("not_numbers", f"{file.filename}: {path} holds no numbers")
     if not found.shape or (length is not None and found.shape[0] != length):
         raise GediError(
@@ -137,11 +165,11 @@ def numbers(file: Any, path: str, length: int | None = None) -> Any:
 
 def fill_of(dataset: Any) -> float | int | None:
     """The value that stands for "none": attribute `_FillValue`, else -9999 (floats) or 255 (bytes)."""
-    if "_FillValue" in dataset.attrs:
-        value = np.asarray(dataset.attrs["_FillValue"])
-        if value.size == 1 and value.dtype.kind in "iuf":
-            found: float | int = value.reshape(-1)[0].item()
-            return found
+    with reading(dataset.file, dataset.name):
+        value = np.asarray(dataset.attrs.get("_FillValue", ""))
+    if value.size == 1 and value.dtype.kind in "iuf":
+        found: float | int = value.reshape(-1)[0].item()
+        return found
     if dataset.dtype.kind == "f":
         return -9999.0
     return 255 if dataset.dtype == np.uint8 else None
@@ -180,15 +208,10 @@ def taken(
         raise GediError("wrong_shape", f"{file.filename}: {dataset.name} has shape {dataset.shape}")
     out = np.empty(len(rows), dataset.dtype)
     place = 0
-    try:
+    with reading(file, dataset.name):
         for low, high in runs_of(rows):
             count = int(np.searchsorted(rows[place:], high))
             piece = dataset[low:high] if flat else dataset[low:high, column]
             out[place : place + count] = piece[rows[place : place + count] - low]
             place += count
-    except (OSError, RuntimeError) as error:
-        raise GediError(
-            "unreadable",
-            f"{file.filename}: {dataset.name} cannot be read; fetch it again ({error})",
-        ) from error
     return out

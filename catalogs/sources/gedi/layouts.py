@@ -85,6 +85,13 @@ L2B_V2 = {
     "fhd_normal": "fhd_normal",
 }
 
+MEASURED = {
+    "agbd", "agbd_se", "agbd_pi_lower", "agbd_pi_upper", "agbd_t", "agbd_t_se", "elev_lowestmode",
+    "elev_highestreturn", "sensitivity", "solar_elevation", "tree_cover", "max_amplitude", "noise_sd",
+    "cover", "pai", "fhd_normal", *(f"rh{level}" for level in range(101)),
+}  # fmt: skip
+"""Columns of real numbers; all others are whole."""
+
 NEEDED = {
     "L4A": (*PLACE, "agbd", "sensitivity", "l4_quality_flag", "degrade_flag"),
     "L2A": (*PLACE, "rh", "l2_quality_flag"),

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from catalogs.sources.gedi.granules import Granule, Piece, pieces, shot_numbers, values_of
 from catalogs.sources.gedi.hdf import GediError, opened, taken
+from catalogs.sources.gedi.layouts import MEASURED
 from catalogs.sources.gedi.names import Numbers, beam_type
 from schemas.sources import About
 from schemas.windows import Bounds
@@ -233,8 +234,7 @@ def _table(
     nothing = np.zeros(count), np.zeros(count, bool)
     for column in columns:
         found, there = values.get(column, nothing)
-        whole = found.dtype.kind in "iu"
-        plain = found.astype(np.int64 if whole else np.float64)
+        plain = np.where(there, found, 0).astype(np.float64 if column in MEASURED else np.int64)
         table = table.append_column(column, pa.array(plain, mask=~there))
     return table
 
