@@ -24,6 +24,7 @@ ROLES = {
     "parcels": "parcels",
     "codes": "codes",
     "land": "land/land.geojson",
+    "shots": "shots",
 }
 """What the world has for each role of a recipe: a path below its root."""
 

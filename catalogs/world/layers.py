@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from catalogs.world import codes, imagery, land, osmfile, parcels, phenology
+from catalogs.world import codes, gedi, imagery, land, osmfile, parcels, phenology
 from catalogs.world.layout import Place
 from catalogs.world.stacfile import Json
 
@@ -46,5 +46,6 @@ LAYERS: tuple[Layer, ...] = (
     Layer("parcels", _nothing, parcels.gather, "files"),
     Layer("codes", _nothing, codes.gather, "files"),
     Layer("land", _nothing, land.gather, "files"),
+    Layer("shots", _nothing, gedi.gather, "files"),
 )
 """All layers."""
