@@ -249,7 +249,7 @@ class Cut:
         roles = {role for step in job.recipe.make for role in getattr(step, "roles", ())}
         read = [job.prints.get(role, "") for role in sorted(roles)]
         listed = []
-        for block in blocks(table, job.block):
+        for block in blocks(table, min(job.block, job.recipe.block or job.block)):
             seen = (*block["scene_ids"].to_pylist(), *block["layer_ids"].to_pylist())
             names = sorted({key for keys in seen for key in keys})
             prints = [*(fingerprint(scenes[name]) for name in names), *read]

@@ -60,7 +60,7 @@ RECIPE = Recipe(
             "that either has.",
         ),
     ),
-    start=samplers.Tiles(px=PX),
+    start=samplers.Tiles(px=PX, finest=10),
     plan=(
         samplers.Acquisitions(max_cloud=100),
         samplers.Patch(px=PX),
@@ -92,4 +92,5 @@ RECIPE = Recipe(
     ),
     roles=("imagery", "parcels", "codes"),
     label="main_class",
+    block=16,  # about 300 MB of members
 )

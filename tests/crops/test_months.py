@@ -64,7 +64,7 @@ def cube(
     values: dict[int, float], kind: str = "u2"
 ) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
     """One pixel that was seen in some months only."""
-    months, count = np.zeros((12, 1, 1), kind), np.zeros((12, 1, 1), np.uint8)
+    months, count = np.zeros((12, 1, 1, 1), kind), np.zeros((12, 1, 1), np.uint8)
     for month, value in values.items():
         months[month], count[month] = value, 1
     return months, count
@@ -102,15 +102,16 @@ def test_one_month_stands_for_all_and_none_for_none() -> None:
 def test_what_was_seen_is_not_touched() -> None:
     """Each pixel has gaps of its own; what has a count is what it was."""
     rng = np.random.default_rng(3)
-    months = rng.integers(500, 9000, (12, 20, 30)).astype(np.uint16)
-    count = (rng.random(months.shape) < 0.4).astype(np.uint8)
+    months = rng.integers(500, 9000, (12, 2, 20, 30)).astype(np.uint16)
+    count = (rng.random((12, 20, 30)) < 0.4).astype(np.uint8)
     found = fill_gaps(months, count, DAYS, 1, 65_535)
-    assert np.array_equal(found[count > 0], months[count > 0])
+    for band in range(2):
+        assert np.array_equal(found[:, band][count > 0], months[:, band][count > 0])
     for row, column in ((0, 0), (7, 13), (19, 29)):
         known = np.flatnonzero(count[:, row, column])
         inner = slice(known[0], known[-1] + 1)
-        line = np.interp(DAYS, DAYS[known], months[known, row, column])
-        assert np.array_equal(found[inner, row, column], np.rint(line)[inner])
+        line = np.interp(DAYS, DAYS[known], months[known, 1, row, column])
+        assert np.array_equal(found[inner, 1, row, column], np.rint(line)[inner])
 
 
 @pytest.mark.parametrize("year", [2020, 2021])

@@ -52,7 +52,7 @@ def placed(rows: tuple[Row, ...] = ROWS) -> pa.Table:
         pixels = np.arange(1, len(classes) + 1) * 10
         found.append(
             {
-                "key": key, "split": split, "country": country, "tile": tile, "year": year,
+                "key": key, "split": split, "country": country, "patch_tile": tile, "year": year,
                 "crs": "EPSG:32632", "transform": [10.0, 0.0, x - 80, 0.0, -10.0, y + 80],
                 "width": PX, "height": PX, "_numbers": number_table(key, parcels, pixels),
             }
@@ -62,7 +62,7 @@ def placed(rows: tuple[Row, ...] = ROWS) -> pa.Table:
         schema=pa.schema(
             [
                 ("key", pa.string()), ("split", pa.string()), ("country", pa.string()),
-                ("tile", pa.string()), ("year", pa.int64()), ("crs", pa.string()),
+                ("patch_tile", pa.string()), ("year", pa.int64()), ("crs", pa.string()),
                 ("transform", pa.list_(pa.float64(), 6)), ("width", pa.int32()),
                 ("height", pa.int32()), ("_numbers", pa.binary()),
             ]

@@ -187,9 +187,7 @@ class _Made:
         whole = self.months.dtype.kind in "ui"
         most = float(np.iinfo(self.months.dtype.name).max) if whole else np.inf
         least = (1.0 if self.nodata == 0 else 0.0) if whole else -np.inf
-        for place in range(len(self.bands)):
-            plane = self.months[:, place]
-            self.months[:, place] = fill_gaps(plane, self.count, starts(year), least, most)
+        self.months = fill_gaps(self.months, self.count, starts(year), least, most)
         if self.nodata is not None:
             self.months[:, :, ~ever] = self.nodata
         times = tuple(datetime(year, month + 1, 1, tzinfo=UTC) for month in range(MONTHS))

@@ -1,6 +1,7 @@
 """Twelve months out of a year's dates: medians of clear pixels, and straight lines across the gaps."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -49,6 +50,8 @@ def clear_median(stack: Array, clear: Valid) -> tuple[Array, Counts]:
         stack: `(time, y, x)`.
         clear: bool `(time, y, x)`.
     """
+    if len(stack) == 1:
+        return np.where(clear[0], stack[0], stack.dtype.type(0)), clear[0].astype(np.uint8)
     count = clear.sum(axis=0)
     whole = stack.dtype.kind in "ui"
     last = np.iinfo(stack.dtype.name).max if whole else np.inf
@@ -61,6 +64,49 @@ def clear_median(stack: Array, clear: Valid) -> tuple[Array, Counts]:
     return middle.astype(stack.dtype), np.minimum(count, 255).astype(np.uint8)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The pixels of one month that were not seen in it, and the two months that their lines run through.
+
+    Attributes:
+        month: 0 to 11.
+        pixel: places in the flattened image, int64 `(n,)`.
+        first, second: months of the two ends, int64 `(n,)`; equal where one month is all that was seen.
+        share: of the way from the first to the second, float64 `(n,)`; below 0 and above 1 beyond them.
+    """
+
+    month: int
+    pixel: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    share: npt.NDArray[np.float64]
+
+
+def lines(count: Counts, days: npt.NDArray[np.float64]) -> Iterator[Line]:
+    """The lines across the gaps, month by month; none for pixels that were never seen.
+
+    Args:
+        count: clear observations, uint8 `(12, y, x)`; 0 is a gap.
+        days: of the months, `(12,)`, rising.
+    """
+    seen = count.reshape(len(count), -1) > 0
+    before, after = _neighbours(seen)
+    ever = seen.any(axis=0)
+    for month in range(len(seen)):
+        pixel = np.flatnonzero(~seen[month] & ever)
+        if not len(pixel):
+            continue
+        first, second = (near[month, pixel].astype(np.int64) for near in (before, after))
+        early, late = first < 0, second < 0
+        first[early], second[late] = second[early], first[late]
+        second[early] = after[second[early], pixel[early]]
+        first[late] = before[first[late], pixel[late]]
+        first, second = np.where(first < 0, second, first), np.where(second < 0, first, second)
+        span = days[second] - days[first]
+        share = np.where(span > 0, (days[month] - days[first]) / np.where(span > 0, span, 1.0), 0.0)
+        yield Line(month, pixel, first, second, share)
+
+
 def fill_gaps(
     months: Array, count: Counts, days: npt.NDArray[np.float64], least: float, most: float
 ) -> Array:
@@ -71,53 +117,30 @@ def fill_gaps(
     without any keeps what it has. Results are clipped to `[least, most]`, whole numbers rounded to even.
 
     Args:
-        months: `(12, y, x)` of one band.
+        months: `(12, band, y, x)`.
         count: clear observations, uint8 `(12, y, x)`; 0 is a gap.
         days: of the months, `(12,)`, rising.
+        least, most: bounds of what is made.
     """
-    seen = count > 0
-    if seen.all():
-        return months
     filled = months.copy()
-    before, after = _neighbours(seen)
-    for month in range(len(months)):
-        gap = ~seen[month] & (seen.sum(axis=0) > 0)
-        if not gap.any():
-            continue
-        one, two = before[month][gap], after[month][gap]
-        one, two = _ends(one, two, before, after, gap)
-        rows, columns = np.nonzero(gap)
-        first = months[one, rows, columns].astype(np.float64)
-        second = months[two, rows, columns].astype(np.float64)
-        span = days[two] - days[one]
-        share = np.where(span > 0, (days[month] - days[one]) / np.where(span > 0, span, 1.0), 0.0)
-        line = np.clip(first + (second - first) * share, least, most)
-        filled[month][gap] = (np.rint(line) if months.dtype.kind in "ui" else line).astype(
-            months.dtype
-        )
+    known = months.reshape(*months.shape[:2], -1)
+    flat = filled.reshape(known.shape)
+    for line in lines(count, days):
+        for band in range(known.shape[1]):
+            first = known[line.first, band, line.pixel].astype(np.float64)
+            second = known[line.second, band, line.pixel]
+            made = np.clip(first + (second - first) * line.share, least, most)
+            flat[line.month, band, line.pixel] = (
+                np.rint(made) if months.dtype.kind in "ui" else made
+            )
     return filled
 
 
 def _neighbours(seen: Valid) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-    """The last observed month before each and the first after it, int8 `(12, y, x)`; -1 without one."""
+    """The last observed month before each and the first after it, int8 `(12, pixel)`; -1 without one."""
     before, after = (np.full(seen.shape, -1, np.int8) for _ in range(2))
     for month in range(1, len(seen)):
         before[month] = np.where(seen[month - 1], month - 1, before[month - 1])
     for month in range(len(seen) - 2, -1, -1):
         after[month] = np.where(seen[month + 1], month + 1, after[month + 1])
     return before, after
-
-
-def _ends(
-    one: Array, two: Array, before: Array, after: Array, gap: Valid
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The two observed months that the line of each gap runs through; twice the same where one is all."""
-    rows, columns = np.nonzero(gap)
-    early, late = one < 0, two < 0
-    first, second = one.astype(np.intp), two.astype(np.intp)
-    first[early] = two[early]
-    second[early] = after[two[early], rows[early], columns[early]]
-    second[late] = one[late]
-    first[late] = before[one[late], rows[late], columns[late]]
-    first, second = np.where(first < 0, second, first), np.where(second < 0, first, second)
-    return first, second

@@ -137,7 +137,7 @@ def class_weights(counts: Mapping[int, int]) -> dict[int, float]:
 def read(rows: Iterator[pa.Table]) -> tuple[Patches, list[dict[int, tuple[int, int]]]]:
     """Patches, and (parcels, pixels) by class of each."""
     tables, counts = [], []
-    names = ("key", "split", "country", "tile", "year", "crs", "transform", "width", "height")
+    names = ("key", "split", "country", "patch_tile", "year", "crs", "transform", "width", "height")
     for batch in rows:
         tables.append(batch.select(names))
         counts += [_counted(data) for data in batch["_numbers"].to_pylist()]
@@ -194,7 +194,7 @@ def _sides(splits: list[str], found: Patches, side: str) -> list[str]:
     return sorted({f"{country}-{year}" for split, country, year in own if split == side})
 
 
-NEEDS = ("split", "country", "tile", "year", "_numbers")
+NEEDS = ("split", "country", "patch_tile", "year", "_numbers")
 
 
 @dataclass(frozen=True)

@@ -54,16 +54,30 @@ class Parcels:
     name: str = field(default="parcels.parquet", init=False)
     about: str = field(
         default="the parcels that the patches show, each once: a fiboa table (GeoParquet) with the "
-        "crop as declared and its HCAT code",
+        "crop as declared, its HCAT and FAO ICC codes (native crops: crop_codes.csv)",
         init=False,
     )
     needs: tuple[str, ...] = field(default=("_numbers",), init=False)
 
     def write(self, rows: Iterator[pa.Table], target: Path, ctx: Context) -> None:
-        """Write the table from the parcels' own source."""
-        from catalogs.releases.fiboa import write_fiboa
+        """Write the table from the parcels' own source, and the list of native crops that it names."""
+        from catalogs.releases.fiboa import CODE_LIST, write_code_list, write_fiboa
 
-        write_fiboa(declared(shown(rows), ctx), target, ctx.sources["parcels"].about)
+        source = ctx.sources["parcels"]
+        abouts = getattr(source, "abouts", None) or (source.about,)
+
+        def joined(name: str, between: str) -> str:
+            return between.join(dict.fromkeys(getattr(about, name) for about in abouts))
+
+        facts = {
+            "title": joined("title", "; "),
+            "license": joined("licence", " AND "),
+            "attribution": joined("attribution", "; "),
+            "provider": joined("attribution", "; "),
+        }
+        keys = shown(rows)
+        write_fiboa(declared(keys, ctx), target, facts)
+        write_code_list(declared(keys, ctx), target.with_name(CODE_LIST))
 
 
 @dataclass(frozen=True)
