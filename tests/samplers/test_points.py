@@ -20,6 +20,7 @@ from schemas.errors import SourceError
 from schemas.samples import KEY
 from transforms.samplers import Points
 from transforms.samplers.points import key_of
+from transforms.samplers.seen import Seen
 
 FREE = Override("CC0-1.0")
 PLACES = [("a1", 7.5, 46.5), ("b2", -46.63, -23.55), ("c3", 179.99, -17.0), ("d4", -0.001, 0.0)]
@@ -168,6 +169,28 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
         of(path, sampler=Points(columns=("height:float64",)))
     with pytest.raises(ValueError, match="say name:type"):
         Points(columns=("height",))
+
+
+def test_the_second_row_of_an_id_is_a_drop_wherever_it_lies(tmp_path: Path) -> None:
+    """Though it lies on the other side of the Earth, and many rows later."""
+    path = tmp_path / "twice.csv"
+    rows = [f"p{n},{n % 170},{n % 80}" for n in range(150_000)]
+    path.write_text("\n".join(["id,lon,lat", *rows, "p7,-100,-50", "p149999,3,3"]) + "\n")
+    drops: list[Any] = []
+    found = of(path, drops)
+    assert [(d.id, d.code) for d in drops] == [("p7", "duplicate"), ("p149999", "duplicate")]
+    assert len(found) == 150_000 and found["lon"][7].as_py() == 7.0
+
+
+@given(st.lists(st.lists(st.text("abc", max_size=3), max_size=30), max_size=12))
+def test_what_was_seen_before_is_known(batches: list[list[str]]) -> None:
+    seen, before = Seen(), set[str]()
+    for batch in batches:
+        expected = []
+        for key in batch:
+            expected.append(key in before)
+            before.add(key)
+        assert seen.again(batch).tolist() == expected
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
