@@ -127,8 +127,8 @@ class Codes:
     def conflicts(self) -> tuple[str, ...]:
         """A line for each native crop that a list, or the lists of one country, map to several."""
         found = []
-        for scheme, lists in sorted(self.schemes.items()):
-            for name, native in sorted(lists.items()):
+        for scheme, held in sorted(self.schemes.items()):
+            for name, native in sorted(held.items()):
                 for kind, entries in (("code", native.codes), ("name", native.names)):
                     found += [
                         f"{scheme}: {name} maps {kind} {what!r} to {listed(targets)}"
@@ -140,17 +140,16 @@ class Codes:
     def _across(self) -> list[str]:
         """Codes that several lists of a country map differently, though its regions share codes."""
         found = []
-        for scheme, lists in sorted(self.schemes.items()):
+        for scheme, held in sorted(self.schemes.items()):
             groups: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-            for name, native in lists.items():
+            for name, native in held.items():
                 for code, targets in native.codes.items():
                     groups[re.split(r"[_\d]", name)[0]][code].update(t for t, _ in targets)
             for country, entries in sorted(groups.items()):
                 found += [
                     f"{scheme}: lists of {country} map code {code!r} to {', '.join(map(str, sorted(t)))}"
                     for code, t in sorted(entries.items())
-                    if len(t) > 1
-                    and not any(len(n.codes.get(code, ())) > 1 for n in lists.values())
+                    if len(t) > 1 and not any(len(n.codes.get(code, ())) > 1 for n in held.values())
                 ]
         return found
 

@@ -32,15 +32,22 @@ WOODY = ("conifer", "mixed", "broadleaf", "orchard", "scrub")
 """What a map of canopy height shows."""
 
 
-def biomass(lon: Spots, lat: Spots, seed: int) -> Spots:
-    """Aboveground biomass in Mg/ha, float64, at points in degrees, of any shape.
+def vigour(lon: Spots, lat: Spots) -> Spots:
+    """How much more or less than the mean of its material grows at points: a factor around 1."""
+    return np.asarray(
+        1 + noise.field(lon, lat, 0.004, 11) * 0.22 + noise.field(lon, lat, 0.09, 12) * 0.13
+    )
 
-    Where no scene lies it is that of a meadow.
-    """
-    codes = surface.materials(lon, lat, YEAR, seed)
-    stock = np.array([*(STOCK.get(name, 0.0) for name in surface.NAMES), STOCK["meadow"]])
-    rough = noise.field(lon, lat, 0.004, 11) * 0.22 + noise.field(lon, lat, 0.09, 12) * 0.13
-    return np.asarray(stock[codes] * (1 + rough))
+
+def stock(codes: surface.Codes) -> Spots:
+    """Mean biomass in Mg/ha of materials by code; where no scene lies, that of a meadow."""
+    table = np.array([*(STOCK.get(name, 0.0) for name in surface.NAMES), STOCK["meadow"]])
+    return np.asarray(table[codes])
+
+
+def biomass(lon: Spots, lat: Spots, seed: int) -> Spots:
+    """Aboveground biomass in Mg/ha, float64, at points in degrees, of any shape."""
+    return stock(surface.materials(lon, lat, YEAR, seed)) * vigour(lon, lat)
 
 
 def top_height(mass: Spots) -> Spots:
@@ -48,8 +55,12 @@ def top_height(mass: Spots) -> Spots:
     return np.asarray((np.sqrt(np.asarray(mass) / BIAS) / SLOPE + 10) ** 2 - 100)
 
 
-def height(lon: Spots, lat: Spots, seed: int) -> Spots:
-    """Canopy height in metres, float64, at points in degrees; 0 where nothing woody grows."""
-    codes = surface.materials(lon, lat, YEAR, seed)
+def canopy(codes: surface.Codes, factor: Spots) -> Spots:
+    """Canopy height in metres of materials by code and `vigour`; 0 where nothing woody grows."""
     woody = np.array([*(name in WOODY for name in surface.NAMES), False])
-    return np.where(woody[codes], top_height(biomass(lon, lat, seed)), 0.0)
+    return np.where(woody[codes], top_height(stock(codes) * factor), 0.0)
+
+
+def height(lon: Spots, lat: Spots, seed: int) -> Spots:
+    """Canopy height in metres, float64, at points in degrees, of any shape."""
+    return canopy(surface.materials(lon, lat, YEAR, seed), vigour(lon, lat))

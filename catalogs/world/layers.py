@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from catalogs.world import codes, gedi, imagery, land, osmfile, parcels, phenology
+from catalogs.world import (
+    canopy,
+    codes,
+    gedi,
+    imagery,
+    land,
+    landcover,
+    osmfile,
+    palsar,
+    parcels,
+    phenology,
+    terrain,
+)
 from catalogs.world.layout import Place
 from catalogs.world.stacfile import Json
 
@@ -47,5 +59,9 @@ LAYERS: tuple[Layer, ...] = (
     Layer("codes", _nothing, codes.gather, "files"),
     Layer("land", _nothing, land.gather, "files"),
     Layer("shots", _nothing, gedi.gather, "files"),
+    Layer("palsar", palsar.make, palsar.gather, "alone"),
+    Layer("dem", terrain.make, terrain.gather, "alone"),
+    Layer("canopy", canopy.make, canopy.gather, "alone"),
+    Layer("landcover", landcover.make, landcover.gather, "alone"),
 )
 """All layers."""

@@ -81,13 +81,13 @@ def cycles(world: "World", lon: float, lat: float, year: int) -> tuple[season.Cy
 
 def materials(
     world: "World", lon: NDArray[np.float64], lat: NDArray[np.float64], year: int
-) -> NDArray[np.object_]:
+) -> NDArray[np.str_]:
     """Material (names as in `materials.MATERIALS`) at points in degrees, of any shape, in `year`.
 
     It is what the pictures show there, on pixels of 5 m; "" where no scene lies.
     """
     codes = surface.materials(lon, lat, year, world.seed)
-    return np.array([*surface.NAMES, ""], object)[codes]
+    return np.array([*surface.NAMES, ""])[codes]
 
 
 def biomass(

@@ -27,7 +27,7 @@ def recipe(start: Any, *plan: Any, roles: tuple[str, ...] = ("imagery",)) -> Rec
         plan=(*plan, splits.ByCell(km=20, buffer_km=0, val=0.2, test=0.2)),
         make=(imagery.Read(bands=("red", "nir")),),
         pack=Pack({"tif": encode.GeoTiff(), "json": encode.Json()}),
-        tables=(samplers.Audit(step_km=1, cell_km=100),),
+        tables=(samplers.Audit(),),
         roles=roles,
     )
 

@@ -58,7 +58,7 @@ def test_a_parcel_lies_on_the_pixels_of_its_crop(world, site):
     lon, lat = Transformer.from_crs(site.epsg, 4326, always_xy=True).transform(east, north)
     seen = truth.materials(world, lon, lat, 2021)
     assert row.size > 15_000
-    assert (seen == np.array(["", *names], object)[label[row, column]]).mean() >= 0.995
+    assert (seen == np.array(["", *names])[label[row, column]]).mean() >= 0.995
 
 
 def ndvi(world, day, site, crop, year):

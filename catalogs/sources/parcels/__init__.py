@@ -80,7 +80,7 @@ def _make(
         with pq.ParquetWriter(lost, DROPS, compression="zstd") as drops:
             made = collected(files, terms, folder, drops)
             stage = folder / "stage.parquet"
-            kept = write(ordered(folder, files, drops), stage, {})
+            kept = write(ordered(folder, files, drops), stage)
         made.counts["kept"] = kept
         lost_before = made.counts["geometry"] + made.counts["bounds"]
         made.counts["duplicate"] = made.counts["read"] - lost_before - kept
@@ -91,11 +91,13 @@ def _make(
                 "out of bounds): give another file"
             )
         staged = Parcels(stage)
-        for _ in overlapping(staged, made.counts):  # the counts stand in the table's head
-            pass
-        meta = {b"geo": geo(staged.bounds, kinds(staged)), META: facts(made, address, sums)}
+        outlines = geo(staged.bounds, kinds(staged))
         with atomic(path) as sink:
-            write(overlapping(staged, made.counts.copy()), sink, meta)
+            write(
+                overlapping(staged, made.counts),
+                sink,
+                lambda: {b"geo": outlines, META: facts(made, address, sums)},
+            )
 
 
 @contextmanager

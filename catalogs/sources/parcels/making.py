@@ -1,7 +1,7 @@
 """Registers become one GeoParquet table, sorted by year and place; memory does not grow with them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ READ = 8192
 
 RUN = 65_536
 """Rows of a sorted run, and about those put in order at a time."""
+
+RUN_BYTES = 1 << 26
+"""Bytes of a run from which it is written, however few rows they are."""
 
 GROUP = 4096
 """Rows of a row group: what is read at least for a question."""
@@ -86,7 +89,7 @@ def collected(
                                      ("_at", at)):  # fmt: skip
                     part = part.append_column(name, pa.array(values, pa.int64()))
                 held.append(part)
-                if sum(map(len, held)) >= RUN:
+                if sum(map(len, held)) >= RUN or sum(t.nbytes for t in held) >= RUN_BYTES:
                     _run(runs, held)
             rows.finish()
             made.counts.update(rows.counts)
@@ -130,17 +133,23 @@ def ordered(folder: Path, files: Sequence[Path], drops: pq.ParquetWriter) -> Ite
         yield rows.filter(pa.array(~double)).select(COLUMNS.names)
 
 
-def write(parts: Iterator[pa.Table], sink: Any, meta: dict[bytes, bytes]) -> int:
-    """Write parcels in row groups of `GROUP`; returns how many."""
-    schema, count = COLUMNS.with_metadata(meta), 0
-    held = COLUMNS.empty_table()
-    with pq.ParquetWriter(sink, schema, **OPTIONS) as writer:
+def write(
+    parts: Iterator[pa.Table], sink: Any, meta: Callable[[], dict[bytes, bytes]] = dict
+) -> int:
+    """Write parcels in row groups of `GROUP`; returns how many.
+
+    Args:
+        meta: the file's metadata, asked for when all rows are written.
+    """
+    held, count = COLUMNS.empty_table(), 0
+    with pq.ParquetWriter(sink, COLUMNS, **OPTIONS) as writer:
         for part in parts:
             held = pa.concat_tables([held, part]).combine_chunks()
             full = len(held) // GROUP * GROUP
             if full:
-                writer.write_table(held.slice(0, full).replace_schema_metadata(meta), GROUP)
+                writer.write_table(held.slice(0, full), GROUP)
                 held, count = held.slice(full), count + full
         if len(held):
-            writer.write_table(held.combine_chunks().replace_schema_metadata(meta), GROUP)
+            writer.write_table(held.combine_chunks(), GROUP)
+        writer.add_key_value_metadata(meta())
     return count + len(held)

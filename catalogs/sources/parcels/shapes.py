@@ -60,6 +60,8 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
     raw = shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore"))
     for row in np.flatnonzero(shapely.is_missing(raw) | shapely.is_empty(raw)).tolist():
         reasons[row] = ("geometry", "no outline, or one with too few points")
+    for row in np.flatnonzero(shapely.area(raw) == 0).tolist():
+        reasons.setdefault(row, ("geometry", "has no area, or crosses itself so that parts cancel"))
     with np.errstate(invalid="ignore"):
         shapes = shapely.transform(raw, lambda xy: np.stack(to_lonlat(crs, *xy.T), axis=1))
         box = shapely.bounds(shapes)
@@ -89,6 +91,8 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
         reasons.setdefault(row, ("geometry", f"{area[row] / 1e6:,.0f} km² are no parcel"))
     lost = list(reasons)
     shapes[lost], area[lost], repaired[lost] = None, np.nan, False
+    alone = shapely.get_num_geometries(shapes) == 1
+    shapes[alone] = shapely.get_geometry(shapes[alone], 0)
     shapes = shapely.orient_polygons(shapely.normalize(shapes))
     around = perimeters(shapes)
     around[lost] = np.nan
