@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import Reject, SourceError
-from schemas.phenology import Dates, new_year
+from schemas.phenology import Dates, new_year, summarise
 from schemas.samples import Sample
 from schemas.scenes import Band, Scene
 from schemas.seasons import edges, offset_of
@@ -233,12 +233,12 @@ class Source:
         found.days[2, 0, 0] = new_year(2020) + np.array([200, 100, 150, 300])
         return found
 
-    def nearest(self, lon: Any, lat: Any) -> Any:
-        from schemas.phenology import summarise
-
-        return summarise(Source().at(np.zeros(3), np.zeros(3))).take(np.zeros(len(lon), int)), (
-            np.array([12.5, 80.0])[: len(lon)]
-        )
+    def nearest(self, lon: Any, lat: Any, max_km: float = 0.0) -> Any:
+        found = summarise(self.at(np.zeros(3), np.zeros(3))).take(np.zeros(len(lon), int))
+        km = np.array([12.5, 80.0])[: len(lon)]
+        if max_km:
+            found.offsets[km > max_km] = np.nan
+        return found, km
 
 
 def test_phenology_of_a_partition() -> None:

@@ -79,12 +79,12 @@ class Phenology:
         left_out, km = own.left_out.copy(), np.zeros(len(samples))
         gone = np.flatnonzero(~own.known)
         if len(gone):
-            filled, km[gone] = source.nearest(lon[gone], lat[gone])
+            filled, km[gone] = source.nearest(lon[gone], lat[gone], self.max_km)
             own.put(gone, filled)
         missing = set(gone.tolist())
         for row, sample in enumerate(samples):
             sample.facts["pheno_years_left_out"] = int(left_out[row])
-            if not self.max_km or km[row] <= self.max_km:
+            if own.known[row]:
                 sample.facts.update(_facts(own, row, row in missing, float(km[row])))
         return samples
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from catalogs.sources.phenology.cubes import Cube, chunks, lonlat, pixels
 from schemas.phenology import Summary, summarise
-from schemas.windows import Grid, arcs, unit_vectors
+from schemas.windows import Grid, arcs, chords, unit_vectors
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -72,10 +72,10 @@ class Nearest:
         self._empty = np.asarray(~np.isfinite(self._radii))
         self._kept: OrderedDict[int, Known] = OrderedDict()
 
-    def __call__(self, lon: Floats, lat: Floats) -> tuple[Summary, Floats]:
+    def __call__(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """The summary of the nearest usable pixel to each point, and kilometres to its middle.
 
-        Blank and infinite where there is no usable pixel at all.
+        Blank and infinite where there is none at all, or none within `max_km` (0: however far).
         """
         from scipy.spatial import cKDTree
 
@@ -84,19 +84,20 @@ class Nearest:
         home = cKDTree(self._centres).query(points)[1]
         for chunk in np.unique(home):
             rows = np.flatnonzero(home == chunk)
-            summary, chord = self._search(points[rows])
+            summary, chord = self._search(points[rows], max_km)
             found.put(rows, summary)
             km[rows] = np.where(np.isfinite(chord), arcs(np.minimum(chord, 2)) / 1000, np.inf)
         return found, km
 
-    def _search(self, points: Floats) -> tuple[Summary, Floats]:
+    def _search(self, points: Floats, max_km: float) -> tuple[Summary, Floats]:
         """Summaries and chords for points that lie close together."""
         middle = points.mean(axis=0)
         middle /= np.linalg.norm(middle)
         away = _angles(self._centres, middle)
         reach = float(_angles(points, middle).max())
         least = away - self._radii - reach
-        found, best = Summary.blank(len(points)), np.full(len(points), np.inf)
+        limit = float(chords(max_km * 1000)) if max_km else np.inf
+        found, best = Summary.blank(len(points)), np.full(len(points), limit)
         numbers = np.full(len(points), np.iinfo(np.int64).max)
         for chunk in np.argsort(least, kind="stable"):
             if self._empty[chunk]:
@@ -113,7 +114,7 @@ class Nearest:
             rows = np.flatnonzero(closer)
             best[rows], numbers[rows] = chord[rows], number[rows]
             found.put(rows, known.summary.take(row[rows]))
-        return found, best
+        return found, np.where(found.known, best, np.inf)
 
     def _known(self, number: int) -> Known | None:
         """The usable pixels of a chunk, None without any."""
