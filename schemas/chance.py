@@ -30,6 +30,8 @@ def unit(seed: int, *parts: str) -> float:
 def units(seed: int, purpose: str, ids: Iterable[str]) -> npt.NDArray[np.float64]:
     """Four numbers in [0, 1) for each id, shape (n, 4): the quarters of one hash, 53 bits of each."""
     head = f"{seed}\x1f{purpose}\x1f"
-    found = b"".join([hashlib.sha256((head + text).encode()).digest() for text in ids])
+    found = bytearray()
+    for text in ids:
+        found += hashlib.sha256((head + text).encode()).digest()
     whole = np.frombuffer(found, ">u8").reshape(-1, 4)
     return np.asarray((whole >> np.uint64(11)) / 2.0**53, np.float64)

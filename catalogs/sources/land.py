@@ -8,14 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.rasters import open_raster, session
+from catalogs.rasters import open_raster
 from catalogs.sources.about import about_file
+from catalogs.sources.pixels_at import values_at
 from catalogs.sources.terms import Override
 from catalogs.sources.vector import content_of, read_shapes
 from schemas.errors import Fault, SourceError
 from schemas.geo import within_180
 from schemas.sources import About
-from schemas.windows import from_lonlat, to_lonlat
+from schemas.windows import to_lonlat
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,34 +88,10 @@ class LandRaster:
         """Which points in degrees lie in a pixel of land; each stored block is read once.
 
         Raises:
-            Fault: as `open_raster`.
+            SourceError: the file cannot be read.
         """
-        from rasterio.windows import Window
-
-        found = np.zeros(len(lon), bool)
-        with session(), open_raster(self.path) as data:
-            crs = data.crs.to_string()
-            col, row = ~data.transform @ np.stack(from_lonlat(crs, lon, lat))
-            col, row = np.floor(col), np.floor(row)
-            inside = (col >= 0) & (col < data.width) & (row >= 0) & (row < data.height)
-            at = np.flatnonzero(inside)
-            tall, wide = data.block_shapes[0]
-            x, y = col[at].astype(np.int64), row[at].astype(np.int64)
-            across = -(-data.width // wide)
-            block = (y // tall) * across + x // wide
-            order = np.argsort(block, kind="stable")
-            starts = np.flatnonzero(np.diff(block[order], prepend=-1))
-            for some in np.split(order, starts[1:]):
-                if not len(some):
-                    continue
-                left, top = (x[some[0]] // wide) * wide, (y[some[0]] // tall) * tall
-                part = Window(left, top, min(wide, data.width - left), min(tall, data.height - top))
-                values = data.read(1, window=part)[y[some] - top, x[some] - left]
-                land = values != 0
-                if data.nodata is not None:
-                    land &= ~np.isclose(values, data.nodata, equal_nan=True)
-                found[at[some]] = land
-        return found
+        values, known = values_at(self.path, lon, lat)
+        return np.asarray(known & (values != 0))
 
 
 def open_land(location: Path, terms: Override) -> Land | LandRaster:

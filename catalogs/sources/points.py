@@ -92,17 +92,25 @@ class Points:
     def _columns(self, table: pa.Table) -> tuple[Floats, Floats]:
         found = []
         for said, usual, what in ((1, LONS, "longitude"), (2, LATS, "latitude")):
-            name = pick(table.column_names, self.names[said], usual)
+            name = self._pick(table, said, usual)
             if not name:
                 raise SourceError(
                     f"{self.path}: no column of {what} among {', '.join(table.column_names)}; "
-                    f"call it {usual[0]!r}"
+                    f"call it {usual[0]!r}, or name it (--set samplers.{usual[0]}=NAME)"
                 )
             found.append(numbers_of(table[name]))
         return found[0], found[1]
 
+    def _pick(self, table: pa.Table, which: int, usual: tuple[str, ...]) -> str:
+        """The column that was named, else the first with a usual name in any case; "" for none."""
+        said, names = self.names[which], table.column_names
+        if said and said not in names:
+            raise SourceError(f"{self.path}: has no column {said!r}, only {', '.join(names)}")
+        lower = {name.strip().lower(): name for name in reversed(names)}
+        return said or next((lower[name] for name in usual if name in lower), "")
+
     def _ids(self, table: pa.Table, lon: Floats, lat: Floats) -> pa.ChunkedArray:
-        name = pick(table.column_names, self.names[0], IDS)
+        name = self._pick(table, 0, IDS)
         if name:
             return table[name].cast(pa.string())
         made = [f"{x:.6f}_{y:.6f}" for x, y in zip(lon.tolist(), lat.tolist(), strict=True)]
@@ -136,27 +144,17 @@ def open_points(location: Path, terms: Override, role: str = "points") -> Points
     """The points of a file.
 
     Raises:
-        SourceError: nothing is there, no licence, or the first rows cannot be read.
+        SourceError: nothing is there, or no licence.
     """
     if not location.is_file():
         raise SourceError(f"--{role} {location}: no such file")
     checksum, size = content_of(location)
-    found = Points(location, about_file(location, role, terms, checksum, size))
-    next(found.batches(lambda number, code, message: None), None)
-    return found
+    return Points(location, about_file(location, role, terms, checksum, size))
 
 
 def open_cities(location: Path, terms: Override) -> Points:
     """The cities of a file, as `open_points`."""
     return open_points(location, terms, "cities")
-
-
-def pick(names: list[str], said: str, usual: tuple[str, ...]) -> str:
-    """The column that is said, else the first of the usual ones in any case; "" for none."""
-    if said:
-        return said if said in names else ""
-    lower = {name.strip().lower(): name for name in reversed(names)}
-    return next((lower[name] for name in usual if name in lower), "")
 
 
 def numbers_of(column: pa.ChunkedArray) -> Floats:

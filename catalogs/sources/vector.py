@@ -106,7 +106,30 @@ def _batch(path: Path, first: int, table: pa.Table, geometry: str, crs: str | No
 
     if crs not in ("EPSG:4326", "OGC:CRS84"):
         shapes = shapely.transform(shapes, moved)
+        for row in np.flatnonzero(np.ptp(shapely.bounds(shapes)[:, ::2], axis=1) > 180):
+            shapes[row] = around_pole(shapes[row])
     return Batch(first, np.asarray(shapes), table.drop_columns([geometry]))
+
+
+def around_pole(shape: Any) -> Any:
+    """Polygons whose outline runs once around a pole, as polygons of longitude and latitude: with an
+    edge along the pole. Others come back as they are.
+    """
+    import shapely
+
+    parts = []
+    for part in shapely.get_parts(shape).tolist():
+        if part.geom_type == "Polygon":
+            ring = shapely.get_coordinates(part.exterior)
+            lon = np.unwrap(ring[:, 0], period=360)
+            if abs(lon[-1] - lon[0]) > 180:
+                lon -= 360 * np.round((lon.min() + lon.max()) / 720)
+                pole = 90.0 if ring[:, 1].mean() > 0 else -90.0
+                ring = np.stack([lon, ring[:, 1]], axis=1)
+                ends = np.array([[lon[-1], pole], [lon[0], pole]])
+                part = shapely.Polygon(np.concatenate([ring, ends]), part.interiors)
+        parts.append(part)
+    return shapely.MultiPolygon(parts) if len(parts) > 1 else parts[0]
 
 
 def content_of(path: Path) -> tuple[str, int]:

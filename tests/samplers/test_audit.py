@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +20,15 @@ from catalogs.sources.terms import Override
 from sampling import ctx_of, scene
 from schemas.errors import Reject
 from schemas.samples import Sample
+from schemas.scenes import Band, Scene
+from schemas.windows import Grid as Pixels
 from schemas.windows import from_lonlat
 from schemas.zones import crs_for
 from transforms.gates import OnLand
 from transforms.samplers import Audit, Cities, Grid, Scenes
-from transforms.samplers.audit import Tally, compared
 from transforms.samplers.compare import as_table, compare
+from transforms.samplers.cover import cover_of
+from transforms.samplers.evenness import Tally, compared
 
 START = datetime(2021, 1, 1, 10, 0, tzinfo=UTC)
 
@@ -180,11 +184,80 @@ def test_the_table_of_a_release_is_the_same_whatever_the_batches(
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["samples"] == 4 and found["cells"]["samples_off_ground"] == 1
-    assert found["landcover"] == [
-        {"class": "crop", "samples": 2, "share": 0.5},
-        {"class": "forest", "samples": 1, "share": 0.25},
-        {"class": "unknown", "samples": 1, "share": 0.25},
-    ]
+    assert [(c["class"], c["samples"], c["share"]) for c in found["landcover"]] == [
+        ("crop", 2, 0.5), ("forest", 1, 0.25), ("unknown", 1, 0.25),
+    ]  # fmt: skip
+
+
+def cover_map(folder: Path, name: str, box: Any, values: Any, when: datetime) -> Any:
+    """A scene of classes on disk, in degrees; band 2 is a probability."""
+    height, width = values.shape
+    west, south, east, north = box
+    transform = ((east - west) / width, 0.0, west, 0.0, -(north - south) / height, north)
+    path = folder / f"{name}.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=width, height=height, count=2, dtype="uint8", nodata=255,
+        crs="EPSG:4326", transform=transform, tiled=True, blockxsize=16, blockysize=16,
+    ) as out:  # fmt: skip
+        out.write(np.stack([np.full_like(values, 99), values]))
+    grid = Pixels("EPSG:4326", transform, width, height)
+    bands = (Band("probability", str(path), 1), Band("class", str(path), 2))
+    return Scene(name, "cover", when, grid, shapely.box(*box).wkt, bands, "CC0-1.0", "x")
+
+
+def test_land_cover_is_that_of_the_pixel_by_the_newest_map(tmp_path: Path) -> None:
+    """Point by point; nodata falls back to the older map, what lies outside has no class."""
+    rng = np.random.default_rng(6)
+    old = rng.integers(1, 5, (40, 60)).astype(np.uint8)
+    new = rng.integers(11, 15, (40, 60)).astype(np.uint8)
+    new[:20] = 255
+    scenes = (
+        cover_map(tmp_path, "old", (0, 0, 60, 40), old, START),
+        cover_map(tmp_path, "new", (0, 0, 60, 40), new, START + timedelta(days=365)),
+    )
+    lon, lat = rng.uniform((-5, -5), (65, 45), (500, 2)).T
+    found = cover_of(scenes)(lon, lat)
+    for x, y, kind in zip(lon, lat, found, strict=True):
+        if 0 <= x < 60 and 0 < y <= 40:
+            at = int(40 - y), int(x)
+            assert kind == str(new[at] if new[at] != 255 else old[at])
+        else:
+            assert kind is None
+
+
+def test_a_sampler_that_prefers_a_class_is_seen(tmp_path: Path) -> None:
+    """Cities on class 7 in the south-west of a map: its ratio is far above 1, that of a grid 1."""
+    values = np.full((40, 40), 3, np.uint8)
+    values[20:, :20] = 7
+    cover = cover_map(tmp_path, "map", (0, 0, 20, 20), values, START)
+    path = tmp_path / "cities.csv"
+    path.write_text("id,lon,lat,population\na,3,3,10\nb,5,6,10\nc,7,4,5\n")
+    ctx = ctx_of(
+        land=land_of(shapely.box(0, 0, 20, 20)), landcover=SimpleNamespace(scenes=(cover,)),
+        cities=open_cities(path, Override("CC0-1.0")),
+    )  # fmt: skip
+    audit = Audit(step_km=10, cell_km=200, draws=3000)
+    rows = Grid(km=30, over="land").scan(ctx, print)
+    audit.write(rows, tmp_path / "audit.json", ctx)
+    found = json.loads((tmp_path / "audit.json").read_text())
+    assert found["ground"] == "land" and set(found["samplers"]) == {"grid", "cities"}
+    share = {c["class"]: c["ratio"] for c in found["landcover"]}
+    assert share["7"] == pytest.approx(1, abs=0.05) and share["3"] == pytest.approx(1, abs=0.05)
+    share = {c["class"]: c["ratio"] for c in found["samplers"]["cities"]["landcover"]}
+    assert share["7"] > 3.5 and share["3"] < 0.1
+    assert 2500 < found["samplers"]["grid"]["samples"] < 3500
+    reports = compare({"grid": Grid(km=40, over="land")}, ctx, Audit("land", 10, 200))
+    assert "| class 7 | 1.0" in as_table(reports) or "| class 7 | 0.9" in as_table(reports)
+
+
+def test_the_grid_that_measures_is_as_fine_as_it_must_be(ground: Land) -> None:
+    """On a continent of 41 million square kilometres 25 km; on a field 100 m."""
+    assert Audit().settled(ctx_of(land=ground)).step_km == 25
+    assert Audit().settled(ctx_of(land=ground)).cell_km == 250
+    field = land_of(shapely.box(10, 50, 10.05, 50.05))
+    assert Audit().settled(ctx_of(land=field)).step_km == pytest.approx(0.195, abs=0.1)
+    image = scene("a", "EPSG:32632", 600_000.0, 5_300_040.0, when=START)
+    assert Audit().settled(ctx_of(imagery=[image])).over == "imagery"
 
 
 def test_an_empty_release_has_an_audit_too(tmp_path: Path, ground: Land) -> None:

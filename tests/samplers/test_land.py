@@ -89,6 +89,22 @@ def test_land_across_the_antimeridian(tmp_path: Path, how: str) -> None:
     assert sorted(boxed) == sorted(np.array(found["key"].to_pylist())[near].tolist())
 
 
+def test_land_around_a_pole_in_a_polar_projection(tmp_path: Path) -> None:
+    """FAULTS 42: an outline that runs once around the South Pole holds the pole."""
+    circle = shapely.Point(0, 0).buffer(1_500_000, 64)
+    island = shapely.Point(2_500_000, 0).buffer(100_000)
+    path = tmp_path / "antarctica.gpkg"
+    gpd.GeoDataFrame({"n": [1, 2]}, geometry=[circle, island], crs="EPSG:3031").to_file(path)
+    land = open_land(path, FREE)
+    lon = np.linspace(-180, 179, 60)
+    assert land.holds(lon, np.full(60, -80.0)).all()
+    assert land.holds(np.array([0.0, 13.0]), np.array([-90.0, -89.9])).all()
+    assert not land.holds(lon, np.full(60, -72.0)).any()
+    assert land.holds(np.array([90.0]), np.array([-67.0])).all()
+    found = scan(Grid(km=100, over="land", max_lat=90), ctx_of(land=land))
+    assert len(found) == pytest.approx(np.pi * 1500**2 / 1e4, rel=0.06)
+
+
 def raster(path: Path, nodata: int | None = 255) -> Path:
     """1 is land, 0 water, 255 unknown; 0.1 degrees, EPSG:4326."""
     lon, lat = np.meshgrid(np.arange(4.05, 16, 0.1), np.arange(55.95, 44, -0.1))
@@ -114,6 +130,14 @@ def test_a_raster_is_a_mask_too(tmp_path: Path) -> None:
     vector = open_land(write(tmp_path / "land.geojson", [ISLAND]), FREE)
     others = keys(Grid(km=30, over="land"), ctx_of(land=vector))
     assert len(set(places) ^ set(others)) < 0.05 * len(others)
+
+
+def test_a_raster_that_breaks_off_is_named(tmp_path: Path) -> None:
+    path = raster(tmp_path / "land.tif")
+    land = open_land(path, FREE)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(SourceError, match=r"land.tif: "):
+        land.holds(np.linspace(6, 15, 50), np.linspace(46, 54, 50))
 
 
 @given(st.integers(0, 2**31), st.integers(3, 3000), st.floats(0, 0.9))
@@ -205,3 +229,17 @@ def test_a_coast_of_many_vertices_is_cut_into_small_pieces(tmp_path: Path) -> No
     edge = 40 * (1 + 0.2 * np.sin(37 * angle))
     sure = np.abs(radius - edge) > 0.2
     assert (land.holds(lon, lat) == (radius < edge))[sure].all()
+
+
+def test_the_land_of_the_earth_has_as_many_cells_as_published() -> None:
+    """SSL4Eco had about 262,000 locations before dates (254,403 after), of 963,919 cells; coasts drawn
+    at 1:110 million leave out islands."""
+    import pyogrio
+
+    folder = Path(pyogrio.__file__).parent / "tests" / "fixtures" / "naturalearth_lowres"
+    if not folder.exists():
+        pytest.skip("pyogrio comes without its own test data here")
+    land = open_land(folder / "naturalearth_lowres.shp", FREE)
+    count = sum(len(part) for part in Grid(km=23, over="land").scan(ctx_of(land=land), print))
+    assert count == pytest.approx(262_000, rel=0.08)
+    assert land.holds(np.array([7.5, -30.0]), np.array([46.5, 46.5])).tolist() == [True, False]

@@ -49,7 +49,7 @@ def test_each_parcel_has_a_place_and_its_box() -> None:
     found = scan(Parcels(), ctx_of(parcels=parcels()), drops)
     assert found["key"].to_pylist()[:2] == ["xw-2021-000", "xw-2021-001"] and len(found) == 9
     assert found["_bounds"][0].as_py() == "7.0 46.0 7.01 46.01"
-    assert found["year"].to_pylist() == [2021] * 3 + [2022] * 3 + [None] * 3
+    assert found["parcel_year"].to_pylist() == [2021] * 3 + [2022] * 3 + [None] * 3
     assert [(d.code, d.message) for d in drops] == [
         ("geometry", "w.zip, row 4: it crosses itself"),
         ("duplicate", "w.zip, row 9: as P8"),

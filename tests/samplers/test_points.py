@@ -20,6 +20,7 @@ from schemas.errors import SourceError
 from schemas.samples import KEY
 from transforms.samplers import Points
 from transforms.samplers.points import key_of
+from transforms.samplers.seen import Seen
 
 FREE = Override("CC0-1.0")
 PLACES = [("a1", 7.5, 46.5), ("b2", -46.63, -23.55), ("c3", 179.99, -17.0), ("d4", -0.001, 0.0)]
@@ -153,11 +154,14 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
     none = tmp_path / "n.csv"
     none.write_text("id,a,b\n1,2,3\n")
     with pytest.raises(SourceError, match=r"n.csv: no column of longitude among id, a, b"):
-        open_points(none, FREE)
+        of(none)
+    with pytest.raises(SourceError, match=r"n.csv: has no column 'plot', only id, a, b"):
+        of(none, sampler=Points(ident="plot", lon="a", lat="b"))
+    assert of(none, sampler=Points(lon="a", lat="b"))["lat"].to_pylist() == [3.0]
     latin = tmp_path / "l.csv"
     latin.write_bytes("id,lon,lat\nMühle,1,2\n".encode("latin-1"))
     with pytest.raises(SourceError, match=r"l.csv: .*iconv"):
-        open_points(latin, FREE)
+        of(latin)
     path = write(tmp_path / "p.csv")
     with pytest.raises(SourceError, match=r"--license points="):
         open_points(path, Override())
@@ -165,6 +169,28 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
         of(path, sampler=Points(columns=("height:float64",)))
     with pytest.raises(ValueError, match="say name:type"):
         Points(columns=("height",))
+
+
+def test_the_second_row_of_an_id_is_a_drop_wherever_it_lies(tmp_path: Path) -> None:
+    """Though it lies on the other side of the Earth, and many rows later."""
+    path = tmp_path / "twice.csv"
+    rows = [f"p{n},{n % 170},{n % 80}" for n in range(150_000)]
+    path.write_text("\n".join(["id,lon,lat", *rows, "p7,-100,-50", "p149999,3,3"]) + "\n")
+    drops: list[Any] = []
+    found = of(path, drops)
+    assert [(d.id, d.code) for d in drops] == [("p7", "duplicate"), ("p149999", "duplicate")]
+    assert len(found) == 150_000 and found["lon"][7].as_py() == 7.0
+
+
+@given(st.lists(st.lists(st.text("abc", max_size=3), max_size=30), max_size=12))
+def test_what_was_seen_before_is_known(batches: list[list[str]]) -> None:
+    seen, before = Seen(), set[str]()
+    for batch in batches:
+        expected = []
+        for key in batch:
+            expected.append(key in before)
+            before.add(key)
+        assert seen.again(batch).tolist() == expected
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

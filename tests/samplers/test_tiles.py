@@ -88,7 +88,7 @@ def test_5_900_patches_cover_a_tile_without_gap() -> None:
     assert len(found) == 900
     assert 900 * 366**2 == 10980**2
     assert "2020_31tcg_patch_14_14" in found["key"].to_pylist()
-    assert found["tile"].unique().to_pylist() == ["31TCG"]
+    assert found["patch_tile"].unique().to_pylist() == ["31TCG"]
     cover = np.zeros((30, 30), int)
     np.add.at(cover, (found["patch_row"].to_numpy(), found["patch_col"].to_numpy()), 1)
     assert (cover == 1).all()

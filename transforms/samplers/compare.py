@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from transforms.context import Context
-from transforms.samplers.audit import Audit, Tally, compared
+from transforms.samplers.audit import Audit, cover_by_role, tally_of
+from transforms.samplers.evenness import compared
 
 
 def compare(samplers: Mapping[str, Any], ctx: Context, audit: Audit) -> dict[str, dict[str, Any]]:
@@ -15,14 +16,12 @@ def compare(samplers: Mapping[str, Any], ctx: Context, audit: Audit) -> dict[str
     Args:
         samplers: start steps by name; `ctx` has the sources of all of them.
     """
-    ground = audit.ground(ctx)
-    found = {}
-    for name, sampler in samplers.items():
-        tally = Tally(audit.cell_km, audit.band)
-        for part in sampler.scan(ctx, lambda drop: None):
-            tally.add(part["lon"].to_numpy(), part["lat"].to_numpy())
-        found[name] = compared(tally, ground)
-    return found
+    audit, cover = audit.settled(ctx), cover_by_role(ctx)
+    ground = audit.ground(ctx, cover)
+    return {
+        name: compared(tally_of(sampler, ctx, ground, cover), ground)
+        for name, sampler in samplers.items()
+    }
 
 
 def as_table(reports: Mapping[str, dict[str, Any]]) -> str:
@@ -38,10 +37,13 @@ def as_table(reports: Mapping[str, dict[str, Any]]) -> str:
             ratio = hit[0]["ratio"] if hit else None
             ratios.append("-" if ratio is None else f"{ratio:.2f}")
         rows.append([f"{low:g} to {high:g} degrees", *ratios])
+    kinds = sorted({c["class"] for n in names for c in reports[n].get("landcover", ())})
+    for kind in kinds:
+        rows.append([f"class {kind}", *(_ratio_of(reports[n], kind) for n in names)])
     for label, key in (
         ("cells without a place", "without_samples"),
         ("chi-square a degree of freedom", "chi_square"),
-        ("correlation with |latitude|", "correlation_with_latitude"),
+        ("correlation with distance from the equator", "correlation_with_latitude"),
     ):
         values = []
         for n in names:
@@ -55,3 +57,8 @@ def as_table(reports: Mapping[str, dict[str, Any]]) -> str:
             values.append(f"{said} of {cells['with_ground']}" if key == "without_samples" else said)
         rows.append([label, *values])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def _ratio_of(report: dict[str, Any], kind: str) -> str:
+    hit = [c["ratio"] for c in report.get("landcover", ()) if c["class"] == kind]
+    return "-" if not hit or hit[0] is None else f"{hit[0]:.2f}"

@@ -33,11 +33,11 @@ class Parcels:
     gives: dict[str, str] = field(
         default_factory=lambda: {
             "parcel_id": "string",
-            "country": "string",
-            "year": "int64",
+            "parcel_country": "string",
+            "parcel_year": "int64",
             "crop_code": "string",
             "crop_name": "string",
-            "area_m2": "float64",
+            "parcel_m2": "float64",
             "_bounds": "string",
         },
         init=False,
@@ -78,11 +78,11 @@ def _rows(found: pa.Table) -> pa.Table:
         "lon": found["lon"],
         "lat": found["lat"],
         "parcel_id": found["id"],
-        "country": found["country"],
-        "year": pc.if_else(pc.equal(years, 0), pa.scalar(None, pa.int64()), years),
+        "parcel_country": found["country"],
+        "parcel_year": pc.if_else(pc.equal(years, 0), pa.scalar(None, pa.int64()), years),
         "crop_code": found["crop_code"],
         "crop_name": found["crop_name"],
-        "area_m2": found["area_m2"],
+        "parcel_m2": found["area_m2"],
         "_bounds": pa.array(bounds, pa.string(), from_pandas=False),
     }
     return pa.table(columns)

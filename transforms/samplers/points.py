@@ -13,6 +13,7 @@ from schemas.samples import Drop
 from schemas.tables import TYPES
 from transforms.context import Context
 from transforms.samplers.ground import asked_for
+from transforms.samplers.seen import Seen
 
 LONGEST = 48
 """Characters of an id in a key; a longer one is cut, and told apart by a hash."""
@@ -22,7 +23,7 @@ LONGEST = 48
 class Points:
     """One place for each row of the role `points` (or `cities`), under its own id.
 
-    A row without a place on Earth is dropped, by file and row; the second row of an id as `duplicate`.
+    A row without a place on Earth is dropped, by file and row; a later row of an id as `duplicate`.
 
     Attributes:
         ident, lon, lat: names of the columns; "": the usual ones (`id`, `lon`, `longitude`, ...).
@@ -65,14 +66,20 @@ class Points:
         def bad(number: int, code: str, message: str) -> None:
             on_drop(Drop(f"row-{number}", "samplers.Points", code, message))
 
-        names = tuple(text.split(":")[0] for text in self.columns)
+        names, seen = tuple(text.split(":")[0] for text in self.columns), Seen()
         for batch in points.batches(bad, names):
             lon, lat = batch["lon"].to_numpy(), batch["lat"].to_numpy()
-            found = batch.filter(pa.array(asked_for(lon, lat, ctx)))
+            keys = keys_of(batch["id"].to_pylist())
+            asked, again = asked_for(lon, lat, ctx), seen.again(keys.to_pylist())
+            for key in keys.filter(pa.array(asked & again)).to_pylist():
+                said = f"{points.path.name}: an earlier row has this id"
+                on_drop(Drop(key, "samplers.Points", "duplicate", said))
+            kept = pa.array(asked & ~again)
+            found = batch.filter(kept)
             if not len(found):
                 continue
             columns: dict[str, Any] = {
-                "key": keys_of(found["id"].to_pylist()),
+                "key": keys.filter(kept),
                 "lon": found["lon"],
                 "lat": found["lat"],
                 "point_id": found["id"],

@@ -99,7 +99,7 @@ class Scenes:
         shapely.prepare(outlines)
         on = shapely.intersects_xy(outlines[owner], lon, lat)
         asked = asked_for(lon, lat, ctx)
-        stems = [hashlib.sha256(scene.key.encode()).hexdigest()[:12] for scene in scenes]
+        stems = [hashlib.sha256(scene.key.encode()).hexdigest()[:16] for scene in scenes]
         keys = [
             f"scene-{stems[i]}-{n}" for i, n in zip(owner.tolist(), number.tolist(), strict=True)
         ]
