@@ -190,6 +190,19 @@ def test_scenes_of_another_sensor_or_zone_are_no_candidates() -> None:
     assert days(found) == ["2020-06-01", "2020-08-01"]
 
 
+def test_images_of_a_place_are_of_one_collection() -> None:
+    """Reflectance at the ground and above the air are not mixed, however clear the others are."""
+    above = [
+        replace(scene(day, 0.0), collection="sentinel-2-l1c")
+        for day in ("2020-06-01", "2020-08-01")
+    ]
+    below = [scene(day, 9.0) for day in ("2019-06-01", "2019-08-01", "2019-10-01")]
+    found = taken([*above, *below])
+    assert days(found) == ["2019-06-01", "2019-08-01", "2019-10-01"]
+    assert found.facts["collection"] == "sentinel-2-l2a"
+    assert days(taken([*above, *below[:2]])) == ["2020-06-01", "2020-08-01"]  # l1c comes before l2a
+
+
 # --- the calendar's control set
 
 
