@@ -28,6 +28,8 @@ CYCLES, POOR, YEAR = 2, 3, 365
 NONE = -1
 """Stands for a day, a quality or a count that the source does not tell."""
 
+PER_PLACE = ("days", "amplitude", "quality", "cycles")
+
 EPOCH = date(1970, 1, 1)
 
 Floats = npt.NDArray[np.float64]
@@ -82,10 +84,15 @@ class Dates:
         """Where `days` holds a date."""
         return np.asarray((self.days >= VALID[0]) & (self.days <= VALID[1]))
 
+    def take(self, rows: Ints) -> "Dates":
+        """Some of the places."""
+        parts = (getattr(self, name)[rows] for name in PER_PLACE)
+        return Dates(self.years, *parts)
+
     def put(self, rows: Ints, other: "Dates", picked: Ints) -> None:
         """Set places `rows` to places `picked` of another answer, whose years are some of these."""
         at = np.ix_(rows, np.searchsorted(self.years, other.years))
-        for name in ("days", "amplitude", "quality", "cycles"):
+        for name in PER_PLACE:
             getattr(self, name)[at] = getattr(other, name)[picked]
 
 

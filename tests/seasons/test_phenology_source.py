@@ -177,6 +177,20 @@ def test_the_nearest_of_many_equals_a_plain_search(tmp_path: Path) -> None:
     np.testing.assert_array_equal(summary.offsets, expected)
 
 
+def test_a_limit_ends_the_search(tmp_path: Path) -> None:
+    """Pixels beyond it are as good as not there, and nobody reads them."""
+    source = one_valid(tmp_path, [(0, 0)])
+    lon, lat = middles((3, 3))
+    free = source.nearest(lon, lat)[1]
+    summary, km = source.nearest(lon, lat, 0.7)
+    near = free <= 0.7
+    assert 1 < near.sum() < 9
+    np.testing.assert_array_equal(summary.known, near)
+    np.testing.assert_array_equal(km, np.where(near, free, np.inf))
+    far = source.nearest(np.array([-60.0]), np.array([0.0]), 100)
+    assert not far[0].known[0] and np.isinf(far[1][0])
+
+
 def test_a_broken_order_is_filled_from_beside(tmp_path: Path) -> None:
     """Check 3: what is out of order never gets out."""
     offsets = field((3, 3))
@@ -278,6 +292,13 @@ def test_a_table_of_points(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(
         km[2:], [kilometres(10.2, 50, 10, 50), kilometres(-61, -20, -60, -20)], rtol=1e-9
     )
+
+
+def test_a_limit_for_tables(tmp_path: Path) -> None:
+    summary, km = opened(points(tmp_path, "csv")).nearest(
+        np.array([10.2, 10.9]), np.array([50.0, 50.0]), 20.0
+    )
+    assert summary.known.tolist() == [True, False] and np.isinf(km[1])
 
 
 def test_tables_that_cannot_be_meant(tmp_path: Path) -> None:

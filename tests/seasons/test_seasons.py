@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import Reject, SourceError
-from schemas.phenology import Dates, new_year
+from schemas.phenology import Dates, new_year, summarise
 from schemas.samples import Sample
 from schemas.scenes import Band, Scene
 from schemas.seasons import edges, offset_of
@@ -190,6 +190,19 @@ def test_scenes_of_another_sensor_or_zone_are_no_candidates() -> None:
     assert days(found) == ["2020-06-01", "2020-08-01"]
 
 
+def test_images_of_a_place_are_of_one_collection() -> None:
+    """Reflectance at the ground and above the air are not mixed, however clear the others are."""
+    above = [
+        replace(scene(day, 0.0), collection="sentinel-2-l1c")
+        for day in ("2020-06-01", "2020-08-01")
+    ]
+    below = [scene(day, 9.0) for day in ("2019-06-01", "2019-08-01", "2019-10-01")]
+    found = taken([*above, *below])
+    assert days(found) == ["2019-06-01", "2019-08-01", "2019-10-01"]
+    assert found.facts["collection"] == "sentinel-2-l2a"
+    assert days(taken([*above, *below[:2]])) == ["2020-06-01", "2020-08-01"]  # l1c comes before l2a
+
+
 # --- the calendar's control set
 
 
@@ -233,12 +246,12 @@ class Source:
         found.days[2, 0, 0] = new_year(2020) + np.array([200, 100, 150, 300])
         return found
 
-    def nearest(self, lon: Any, lat: Any) -> Any:
-        from schemas.phenology import summarise
-
-        return summarise(Source().at(np.zeros(3), np.zeros(3))).take(np.zeros(len(lon), int)), (
-            np.array([12.5, 80.0])[: len(lon)]
-        )
+    def nearest(self, lon: Any, lat: Any, max_km: float = 0.0) -> Any:
+        found = summarise(self.at(np.zeros(3), np.zeros(3))).take(np.zeros(len(lon), int))
+        km = np.array([12.5, 80.0])[: len(lon)]
+        if max_km:
+            found.offsets[km > max_km] = np.nan
+        return found, km
 
 
 def test_phenology_of_a_partition() -> None:

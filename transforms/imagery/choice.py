@@ -134,6 +134,8 @@ def one_zone(scenes: Sequence[Scene], lon: float, lat: float, bounds: str = "") 
         cloud = UNKNOWN_CLOUD if scene.cloud is None else scene.cloud
         return cloud, -grids[scene.grid], scene.grid.transform, scene.id
 
+    if len(grids) == 1:  # neighbouring tiles have grids of their own
+        return sorted(found, key=order)
     for scene in sorted(found, key=order):
         if not any(_one_pass(scene, other) for other in kept):
             kept.append(scene)

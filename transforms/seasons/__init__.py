@@ -79,12 +79,12 @@ class Phenology:
         left_out, km = own.left_out.copy(), np.zeros(len(samples))
         gone = np.flatnonzero(~own.known)
         if len(gone):
-            filled, km[gone] = source.nearest(lon[gone], lat[gone])
+            filled, km[gone] = source.nearest(lon[gone], lat[gone], self.max_km)
             own.put(gone, filled)
         missing = set(gone.tolist())
         for row, sample in enumerate(samples):
             sample.facts["pheno_years_left_out"] = int(left_out[row])
-            if not self.max_km or km[row] <= self.max_km:
+            if own.known[row]:
                 sample.facts.update(_facts(own, row, row in missing, float(km[row])))
         return samples
 
@@ -106,7 +106,8 @@ class Images:
 
     Seasons are [greenup, maturity), [maturity, senescence), [senescence, dormancy) and [dormancy, the
     next greenup). A scene is a candidate with less cloud than `max_cloud`; one whose cloud nobody has
-    counted is none. All scenes of a place are in one CRS, that of the place where there is one.
+    counted is none. All scenes of a place are of one collection, that which shows most seasons, and in
+    one CRS, that of the place where there is one.
 
     With `calendar`, the control set: seasons are windows around SSL4EO-S12's four quarter dates, called
     by their months, and everything else is the same.
@@ -176,9 +177,7 @@ class Images:
         """
         if sample.facts.get(OFFSETS[0]) is None:
             raise Reject("no_phenology", "no pixel with a usable cycle is near enough")
-        scenes = self._scenes(sample, ctx)
-        shown = self._shown(sample, scenes, ctx.seed)
-        chosen = choose(shown, self.select, self.max_year_span)
+        chosen, shown = self._best(sample, self._scenes(sample, ctx), ctx.seed)
         if len(chosen) < self.least:
             count = Counter(s.span.name for s in shown)
             names = QUARTER_NAMES if self.calendar else SEASONS
@@ -195,7 +194,7 @@ class Images:
         )
 
     def _scenes(self, sample: Sample, ctx: Context) -> list[Scene]:
-        """Scenes over the place that are clear enough and of these years, in one CRS."""
+        """Scenes over the place that are clear enough and of these years."""
         over = [s for s in ctx.sources["imagery"].over(sample.lon, sample.lat) if self._fits(s)]
         low, high = ctx.years or (self.first, self.last)
         years = max(low, self.first), min(high, self.last)
@@ -205,8 +204,21 @@ class Images:
         clear = [s for s in found if s.cloud is not None and s.cloud < self.max_cloud]
         if not clear:
             raise Reject("cloudy", f"none of {len(found)} scenes is below {self.max_cloud:g} %")
-        west, south, east, north = box_around(sample.lon, sample.lat, self.reach_m)
-        return one_zone(clear, sample.lon, sample.lat, f"{west!r} {south!r} {east!r} {north!r}")
+        return clear
+
+    def _best(
+        self, sample: Sample, scenes: list[Scene], seed: int
+    ) -> tuple[list[Shown], list[Shown]]:
+        """(images, candidates) of the collection that shows most seasons, the first by name of equals."""
+        bounds = " ".join(map(repr, box_around(sample.lon, sample.lat, self.reach_m)))
+        found: tuple[list[Shown], list[Shown]] = [], []
+        for collection in sorted({scene.collection for scene in scenes}):
+            own = [scene for scene in scenes if scene.collection == collection]
+            shown = self._shown(sample, one_zone(own, sample.lon, sample.lat, bounds), seed)
+            chosen = choose(shown, self.select, self.max_year_span)
+            if len(chosen) > len(found[0]) or not found[1]:
+                found = chosen, shown
+        return found
 
     def _fits(self, scene: Scene) -> bool:
         names = tuple(band.name for band in scene.bands)

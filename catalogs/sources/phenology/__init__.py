@@ -68,17 +68,18 @@ class Phenology:
             return self.points.at(lon, lat)
         return at(self.cubes, self.years, lon, lat)
 
-    def nearest(self, lon: Floats, lat: Floats) -> tuple[Summary, Floats]:
+    def nearest(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """The nearest usable pixel to each place, and kilometres along the great circle to its middle.
 
-        Of equally near ones that with the lower place in the source counts.
+        Of equally near ones that with the lower place in the source counts. With `max_km` pixels beyond it
+        are not looked for: without one within it the summary is blank and the distance infinite.
 
         Raises:
             SourceError: there is no usable pixel at all; as `at`.
         """
         search = self.points.nearest if self.points is not None else self._search
-        found, km = search(lon, lat)
-        if not found.known.all():
+        found, km = search(lon, lat, max_km)
+        if not max_km and not found.known.all():
             raise SourceError(
                 f"--phenology {self.where}: no pixel has the four dates of a cycle in order "
                 f"(days since 1970-01-01, {VALID[0]} to {VALID[1]}) in any of the years "

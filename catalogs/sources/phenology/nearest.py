@@ -7,14 +7,14 @@ chunk's pixels stand in a k-d tree of unit vectors; chunks without any are remem
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from catalogs.sources.phenology.cubes import Cube, chunks, lonlat, pixels
 from schemas.phenology import Summary, summarise
-from schemas.windows import arcs, unit_vectors
+from schemas.windows import Grid, arcs, chords, unit_vectors
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -69,13 +69,13 @@ class Nearest:
         self.cubes = cubes
         self.chunks = list(chunks(cubes))
         self._centres, self._radii = self._bounds()
-        self._empty = ~np.isfinite(self._radii)
+        self._empty = np.asarray(~np.isfinite(self._radii))
         self._kept: OrderedDict[int, Known] = OrderedDict()
 
-    def __call__(self, lon: Floats, lat: Floats) -> tuple[Summary, Floats]:
+    def __call__(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """The summary of the nearest usable pixel to each point, and kilometres to its middle.
 
-        Blank and infinite where there is no usable pixel at all.
+        Blank and infinite where there is none at all, or none within `max_km` (0: however far).
         """
         from scipy.spatial import cKDTree
 
@@ -84,19 +84,20 @@ class Nearest:
         home = cKDTree(self._centres).query(points)[1]
         for chunk in np.unique(home):
             rows = np.flatnonzero(home == chunk)
-            summary, chord = self._search(points[rows])
+            summary, chord = self._search(points[rows], max_km)
             found.put(rows, summary)
             km[rows] = np.where(np.isfinite(chord), arcs(np.minimum(chord, 2)) / 1000, np.inf)
         return found, km
 
-    def _search(self, points: Floats) -> tuple[Summary, Floats]:
+    def _search(self, points: Floats, max_km: float) -> tuple[Summary, Floats]:
         """Summaries and chords for points that lie close together."""
         middle = points.mean(axis=0)
         middle /= np.linalg.norm(middle)
         away = _angles(self._centres, middle)
         reach = float(_angles(points, middle).max())
         least = away - self._radii - reach
-        found, best = Summary.blank(len(points)), np.full(len(points), np.inf)
+        limit = float(chords(max_km * 1000)) if max_km else np.inf
+        found, best = Summary.blank(len(points)), np.full(len(points), limit)
         numbers = np.full(len(points), np.iinfo(np.int64).max)
         for chunk in np.argsort(least, kind="stable"):
             if self._empty[chunk]:
@@ -113,7 +114,7 @@ class Nearest:
             rows = np.flatnonzero(closer)
             best[rows], numbers[rows] = chord[rows], number[rows]
             found.put(rows, known.summary.take(row[rows]))
-        return found, best
+        return found, np.where(found.known, best, np.inf)
 
     def _known(self, number: int) -> Known | None:
         """The usable pixels of a chunk, None without any."""
@@ -122,26 +123,20 @@ class Nearest:
             return self._kept[number]
         chunk = self.chunks[number]
         cube = self.cubes[chunk.cube]
-        col, row, width, height = chunk.box
-        strip = max(1, STRIP // width)
-        parts: list[tuple[Floats, Ints, Summary]] = []
-        for top in range(row, row + height, strip):
-            box = (col, top, width, min(strip, row + height - top))
-            summary = summarise(cube.read(box))
-            cols, rows = pixels(box)
-            lon, lat = lonlat(cube.grid, cols + 0.5, rows + 0.5)
-            kept = np.flatnonzero(summary.known & np.isfinite(lon) & np.isfinite(lat))
-            place = chunk.first + rows[kept] * cube.grid.width + cols[kept]
-            parts.append((unit_vectors(lon[kept], lat[kept]), place, summary.take(kept)))
-        vectors, numbers = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
-        if not len(numbers):
+        dates = cube.read(chunk.box)
+        cols, rows = pixels(chunk.box)
+        summary = Summary.blank(len(cols))
+        for first in range(0, len(cols), STRIP):
+            some = np.arange(first, min(first + STRIP, len(cols)))
+            summary.put(some, summarise(dates.take(some)))
+        lon, lat = lonlat(cube.grid, cols + 0.5, rows + 0.5)
+        kept = np.flatnonzero(summary.known & np.isfinite(lon) & np.isfinite(lat))
+        if not len(kept):
             self._empty[number] = True
             return None
-        whole = Summary.blank(len(numbers))
-        start = 0
-        for _, place, summary in parts:
-            whole.put(np.arange(start, start + len(place)), summary)
-            start += len(place)
+        vectors = unit_vectors(lon[kept], lat[kept])
+        numbers = chunk.first + rows[kept] * cube.grid.width + cols[kept]
+        whole = summary.take(kept)
         self._kept[number] = Known.of(vectors, numbers, whole)
         if len(self._kept) > TREES:
             self._kept.popitem(last=False)
@@ -153,25 +148,32 @@ class Nearest:
         From 5 x 5 positions of each chunk: the farthest, and the longest way between neighbours for
         what lies between them. Infinite for a chunk off the globe.
         """
-        share = np.linspace(0, 1, 5)
-        centres, radii = np.zeros((len(self.chunks), 3)), np.full(len(self.chunks), np.inf)
-        for number, chunk in enumerate(self.chunks):
-            col, row, width, height = chunk.box
-            rows, cols = np.meshgrid(row + share * height, col + share * width, indexing="ij")
-            lon, lat = lonlat(self.cubes[chunk.cube].grid, cols.ravel(), rows.ravel())
-            there = np.isfinite(lon) & np.isfinite(lat)
-            if not there.any():
-                centres[number] = (0.0, 0.0, -1.0)
-                continue
-            vectors = np.full((there.size, 3), np.nan)
-            vectors[there] = unit_vectors(lon[there], lat[there])
-            middle = vectors[there].mean(axis=0)
-            centres[number] = middle = middle / max(float(np.linalg.norm(middle)), 1e-9)
-            net = vectors.reshape(5, 5, 3)
-            gaps = _angles(net[1:, 1:], net[:-1, :-1])
-            gap = np.nanmax(gaps) if np.isfinite(gaps).any() else np.pi / 4
-            radii[number] = _angles(vectors[there], middle).max() + gap
-        return centres, radii
+        found = [
+            _bounds_of(cube.grid, np.array([c.box for c in self.chunks if c.cube == number]))
+            for number, cube in enumerate(self.cubes)
+        ]
+        centres, radii = zip(*found, strict=True)
+        return np.concatenate(centres), np.concatenate(radii)
+
+
+def _bounds_of(grid: Grid, boxes: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    """Of boxes `(n, 4)` on one grid: `(n, 3)` and `(n,)`, see `Nearest._bounds`."""
+    share = np.linspace(0, 1, 5)
+    cols = boxes[:, 0, None, None] + share[None, None, :] * boxes[:, 2, None, None]
+    rows = boxes[:, 1, None, None] + share[None, :, None] * boxes[:, 3, None, None]
+    cols, rows = np.broadcast_arrays(cols, rows)
+    lon, lat = (side.reshape(cols.shape) for side in lonlat(grid, cols.ravel(), rows.ravel()))
+    there = np.isfinite(lon) & np.isfinite(lat)
+    net = unit_vectors(np.where(there, lon, np.nan), np.where(there, lat, np.nan))
+    with np.errstate(invalid="ignore"):
+        total = np.nansum(net, axis=(1, 2))
+        centres = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
+        gaps = np.nan_to_num(_angles(net[:, 1:, 1:], net[:, :-1, :-1]), nan=0.0).max(axis=(1, 2))
+        away = np.nan_to_num(_angles(net, centres[:, None, None]), nan=0.0).max(axis=(1, 2))
+    whole = there.all(axis=(1, 2))
+    radii = away + np.where(whole | (gaps > 0), gaps, np.pi / 4)
+    empty = np.asarray(~there.any(axis=(1, 2)))
+    return np.where(empty[:, None], (0.0, 0.0, -1.0), centres), np.where(empty, np.inf, radii)
 
 
 def _angles(one: Floats, other: Floats) -> Floats:

@@ -62,7 +62,7 @@ class Points:
             found.put(near, self.dates, row[near])
         return found
 
-    def nearest(self, lon: Floats, lat: Floats) -> tuple[Summary, Floats]:
+    def nearest(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """As `nearest.Nearest`."""
         summary = summarise(self.dates)
         kept = np.flatnonzero(summary.known)
@@ -70,7 +70,11 @@ class Points:
             return Summary.blank(len(lon)), np.full(len(lon), np.inf)
         known = Known.of(unit_vectors(self.lon[kept], self.lat[kept]), kept, summary.take(kept))
         chord, row = known.nearest(unit_vectors(lon, lat))
-        return known.summary.take(row), arcs(chord) / 1000
+        km, found = np.asarray(arcs(chord) / 1000), known.summary.take(row)
+        far = np.flatnonzero(km > max_km) if max_km else row[:0]
+        found.put(far, Summary.blank(len(far)))
+        km[far] = np.inf
+        return found, km
 
 
 def open_tables(paths: Iterable[Path]) -> Points:
