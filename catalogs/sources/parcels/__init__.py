@@ -37,6 +37,10 @@ from schemas.errors import SourceError
 __all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
 
 
+STAGE_MB = 24
+"""Megabytes of neighbours that are held while overlaps are looked for."""
+
+
 def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     """The parcels of a file, or of all files of a folder, as a table that is made unless it is there.
 
@@ -90,7 +94,7 @@ def _make(
                 f"{made.counts['geometry']:,} without a sound outline, {made.counts['bounds']:,} "
                 "out of bounds): give another file"
             )
-        staged = Parcels(stage)
+        staged = Parcels(stage, STAGE_MB)
         outlines = geo(staged.bounds, kinds(staged))
         with atomic(path) as sink:
             write(
