@@ -1,4 +1,4 @@
-"""The sample world: eighteen invented places in real file formats, made once into a cache.
+"""The sample world: twenty-six invented places in real file formats, made once into a cache.
 
 Everything in it is generated and depicts no real place. Heavy imports wait until it is built.
 """
@@ -14,11 +14,23 @@ from pathlib import Path
 
 from catalogs.files import cache_folder
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the content of the world changes."""
 
-ROLES: dict[str, str] = {}
-"""Path below the world's root of each further role."""
+ROLES = {
+    "imagery": "catalog.json",
+    "osm": "osm/world.osm.pbf",
+    "phenology": "phenology",
+    "parcels": "parcels",
+    "codes": "codes",
+    "land": "land/land.geojson",
+    "shots": "shots",
+    "palsar": "palsar/collection.json",
+    "dem": "dem/collection.json",
+    "canopy": "canopy/collection.json",
+    "landcover": "landcover/collection.json",
+}
+"""What the world has for each role of a recipe: a path below its root."""
 
 STALE_HOURS = 6
 """Age from which an unfinished copy is taken for the leftover of a killed build."""
@@ -41,13 +53,12 @@ class World:
     seed: int
 
     def role(self, name: str) -> Path:
-        """What fills a role of sources.
+        """What a recipe that asks for a role, such as `parcels`, is given from the world.
 
         Raises:
-            KeyError: no such role.
+            KeyError: The world has nothing for it.
         """
-        known = {"imagery": self.catalog, "osm": self.osm}
-        return known[name] if name in known else self.root / ROLES[name]
+        return self.root / ROLES[name]
 
 
 def ensure(

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from catalogs.world import stacfile, truth
+from catalogs.world import stacfile, surface, truth
 from catalogs.world.layers import LAYERS
-from catalogs.world.layout import Place, lay_out
+from catalogs.world.layout import Place
 from catalogs.world.sites import SITES, Site
 from catalogs.world.stacfile import Json
 
@@ -29,8 +29,11 @@ def build(root: Path, seed: int, version: int) -> None:
     for layer in LAYERS:
         items = [entry for _, made in drawn for entry in made[layer.name]]
         body, fact = layer.gather(places, root / layer.name, items)
-        collections.append((body, items))
         facts[layer.name] = fact
+        if layer.home == "catalogue":
+            collections.append((body, items))
+        elif layer.home == "alone":
+            stacfile.write_alone(root / layer.name, body, items)
     stacfile.write(root, collections)
     _finish(
         root,
@@ -44,7 +47,7 @@ def build(root: Path, seed: int, version: int) -> None:
 
 
 def _draw(site: Site, root: Path, seed: int) -> tuple[Place, dict[str, list[Json]]]:
-    place = lay_out(site, seed)
+    place = surface.place(site, seed)
     truth.write(place, root / "truth")
     return place, {layer.name: layer.make(place, root / layer.name) for layer in LAYERS}
 
@@ -59,6 +62,7 @@ def _describe(place: Place) -> dict[str, Any]:
         "epsg": site.epsg,
         "theme": site.theme,
         "years": list(site.years),
+        "mapped": site.mapped,
         "features": len(place.features),
     }
 

@@ -49,6 +49,11 @@ THEMES: dict[str, str] = {
     "resort": "golf residential pools centre camping park golf sports residential "
     "hotel lake forest vineyard orchard meadow fields church beach forest airfield fields farmyard "
     "cemetery pond heath",
+    "open": "fields meadow fields farmyard fields forest fields orchard meadow fields forest "
+    "vineyard wetland fields meadow heath fields pond fields solar forest meadow fields nursery "
+    "lake",
+    "woods": "forest forest meadow forest fields forest heath forest meadow forest fields lake "
+    "forest wetland meadow forest orchard forest fields quarry pond forest meadow farmyard fields",
 }  # fmt: skip
 """Kinds of the 25 detailed blocks by theme, from the middle outwards."""
 

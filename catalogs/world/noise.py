@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Spots = NDArray[np.float64]
 
 
 def smooth(rng: np.random.Generator, size: int, cell: int) -> Floats:
@@ -59,3 +60,15 @@ def crowns(radius: int, size: int = 512) -> Floats:
         at = np.ix_((rows + y) % size, (cols + x) % size)
         canopy[at] = np.where(square < 1, np.maximum(lit, canopy[at] * 0.72), canopy[at])
     return canopy
+
+
+def field(lon: Spots, lat: Spots, step: float, salt: int) -> Spots:
+    """Smooth noise in -1..1 at points anywhere, of any shape, that changes over `step` degrees."""
+    x, y = np.asarray(lon, np.float64) / step, np.asarray(lat, np.float64) / step
+    i, j = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    u, v = x - i, y - j
+    u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
+    corner = [[dice(i + a, j + b, salt).astype(np.float64) for a in (0, 1)] for b in (0, 1)]
+    low = corner[0][0] + (corner[0][1] - corner[0][0]) * u
+    high = corner[1][0] + (corner[1][1] - corner[1][0]) * u
+    return np.asarray((low + (high - low) * v) * 2 - 1)

@@ -200,7 +200,8 @@ def _record(kind: str, group: int) -> dict[str, Any]:
 
 
 def gather(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tuple[Json, Json]:
-    """Writes the extract of all places; returns its collection and its counts."""
+    """Writes the extract of all mapped places; returns its collection and its counts."""
+    places = [place for place in places if place.site.mapped]
     counts = write(places, folder / "world.osm.pbf")
     data = (folder / "world.osm.pbf").read_bytes()
     boxes = [stacfile.footprint(p.site.epsg, p.site.scene_bounds)[1] for p in places]

@@ -1,9 +1,12 @@
-"""Where the sample world is: eighteen invented places, none of which exists.
+"""Where the sample world is: twenty-six invented places, none of which exists.
 
 Most places lie tens of kilometres apart. Two of them are a pair about eight kilometres apart, and
 five form a chain with 4.2 km steps across the boundary of two UTM zones at 12 degrees east: the
 middle one stands on the boundary. Whatever the grid of a split, some neighbours end up in
 different cells while nearer to each other than a buffer of 5 km.
+
+The last eight stand in the middles of cells of the Major TOM grid with 23 km spacing. They are open
+country and woods, seen from space only: no aerial picture, nothing on the map.
 """
 
 import hashlib
@@ -13,6 +16,11 @@ from functools import cache
 import numpy as np
 from affine import Affine
 from pyproj import Transformer
+
+from schemas import grids
+
+CELL_KM = 23.0
+"""Spacing of the Major TOM grid in whose cells the unmapped places stand."""
 
 AERIAL_GSD = 0.6
 """Ground sampling distance of the aerial pictures in metres."""
@@ -36,6 +44,7 @@ class Site:
         theme: What the place has most of; steers the layout.
         years: Years with an aerial picture.
         edge: Whether a corner of its aerial picture carries no data.
+        mapped: Whether the map knows the place.
     """
 
     id: str
@@ -45,6 +54,7 @@ class Site:
     theme: str
     years: tuple[int, ...] = (2022,)
     edge: bool = False
+    mapped: bool = True
 
     @property
     def epsg(self) -> int:
@@ -95,6 +105,12 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
 
 
+def _open(name: str, theme: str, row: int, column: int) -> Site:
+    """A place in the middle of a Major TOM cell that is seen from space only."""
+    lon, lat = grids.middles(np.array(row), np.array(column), CELL_KM)
+    return Site(name.lower(), name, float(lon), float(lat), theme, (), mapped=False)
+
+
 SITES: tuple[Site, ...] = (
     Site("seewiesen", "Seewiesen", 11.888, 48.0, "lake", (2020, 2022)),
     Site("kornau", "Kornau", 11.944, 48.0, "farm", (2022,)),
@@ -114,4 +130,12 @@ SITES: tuple[Site, ...] = (
     Site("neuquell", "Neuquell", 12.36, 48.8, "river", (2022,)),
     Site("weinhalde", "Weinhalde", 11.56, 48.8, "wine", (2022,)),
     Site("ostheim", "Ostheim am Kanal", 12.84, 48.93, "town", (2022,)),
+    _open("Haselau", "open", 230, 37),
+    _open("Auerloh", "woods", 231, 36),
+    _open("Kleeberg", "open", 231, 39),
+    _open("Hochrain", "open", 232, 41),
+    _open("Buchenried", "woods", 233, 38),
+    _open("Langacker", "open", 234, 37),
+    _open("Eichenlohe", "woods", 235, 40),
+    _open("Weidmoos", "open", 236, 38),
 )

@@ -125,23 +125,8 @@ def collection(name: str, title: str, description: str, items: Sequence[Json], *
 
 def write(root: Path, collections: Sequence[tuple[Json, Sequence[Json]]]) -> None:
     """Writes catalog.json, a collection.json per collection, and every item beside its files."""
-    top = _link("root", "../catalog.json", "application/json")
     for body, items in collections:
-        home = root / body["id"]
-        children = [
-            _link("item", f"./{i['id']}/{i['id']}.json", "application/geo+json") for i in items
-        ]
-        parent = _link("parent", "../catalog.json", "application/json")
-        _save(home / "collection.json", {**body, "links": [top, parent, *children]})
-        for entry in items:
-            up = "../collection.json"
-            links = [
-                _link("root", "../../catalog.json", "application/json"),
-                _link("parent", up, "application/json"),
-                _link("collection", up, "application/json"),
-            ]
-            path = home / entry["id"] / f"{entry['id']}.json"
-            _save(path, {**entry, "collection": body["id"], "links": links})
+        _write_collection(root / body["id"], body, items, "../catalog.json")
     names = [body["id"] for body, _ in collections]
     _save(
         root / "catalog.json",
@@ -160,6 +145,34 @@ def write(root: Path, collections: Sequence[tuple[Json, Sequence[Json]]]) -> Non
             ],
         },
     )
+
+
+def write_alone(home: Path, body: Json, items: Sequence[Json]) -> None:
+    """Writes a collection.json that is nobody's child, and every item beside its files."""
+    _write_collection(home, body, items, "")
+
+
+def _write_collection(home: Path, body: Json, items: Sequence[Json], top: str) -> None:
+    """Writes a collection and its items; `top` is the catalogue above it, "" without one."""
+    links = [_link("root", top or "./collection.json", "application/json")]
+    if top:
+        links.append(_link("parent", top, "application/json"))
+    links += [_link("item", f"./{i['id']}/{i['id']}.json", "application/geo+json") for i in items]
+    _save(home / "collection.json", {**body, "links": links})
+    for entry in items:
+        up = "../collection.json"
+        links = [
+            _link("root", f"../{top}" if top else up, "application/json"),
+            _link("parent", up, "application/json"),
+            _link("collection", up, "application/json"),
+        ]
+        path = home / entry["id"] / f"{entry['id']}.json"
+        _save(path, {**entry, "collection": body["id"], "links": links})
+
+
+def tags(title: str) -> dict[str, str]:
+    """Tags that a file outside the catalogue carries: what it is, and its licence."""
+    return {"TIFFTAG_IMAGEDESCRIPTION": f"{NOTICE} {title}", "LICENSE": "CC0-1.0"}
 
 
 def _link(rel: str, href: str, media: str) -> Json:
