@@ -92,6 +92,15 @@ def files_of(location: Path) -> list[Path]:
     return found
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The files that a register is made of: a Shapefile has several."""
+    if path.suffix.lower() != ".shp":
+        return [path]
+    endings = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+    beside = (p for p in path.parent.iterdir() if p.suffix.lower() in endings)
+    return sorted(p for p in beside if p.stem == path.stem and p.is_file())
+
+
 def tables(source: Path, scratch: Path) -> list[Table]:
     """The layers of a file that hold outlines; zips are unpacked into `scratch`.
 

@@ -135,12 +135,14 @@ def _placed(table: Table, profile: Profile) -> Profile:
         said = table.meta
         country = str(said.get("admin:country_code", ""))
         division = str(said.get("admin:subdivision_code", ""))
-        name = str(said.get("collection") or said.get("id") or "")
+        listed = list(said.get("schemas") or ())  # by collection, since Vecorel 0.1
+        name = str(said.get("collection") or (listed[0] if len(listed) == 1 else "fiboa"))
         if profile.country not in {n.lower() for n in table.names}:
             profile = replace(profile, country=country)
         lists = f"{country}-{division} {country}" if country and division else ""
         name = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-        return replace(profile, code_list=lists, collection=name or "fiboa")
+        title = str(said.get("title") or profile.title)
+        return replace(profile, code_list=lists, collection=name or "fiboa", title=title)
     return profile
 
 
