@@ -41,11 +41,15 @@ class Join:
     )
 
     def across(self, samples: list[Sample], ctx: Context) -> list[Sample]:
-        """All samples of a partition, each with its parcels (none is a count of 0)."""
-        years: dict[int, list[Sample]] = {}
+        """All samples of a partition, each with its parcels (none is a count of 0).
+
+        The source is asked once for each tile and year, so that a tile's parcels are in memory at most.
+        """
+        groups: dict[tuple[int, str], list[Sample]] = {}
         for sample in samples:
-            years.setdefault(int(sample.facts["year"]), []).append(sample)  # type: ignore[arg-type]
-        for year, own in sorted(years.items()):
+            tile = str(sample.facts.get("patch_tile") or "")
+            groups.setdefault((int(str(sample.facts["year"])), tile), []).append(sample)
+        for (year, _), own in sorted(groups.items()):
             _join(own, year, ctx)
         return samples
 

@@ -64,9 +64,8 @@ class Tiles:
             yield from self._patches(name, year, grid, ctx, on_drop)
 
     def _meant(self, scene: Scene) -> bool:
-        return sharp(scene, self.coarsest) and not (
-            self.finest and sharp(scene, self.finest / 1.0201)
-        )
+        finer = self.finest and sharp(scene, self.finest * 0.98)  # `sharp` allows for 1 %
+        return sharp(scene, self.coarsest) and not finer
 
     def _patches(
         self, tile: str, year: int, grid: Pixels, ctx: Context, on_drop: Callable[[Drop], None]
