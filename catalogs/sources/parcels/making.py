@@ -82,6 +82,8 @@ def collected(
             for batch in table.batches(sorted(set(how.columns.values())), READ):
                 part, at = rows.read(batch)
                 write_drops(drops, source.name, rows.drops)
+                if not len(part):
+                    continue
                 numbers = np.arange(total, total + len(part))
                 total += len(part)
                 doubles.add((b"k" + key.encode() for key in part["key"].to_pylist()), numbers)
