@@ -200,6 +200,15 @@ def test_62_the_option_says_what_the_file_does_not(tmp_path: Path) -> None:
         opened(path, Override("CC-BY-4.0", "Me"))
 
 
+def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1))
+    said = "Licence Ouverte 2.0 <https://www.etalab.gouv.fr>"
+    with pytest.raises(SourceError, match="say which it is with --license parcels=ID"):
+        opened(path, licence=said)
+    parcels, _ = opened(path, Override("etalab-2.0"), licence=said)
+    assert parcels.about.licence == "etalab-2.0"
+
+
 def test_a_file_without_crops_lists_its_columns(tmp_path: Path) -> None:
     path = register(tmp_path / "r.gpkg", fields(2), nummer=[1, 2])
     with pytest.raises(SourceError, match=r"it has .*nummer.* r\.parcels\.json"):

@@ -155,6 +155,9 @@ def _licensed(table: Table, profile: Profile, terms: Override, *, own_word: bool
     """
     declared = str(table.meta.get("license") or table.meta.get("licence") or "")
     declared = declared or (profile.licence if own_word else "")
+    ids = {known.lower() for known in LICENCES}
+    if terms.licence and declared.lower() not in ids:
+        declared = ""  # a name of its own for terms that the option names as others do
     if declared and terms.licence and declared.lower() != terms.licence.lower():
         raise UsageError(f"--license parcels={terms.licence}: {table.source} declares {declared}")
     name = declared or terms.licence or profile.licence
@@ -163,7 +166,7 @@ def _licensed(table: Table, profile: Profile, terms: Override, *, own_word: bool
             f"{table.source}: carries no licence; say it with --license parcels=SPDX-ID "
             '(and --attribution parcels="...")'
         )
-    if name.lower() not in {known.lower() for known in LICENCES}:
+    if name.lower() not in ids:
         raise SourceError(
             f"{table.source}: licence {name!r} is unknown; {nearest(name, LICENCES)} "
             "(say which it is with --license parcels=ID)"
