@@ -200,6 +200,15 @@ def test_62_the_option_says_what_the_file_does_not(tmp_path: Path) -> None:
         opened(path, Override("CC-BY-4.0", "Me"))
 
 
+def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1))
+    said = "Licence Ouverte 2.0 <https://www.etalab.gouv.fr>"
+    with pytest.raises(SourceError, match="say which it is with --license parcels=ID"):
+        opened(path, licence=said)
+    parcels, _ = opened(path, Override("etalab-2.0"), licence=said)
+    assert parcels.about.licence == "etalab-2.0"
+
+
 def test_a_file_without_crops_lists_its_columns(tmp_path: Path) -> None:
     path = register(tmp_path / "r.gpkg", fields(2), nummer=[1, 2])
     with pytest.raises(SourceError, match=r"it has .*nummer.* r\.parcels\.json"):
@@ -283,3 +292,66 @@ def test_a_shapefile_in_folders_of_a_zip_is_read(tmp_path: Path) -> None:
     beside.write_text(json.dumps(TERMS))
     parcels = open_parcels(path)
     assert len(parcels) == 3 and parcels.years == (2021,)
+
+
+def test_files_that_are_cut_or_spoilt_are_refused(tmp_path: Path) -> None:
+    """Whatever the form, and wherever the bytes are missing."""
+    for form in ("gpkg", "shp", "parquet"):
+        path = register(tmp_path / f"whole_{form}.{form}", fields(30))
+        say(path)
+        held = path.read_bytes()
+        path.write_bytes(held[: len(held) // 2])
+        with pytest.raises(SourceError, match=f"whole_{form}"):
+            open_parcels(path)
+    path = register(tmp_path / "spoilt.parquet", fields(30))
+    say(path)
+    bytes_ = bytearray(path.read_bytes())
+    bytes_[200:400] = bytes(200)
+    path.write_bytes(bytes_)
+    with pytest.raises(SourceError, match="is damaged"):
+        open_parcels(path)
+    left = [p.name for p in (tmp_path / "cache").rglob("*") if p.suffix in (".part", ".parquet")]
+    assert not left
+
+
+def test_a_register_of_which_nothing_is_a_parcel_is_refused(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", [BOW, None])
+    with pytest.raises(
+        SourceError, match=r"r\.gpkg has no row that is a parcel \(2 read, 2 without"
+    ):
+        opened(path)
+
+
+@pytest.mark.parametrize("form", ["geojson", "fgb"])
+def test_further_forms_and_outlines_with_heights(tmp_path: Path, form: str) -> None:
+    shapes = gpd.GeoSeries(fields(3), crs=25833).to_crs("OGC:CRS84")
+    path = register(tmp_path / f"r_2021.{form}", list(shapely.force_3d(shapes, 5.0)), crs=4326)
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["P0", "P1", "P2"] and not drops
+    row = pa.concat_tables(parcels.batches()).to_pylist()[0]
+    assert not shapely.has_z(shapely.from_wkb(row["geometry"]))
+
+
+def test_columns_in_upper_case_are_known_too(tmp_path: Path) -> None:
+    """The French register changed the case of its columns between years."""
+    base = gpd.GeoSeries(fields(2, west=700_000), crs=25831)
+    for number, spell in enumerate((str.upper, str.lower)):
+        names = {spell("id_parcel"): ["1", "2"], spell("code_cultu"): ["BTH", "MIS"],
+                 spell("surf_parc"): [1.0, 1.0]}  # fmt: skip
+        path = tmp_path / f"RPG{number}_2018.shp"
+        gpd.GeoDataFrame(names, geometry=base).to_crs(2154).to_file(path, engine="pyogrio")
+        rows = pa.concat_tables(open_parcels(path).batches()).sort_by("id").to_pylist()
+        assert [(r["id"], r["crop_code"], r["year"], r["country"]) for r in rows] == [
+            ("1", "BTH", 2018, "FR"), ("2", "MIS", 2018, "FR"),
+        ]  # fmt: skip
+        assert rows[0]["declared_m2"] == 10_000
+
+
+def test_codes_as_numbers_and_empty_cells(tmp_path: Path) -> None:
+    path = register(
+        tmp_path / "r.gpkg", fields(3), kode=[110.0, np.nan, 7.5], crop=[None, "Mais", ""]
+    )
+    parcels, _ = opened(path, code="kode")
+    rows = pa.concat_tables(parcels.batches()).sort_by("id").to_pylist()
+    found = [(row["crop_code"], row["crop_name"]) for row in rows]
+    assert found == [("110", ""), ("", "Mais"), ("7.5", "")]

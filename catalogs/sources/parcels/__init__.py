@@ -25,16 +25,20 @@ from catalogs.files import atomic, cache_folder, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
-from catalogs.sources.parcels.files import files_of
+from catalogs.sources.parcels.files import files_of, parts_of
 from catalogs.sources.parcels.making import collected, ordered, write
 from catalogs.sources.parcels.overlaps import overlapping
 from catalogs.sources.parcels.reader import META, Parcels, drops_beside
 from catalogs.sources.parcels.telling import facts, geo, kinds
 from catalogs.sources.terms import Override
 from schemas.chance import digest
-from schemas.errors import SourceError
+from schemas.errors import SourceError, UsageError
 
 __all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
+
+
+STAGE_MB = 24
+"""Megabytes of neighbours that are held while overlaps are looked for."""
 
 
 def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
@@ -45,15 +49,14 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
 
     Raises:
         SourceError: see `files.tables`, `settings.settled` and `rows.Rows`; no row is a parcel.
-        UsageError: a sidecar is wrong, or the licence differs from what a file declares.
-        OSError: the cache cannot be written.
+        UsageError: a sidecar is wrong, the licence differs from what a file declares, or the cache
+            cannot be written.
     """
     terms = terms or Override()
     location = Path(location)
     files = files_of(location)
-    place = cache_folder() / "parcels"
-    place.mkdir(parents=True, exist_ok=True)
-    sums = {str(path): (_sum(path, place), path.stat().st_size) for path in files}
+    place = _place()
+    sums = {str(path): _sum_of(path, place) for path in files}
     said = sorted({p for file in files for p in file.parent.glob("*parcels.json")})
     address = digest(
         [(path.name, sums[str(path)][0]) for path in files],
@@ -90,7 +93,7 @@ def _make(
                 f"{made.counts['geometry']:,} without a sound outline, {made.counts['bounds']:,} "
                 "out of bounds): give another file"
             )
-        staged = Parcels(stage)
+        staged = Parcels(stage, STAGE_MB)
         outlines = geo(staged.bounds, kinds(staged))
         with atomic(path) as sink:
             write(
@@ -106,6 +109,33 @@ def _alone(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.lock").open("wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def _place() -> Path:
+    """The folder of the tables.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        place = cache_folder() / "parcels"
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        where = getattr(error, "filename", None) or "~"
+        raise UsageError(
+            f"the table of parcels cannot be kept in the cache ({where}: "
+            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
+        ) from error
+    return place
+
+
+def _sum_of(path: Path, place: Path) -> tuple[str, int]:
+    """SHA-256 and size of a register; of several files over their names and sums."""
+    parts = parts_of(path)
+    size = sum(part.stat().st_size for part in parts)
+    if len(parts) == 1:
+        return _sum(path, place), size
+    return digest([(part.name, _sum(part, place)) for part in parts]), size
 
 
 def _sum(path: Path, place: Path) -> str:

@@ -92,6 +92,15 @@ def files_of(location: Path) -> list[Path]:
     return found
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The files that a register is made of: a Shapefile has several."""
+    if path.suffix.lower() != ".shp":
+        return [path]
+    endings = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+    beside = (p for p in path.parent.iterdir() if p.suffix.lower() in endings)
+    return sorted(p for p in beside if p.stem == path.stem and p.is_file())
+
+
 def tables(source: Path, scratch: Path) -> list[Table]:
     """The layers of a file that hold outlines; zips are unpacked into `scratch`.
 
@@ -142,6 +151,7 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
         if dbf is None:
             raise SourceError(f"{path} has no .dbf beside it: give all files of the Shapefile")
         encoding = of_dbf(dbf)
+        _whole(source, path)
     for name, shape in pyogrio.list_layers(path):
         if shape is None or not ("Polygon" in shape or shape == "Unknown"):
             continue
@@ -152,6 +162,24 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
             source, path, driver, str(name), info["crs"] or "",
             info["geometry_name"] or "wkb_geometry", tuple(map(str, info["fields"])), encoding, {},
         )  # fmt: skip
+
+
+def _whole(source: Path, path: Path) -> None:
+    """The outlines of a Shapefile to the last byte.
+
+    Source of the layout: ESRI Shapefile Technical Description (1998), main file header.
+
+    Raises:
+        SourceError: the file ends before its header says.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(100)
+    declared = 2 * int.from_bytes(head[24:28], "big")
+    if len(head) < 100 or path.stat().st_size < declared:
+        raise SourceError(
+            f"{source} is cut: {path.name} has {path.stat().st_size:,} of {declared:,} bytes; fetch it "
+            "anew"
+        )
 
 
 def _parquet(source: Path, path: Path) -> Table:

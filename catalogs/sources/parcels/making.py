@@ -1,6 +1,6 @@
 """Registers become one GeoParquet table, sorted by year and place; memory does not grow with them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,8 @@ PLACED = COLUMNS.append(pa.field("_row", pa.int64())).append(pa.field("_file", p
     pa.field("_at", pa.int64())
 )  # fmt: skip
 """A parcel, the how manyeth row it is of all, and where it was read."""
+
+AGAIN = "a parcel with its id, or its outline and crop, came before"
 
 YEAR_BITS = 48  # of a Hilbert code: the year stands above them
 
@@ -80,6 +82,8 @@ def collected(
             for batch in table.batches(sorted(set(how.columns.values())), READ):
                 part, at = rows.read(batch)
                 write_drops(drops, source.name, rows.drops)
+                if not len(part):
+                    continue
                 numbers = np.arange(total, total + len(part))
                 total += len(part)
                 doubles.add((b"k" + key.encode() for key in part["key"].to_pylist()), numbers)
@@ -126,10 +130,11 @@ def ordered(folder: Path, files: Sequence[Path], drops: pq.ParquetWriter) -> Ite
         order = np.lexsort((rows["_row"].to_numpy(), keys.astype(str), codes))
         rows = rows.take(pa.array(order))
         double = np.isin(rows["_row"].to_numpy(), later)
+        twice: dict[int, list[tuple[int, str, str, str]]] = defaultdict(list)
         for row in rows.filter(pa.array(double)).select(["_file", "_at", "id"]).to_pylist():
-            message = "a parcel with its id, or its outline and crop, came before"
-            lost = [(row["_at"], row["id"], "duplicate", message)]
-            write_drops(drops, files[row["_file"]].name, lost)
+            twice[row["_file"]].append((row["_at"], row["id"], "duplicate", AGAIN))
+        for number, lost in sorted(twice.items()):
+            write_drops(drops, files[number].name, lost)
         yield rows.filter(pa.array(~double)).select(COLUMNS.names)
 
 

@@ -135,12 +135,14 @@ def _placed(table: Table, profile: Profile) -> Profile:
         said = table.meta
         country = str(said.get("admin:country_code", ""))
         division = str(said.get("admin:subdivision_code", ""))
-        name = str(said.get("collection") or said.get("id") or "")
+        listed = list(said.get("schemas") or ())  # by collection, since Vecorel 0.1
+        name = str(said.get("collection") or (listed[0] if len(listed) == 1 else "fiboa"))
         if profile.country not in {n.lower() for n in table.names}:
             profile = replace(profile, country=country)
         lists = f"{country}-{division} {country}" if country and division else ""
         name = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-        return replace(profile, code_list=lists, collection=name or "fiboa")
+        title = str(said.get("title") or profile.title)
+        return replace(profile, code_list=lists, collection=name or "fiboa", title=title)
     return profile
 
 
@@ -153,6 +155,9 @@ def _licensed(table: Table, profile: Profile, terms: Override, *, own_word: bool
     """
     declared = str(table.meta.get("license") or table.meta.get("licence") or "")
     declared = declared or (profile.licence if own_word else "")
+    ids = {known.lower() for known in LICENCES}
+    if terms.licence and declared.lower() not in ids:
+        declared = ""  # a name of its own for terms that the option names as others do
     if declared and terms.licence and declared.lower() != terms.licence.lower():
         raise UsageError(f"--license parcels={terms.licence}: {table.source} declares {declared}")
     name = declared or terms.licence or profile.licence
@@ -161,7 +166,7 @@ def _licensed(table: Table, profile: Profile, terms: Override, *, own_word: bool
             f"{table.source}: carries no licence; say it with --license parcels=SPDX-ID "
             '(and --attribution parcels="...")'
         )
-    if name.lower() not in {known.lower() for known in LICENCES}:
+    if name.lower() not in ids:
         raise SourceError(
             f"{table.source}: licence {name!r} is unknown; {nearest(name, LICENCES)} "
             "(say which it is with --license parcels=ID)"
