@@ -132,6 +132,7 @@ class Recipe:
             world fills them all.
         optional: those of them that may be left out.
         label: the fact that serves as class for counts and balance.
+        block: most samples of a block where the engine's 256 would be too much work at once; 0: those.
     """
 
     card: Card
@@ -144,6 +145,7 @@ class Recipe:
     roles: tuple[str, ...] = ("imagery", "osm")
     optional: tuple[str, ...] = ()
     label: str = ""
+    block: int = 0
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """(act, step) in order, encoders last."""
@@ -164,9 +166,14 @@ class Recipe:
 
 
 def name_of(step: Any) -> str:
-    """`module.Class` without the package: how people and drops name a step."""
+    """`module.Class` without the package: how people and drops name a step.
+
+    A step in a file of a package of `transforms` is named by the package: `samplers.Grid`.
+    """
     kind = type(step)
-    return f"{kind.__module__.rsplit('.', 1)[-1]}.{kind.__name__}"
+    parts = kind.__module__.split(".")
+    packaged = parts[0] == "transforms" and len(parts) > 2 and hasattr(step, "needs")
+    return f"{parts[1] if packaged else parts[-1]}.{kind.__name__}"
 
 
 def active(recipe: Recipe) -> Recipe:
@@ -250,19 +257,48 @@ def _check_cuts(recipe: Recipe) -> None:
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Every argument of every step by its dotted name (`windows.thin.px` style: module.Class.field).
 
-    The short form `module.field` is valid too while it is unambiguous; see `override`.
+    The short form `module.field` is valid too while it is unambiguous; see `override`. Where a recipe
+    has several steps of one class, the first argument tells them apart and is no setting itself:
+    `layers.Find.dem.year`.
     """
     found: dict[str, Any] = {}
-    for step in (*(step for _, step in recipe.steps()), *recipe.pack.keep, *recipe.tables):
+    twins = _twins(recipe)
+    for step in _all(recipe):
         if is_dataclass(step):
-            for item in (f for f in fields(step) if f.init):
+            for item in [f for f in fields(step) if f.init][name_of(step) in twins :]:
                 value = getattr(step, item.name)
                 if item.type in (float, "float"):
                     value = float(value)  # a recipe may write 5 for 5.0
-                found.setdefault(f"{name_of(step)}.{item.name}", value)
+                found.setdefault(f"{_owner(step, twins)}.{item.name}", value)
     for name in ("samples", "megabytes"):
         found[f"pack.{name}"] = getattr(recipe.pack, name)
     return found
+
+
+def _all(recipe: Recipe) -> tuple[Any, ...]:
+    return *(step for _, step in recipe.steps()), *recipe.pack.keep, *recipe.tables
+
+
+def _twins(recipe: Recipe) -> set[str]:
+    """Names of the classes that several steps have in common, with different first arguments."""
+    firsts: dict[str, list[Any]] = {}
+    for step in _all(recipe):
+        named = [f.name for f in fields(step) if f.init] if is_dataclass(step) else []
+        firsts.setdefault(name_of(step), []).append(getattr(step, named[0]) if named else None)
+    return {
+        name
+        for name, values in firsts.items()
+        if len(values) > 1 and all(isinstance(v, str) for v in values) and len(set(values)) > 1
+    }
+
+
+def _owner(step: Any, twins: set[str]) -> str:
+    """What the settings of a step begin with."""
+    name = name_of(step)
+    if name not in twins:
+        return name
+    first = next(f.name for f in fields(step) if f.init)
+    return f"{name}.{getattr(step, first)}"
 
 
 def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
@@ -329,9 +365,10 @@ def _typed(name: str, value: Any, old: Any) -> Any:
 def _replace(recipe: Recipe, owner: str, values: dict[str, Any]) -> Recipe:
     if owner == "pack":
         return replace(recipe, pack=replace(recipe.pack, **values))
+    twins = _twins(recipe)
 
     def swap(step: Any) -> Any:
-        return replace(step, **values) if name_of(step) == owner else step
+        return replace(step, **values) if _owner(step, twins) == owner else step
 
     return replace(
         recipe,
