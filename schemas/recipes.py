@@ -218,9 +218,22 @@ def check(recipe: Recipe) -> None:
                 raise UsageError(
                     f"recipe {recipe.card.name}: {name_of(table)} needs {need!r}, which no step gives"
                 )
+    _check_names(recipe)
     _check_pictures(recipe)
     _check_cuts(recipe)
     _check_masks(recipe)
+
+
+def _check_names(recipe: Recipe) -> None:
+    from schemas.tables import PLACE
+
+    for _, step in recipe.steps():
+        for name, kind in step.gives.items():
+            if kind != "noun" and name in PLACE.names:
+                raise UsageError(
+                    f"recipe {recipe.card.name}: {name_of(step)} gives {name!r}, which is a column of "
+                    "the engine's own; name it otherwise"
+                )
 
 
 def _check_masks(recipe: Recipe) -> None:

@@ -68,7 +68,7 @@ ASKED = pa.schema(
 """`requests.parquet`: one row for each question that a service has answered."""
 
 PACKAGES = (
-    "affine", "apache-beam", "deflate", "earthengine-api", "geoembed", "google-api-python-client",
+    "affine", "apache-beam", "deflate", "earthengine-api", "exactextract", "geoembed", "google-api-python-client",
     "google-auth", "h5py", "httplib2", "huggingface-hub", "jsonschema", "numpy", "onnxruntime", "osmium",
     "pillow", "pyarrow", "pyogrio", "pyproj", "pystac", "pystac-client", "pyyaml", "rasterio",
     "requests", "rich", "scipy", "shapely", "torch", "transformers", "ukis-csmask", "urllib3",

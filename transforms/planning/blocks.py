@@ -75,6 +75,10 @@ def blocks(table: pa.Table, most: int) -> Iterator[pa.Table]:
     yield from halves(0, len(table))
 
 
+PACKAGES = ("numpy", "pillow", "deflate", "rasterio", "pyproj", "shapely", "exactextract")
+"""Packages whose own code shapes pixels, outlines or statistics."""
+
+
 @cache
 def code_version() -> str:
     """A hash of everything whose change may change a plan or a chip: code, tables, codec versions."""
@@ -85,11 +89,7 @@ def code_version() -> str:
     ]
     files += [root / "catalogs" / name for name in ("rasters.py", "readers.py", "shelf.py")]
     texts = [(str(p.relative_to(root)), p.read_text(encoding="utf-8")) for p in sorted(files)]
-    codecs = [
-        (name, version(name))
-        for name in ("numpy", "pillow", "deflate", "rasterio", "pyproj", "shapely", "exactextract")
-    ]
-    return digest(texts, codecs)[:16]
+    return digest(texts, [(name, version(name)) for name in PACKAGES])[:16]
 
 
 def step_settings(steps: Any) -> list[tuple[str, dict[str, Any]]]:
