@@ -149,6 +149,17 @@ LICENCES = {
             "https://www.ign.es/resources/licencia/Condiciones_licenciaUso_IGN.pdf",
         ),
         Licence(
+            "LicenseRef-Catalonia-Open",
+            "Open Information Use Licence - Catalonia",
+            "https://administraciodigital.gencat.cat/ca/dades/dades-obertes/informacio-practica/llicencies/",
+        ),
+        Licence(
+            "MIT",
+            "MIT Licence",
+            "https://opensource.org/license/mit",
+            hub="mit",
+        ),
+        Licence(
             "LicenseRef-LPDAAC",
             "NASA LP DAAC data policy: no restrictions, citation asked",
             "https://lpdaac.usgs.gov/data/data-citation-and-policies/",

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from schemas.windows import from_lonlat
+from schemas.windows import Grid, from_lonlat, to_lonlat
 
 BANDS = np.array(
     list("CDEFGHJKLMNPQRSTUVWXX")
@@ -19,6 +19,12 @@ ROWS = np.array(list("ABCDEFGHJKLMNPQRSTUV"))
 
 TILE = re.compile(r"([1-9]|0[1-9]|[1-5]\d|60)([C-HJ-NP-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
 """Zone, band, column and row of a square, e.g. 30NXM."""
+
+NAME = re.compile(r"(?<![A-Z0-9])T?(\d{1,2})([C-HJ-NP-X])([A-HJ-NP-Z][A-HJ-NP-V])(?![A-Z0-9])")
+"""The same within a longer name, such as a product's."""
+
+SIDE_M = 109_800
+"""Side of a tile of Sentinel-2, metres: the square and some ground of the next ones."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,12 +49,44 @@ def tiles(lon: Floats, lat: Floats) -> npt.NDArray[np.str_]:
         rows = np.flatnonzero(inside & (zone == number))
         x, y = from_lonlat(f"EPSG:{32600 + number}", lon[rows], lat[rows])
         band = BANDS[np.floor((lat[rows] + 80) / 8).astype(int)]
-        letters = np.array(list(str(COLUMNS[(number - 1) % 3])))
-        column = letters[np.clip(np.floor(x / 100_000).astype(int) - 1, 0, 7)]
-        shift = 0 if number % 2 else 5
-        row = ROWS[(np.floor(y / 100_000).astype(int) + shift) % 20]
+        column, row = _letters(number, x, y)
         found[rows] = [f"{number:02d}{b}{c}{r}" for b, c, r in zip(band, column, row, strict=True)]
     return found
+
+
+def _letters(zone: int, x: Floats, y: Floats) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+    """Letters of the column and the row of the squares that hold points of a zone, metres."""
+    letters = np.array(list(str(COLUMNS[(zone - 1) % 3])))
+    column = letters[np.clip(np.floor(x / 100_000).astype(int) - 1, 0, 7)]
+    shift = 0 if zone % 2 else 5
+    return column, ROWS[(np.floor(y / 100_000).astype(int) + shift) % 20]
+
+
+def tile_of(grid: Grid, scene_id: str = "") -> str:
+    """`31TCG`: the tile of Sentinel-2 whose grid this is, "" where it is no whole tile in a zone of UTM.
+
+    Args:
+        scene_id: a name that may hold that of the tile. A square across the border of two bands has a
+            name in both; the scene's own is taken, else that of its middle.
+    """
+    a, _, left, _, e, top = grid.transform
+    zone = re.fullmatch(r"EPSG:32([67])(\d\d)", grid.crs)
+    sides = (a * grid.width, -e * grid.height)
+    if zone is None or grid.rotated or any(abs(side - SIDE_M) > 0.5 for side in sides):
+        return ""
+    number = int(zone[2])
+    west, north = round(left / 1e5) * 1e5, round(top / 1e5) * 1e5
+    near = abs(left - west) <= 60 and abs(top - north) <= 60
+    if not (near and 1e5 <= west <= 8e5 and 1 <= number <= 60):
+        return ""
+    x, y = np.array([west + 5e4]), np.array([north - 5e4])
+    letters = "".join(str(part[0]) for part in _letters(number, x, y))
+    for said in NAME.finditer(scene_id):
+        if (int(said[1]), said[3]) == (number, letters):
+            return f"{number:02d}{said[2]}{letters}"
+    _, lat = to_lonlat(grid.crs, x, y)
+    band = BANDS[min(max(int((float(lat[0]) + 80) // 8), 0), len(BANDS) - 1)]
+    return f"{number:02d}{band}{letters}"
 
 
 def epsg(tile: str) -> int:

@@ -132,6 +132,7 @@ class Recipe:
             world fills them all.
         optional: those of them that may be left out.
         label: the fact that serves as class for counts and balance.
+        block: most samples of a block where the engine's 256 would be too much work at once; 0: those.
     """
 
     card: Card
@@ -144,6 +145,7 @@ class Recipe:
     roles: tuple[str, ...] = ("imagery", "osm")
     optional: tuple[str, ...] = ()
     label: str = ""
+    block: int = 0
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """(act, step) in order, encoders last."""
@@ -164,9 +166,14 @@ class Recipe:
 
 
 def name_of(step: Any) -> str:
-    """`module.Class` without the package: how people and drops name a step."""
+    """`module.Class` without the package: how people and drops name a step.
+
+    A step in a file of a package of `transforms` is named by the package: `samplers.Grid`.
+    """
     kind = type(step)
-    return f"{kind.__module__.rsplit('.', 1)[-1]}.{kind.__name__}"
+    parts = kind.__module__.split(".")
+    packaged = parts[0] == "transforms" and len(parts) > 2 and hasattr(step, "needs")
+    return f"{parts[1] if packaged else parts[-1]}.{kind.__name__}"
 
 
 def active(recipe: Recipe) -> Recipe:

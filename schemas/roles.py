@@ -8,6 +8,8 @@ FILES = {
     "shots": "a GEDI L4A granule (.h5), or a folder of them, with L2A granules beside them if there are",
     "phenology": "a folder of MCD12Q2 GeoTIFFs, a table of points, or earth-engine",
     "land": "polygons of the land (.gpkg, .geojson, ...), or a mask (.tif)",
+    "points": "points with ids (.csv, .parquet, .gpkg, .geojson, ...)",
+    "cities": "cities with their population, as --points",
 }
 """Roles that files fill, with what may."""
 

@@ -15,7 +15,7 @@ from pipelines.commands import osm
 from pipelines.commands.earthloom import COMMANDS
 from pipelines.commands.options import parse, parser
 from pipelines.registry import names, recipe
-from schemas.recipes import override
+from schemas.recipes import name_of, override
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -225,8 +225,7 @@ def test_every_recipe_has_its_page(name: str) -> None:
     """With its configuration values as they are."""
     page = TEXT[ROOT / "docs" / "datasets" / f"{name}.md"]
     for step in (s for _, s in recipe(name).steps()):
-        kind = f"{type(step).__module__.rsplit('.', 1)[-1]}.{type(step).__name__}"
-        assert kind in page, f"docs/datasets/{name}.md does not name {kind}"
+        assert name_of(step) in page, f"docs/datasets/{name}.md does not name {name_of(step)}"
     table = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]*?)`? \|", page, re.MULTILINE))
     assert table, "no table of settings"
     from schemas.recipes import _resolve, settings

@@ -45,6 +45,25 @@ class DateGap:
 
 
 @dataclass(frozen=True)
+class OnLand:
+    """Reject samples whose place lies in the sea, by the role `land`; goes into the plan."""
+
+    needs: tuple[str, ...] = field(default=(), init=False)
+    gives: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __call__(self, sample: Sample, ctx: Context) -> Sample:
+        """The sample unchanged.
+
+        Raises:
+            Reject: `not_on_land`.
+        """
+        place = np.array([sample.lon]), np.array([sample.lat])
+        if not ctx.sources["land"].holds(*place)[0]:
+            raise Reject("not_on_land", f"{sample.lon:.5f} {sample.lat:.5f} is water")
+        return sample
+
+
+@dataclass(frozen=True)
 class Valid:
     """Reject chips with too little data.
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.grids import columns, middles, name, rows
+from schemas.grids import columns, middles, names, one_turn, rows
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 TALL = 64
 """Rows of the grid in a tile; about as many columns, so that a tile has some thousand places."""
@@ -29,25 +32,26 @@ class Tile:
     east: float
     shapes: npt.NDArray[np.intp]
 
-    def places(
-        self, km: float
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[str]]:
-        """(lon, lat) of the middles in degrees, and names in lower case, `517u_57r`."""
+    def cells(self, km: float) -> tuple[Ints, Ints]:
+        """(row, column) of the cells whose middles lie in it, row by row, each once on the globe."""
         rank = np.arange(self.first, self.first + TALL)
-        wide = 360 / columns(rank, km)
+        around = columns(rank, km)
+        wide = 360 / around
         low, high = (
             np.ceil(side / wide - 0.5 - 1e-9).astype(np.int64) for side in (self.west, self.east)
         )
         count = np.maximum(high - low, 0)
-        row = np.repeat(rank, count)
-        column = np.concatenate([np.arange(a, b) for a, b in zip(low, high, strict=True)])
+        row, turn = np.repeat(rank, count), np.repeat(around, count)
+        column = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - low, count)
+        keep = np.abs(2 * row + 1) < rows(km)
+        return row[keep], one_turn(column[keep], turn[keep])
+
+    def places(self, km: float) -> tuple[Floats, Floats, list[str]]:
+        """(lon, lat) of the middles in degrees, and names in lower case, `517u_57r`."""
+        row, column = self.cells(km)
         lon, lat = middles(row, column, km)
-        keep = np.abs(lat) < 90
-        names = [
-            name(r, c).lower()
-            for r, c in zip(row[keep].tolist(), column[keep].tolist(), strict=True)
-        ]
-        return lon[keep], lat[keep], names
+        lon = np.where(lon >= 180, lon - 360, lon)
+        return lon, lat, [text.lower() for text in names(row, column)]
 
 
 def tiles(shapes: npt.NDArray[Any], km: float) -> Iterator[Tile]:

@@ -5,19 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from catalogs.sources.osm_table import inside as inside_box
-from schemas.chance import rank, unit
+from schemas.chance import rank
 from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Drop, Sample
 from schemas.windows import Grid as Pixels
 from schemas.windows import Window, box_around, from_lonlat, ground_gsd, ground_sides
+from transforms import samplers
 from transforms.context import Context
-from transforms.grid_places import tiles
-from transforms.imagery.choice import sharp
 from transforms.resampling import offset
 
 NESTED = 0.0015
@@ -26,11 +23,9 @@ NESTED = 0.0015
 
 @dataclass(frozen=True)
 class Grid:
-    """Places on a fixed grid of the globe, those that imagery covers, a random share left out.
+    """`samplers.Grid` over imagery, its spacing said in sides of a patch, with the patch's box.
 
-    The grid is that of `schemas.grids` with cells of `step` sides, so that neighbouring patches of a
-    row, and rows, lie `step` sides apart, however many scenes overlap. A place keeps its name
-    whatever the seed; the seed decides which are left out.
+    Neighbouring patches of a row, and rows, lie `step` sides apart, however many scenes overlap.
 
     Attributes:
         side_m: side of a patch, metres on the ground.
@@ -61,45 +56,15 @@ class Grid:
 
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of the middle, `_bounds`), some rows of the grid at a time."""
-        import shapely
+        places = samplers.Grid(self.km, "imagery", self.drop, 90.0, self.coarsest)
+        for rows in places.scan(ctx, on_drop):
+            found = rows.select(["key", "lon", "lat"])
+            yield found.append_column("_bounds", self._bounds(found))
 
-        scenes = [s for s in ctx.sources["imagery"].scenes if sharp(s, self.coarsest)]
-        outlines = shapely.from_wkt([scene.footprint for scene in scenes])
-        shapes = np.asarray(shapely.get_parts(outlines))
-        shapely.prepare(shapes)
-        for tile in tiles(shapes, self.km):
-            lon, lat, names = tile.places(self.km)
-            inside = np.zeros(len(lon), bool)
-            for shape in shapes[tile.shapes]:
-                inside |= shapely.intersects_xy(shape, lon, lat)
-            if ctx.bbox is not None:
-                inside &= inside_box(np.stack([lon, lat], axis=1), ctx.bbox)
-            if ctx.region is not None:
-                inside &= shapely.intersects_xy(ctx.region, lon, lat)
-            kept = [
-                i
-                for i in np.flatnonzero(inside).tolist()
-                if not self.drop or unit(ctx.seed, "patch", names[i]) >= self.drop
-            ]
-            if kept:
-                yield self._rows(lon[kept], lat[kept], [names[i] for i in kept])
-
-    def _rows(
-        self, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], names: list[str]
-    ) -> pa.Table:
-        boxes = [
-            box_around(x, y, self.side_m / 2)
-            for x, y in zip(lon.tolist(), lat.tolist(), strict=True)
-        ]
-        bounds = [" ".join(map(repr, box)) for box in boxes]
-        return pa.table(
-            {
-                "key": pa.array(names, pa.string(), from_pandas=False),
-                "lon": lon,
-                "lat": lat,
-                "_bounds": pa.array(bounds, pa.string(), from_pandas=False),
-            }
-        )
+    def _bounds(self, rows: pa.Table) -> pa.Array:
+        places = zip(rows["lon"].to_pylist(), rows["lat"].to_pylist(), strict=True)
+        boxes = [box_around(lon, lat, self.side_m / 2) for lon, lat in places]
+        return pa.array([" ".join(map(repr, box)) for box in boxes], pa.string(), from_pandas=False)
 
 
 @dataclass(frozen=True)

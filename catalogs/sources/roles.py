@@ -14,6 +14,8 @@ OPENERS = {
     "shots": "catalogs.sources.gedi:open_shots",
     "phenology": "catalogs.sources.phenology:open_phenology",
     "land": "catalogs.sources.land:open_land",
+    "points": "catalogs.sources.points:open_points",
+    "cities": "catalogs.sources.points:open_cities",
 }
 """`module:function` by role; each takes a location and the terms that the command line states."""
 

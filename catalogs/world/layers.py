@@ -54,7 +54,7 @@ LAYERS: tuple[Layer, ...] = (
     Layer("aerial", imagery.make_aerial, imagery.gather_aerial),
     Layer("sentinel-2-l2a", imagery.make_sentinel2, imagery.gather_sentinel2),
     Layer("osm", _nothing, osmfile.gather),
-    Layer("phenology", _nothing, phenology.gather, "files"),
+    Layer("phenology", phenology.make, phenology.gather, "files"),
     Layer("parcels", _nothing, parcels.gather, "files"),
     Layer("codes", _nothing, codes.gather, "files"),
     Layer("land", _nothing, land.gather, "files"),

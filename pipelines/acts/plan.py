@@ -16,10 +16,24 @@ from pipelines.acts.drops import Lost, Sink, dropping, reasons, write_drops
 from pipelines.job import Job, fingerprint, forget, scenes_of
 from pipelines.maps import map_of
 from pipelines.runners import run
+from schemas.errors import UsageError
+from schemas.recipes import name_of
 from schemas.windows import EARTH_M, unit_vectors
 from transforms.planning.blocks import block_id, blocks, code_version
 from transforms.planning.phases import NEAR, Outcome, begin, cut, go_on
 from transforms.planning.spool import Cell, Spool
+
+
+def _starts_from(job: Job) -> str:
+    """Where what the recipe starts from lies.
+
+    Raises:
+        UsageError: it was left out.
+    """
+    role: str = job.recipe.start.role  # type: ignore[attr-defined]
+    if role not in job.sources:
+        raise UsageError(f"{name_of(job.recipe.start)} takes its places from --{role}: name it")
+    return job.sources[role]
 
 
 def plan(job: Job) -> dict[str, Any]:
@@ -32,7 +46,7 @@ def plan(job: Job) -> dict[str, Any]:
         return dict(read_json(record))
     for folder in ("start", "drops", "blocks", *(p.name for p in job.planned.glob("phase-*"))):
         shutil.rmtree(job.planned / folder, ignore_errors=True)
-    run("plan: scan", [job.sources[job.recipe.start.role]], Scan(job))  # type: ignore[attr-defined]
+    run("plan: scan", [_starts_from(job)], Scan(job))
     scanned = read_json(job.planned / "scan.json")
     spool = Spool(job.planned / "start")
     cells = list(spool.partitions(job.partition)) if scanned["rows"] else []
@@ -235,7 +249,7 @@ class Cut:
         roles = {role for step in job.recipe.make for role in getattr(step, "roles", ())}
         read = [job.prints.get(role, "") for role in sorted(roles)]
         listed = []
-        for block in blocks(table, job.block):
+        for block in blocks(table, min(job.block, job.recipe.block or job.block)):
             seen = (*block["scene_ids"].to_pylist(), *block["layer_ids"].to_pylist())
             names = sorted({key for keys in seen for key in keys})
             prints = [*(fingerprint(scenes[name]) for name in names), *read]

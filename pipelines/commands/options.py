@@ -200,6 +200,8 @@ def fill_roles(args: argparse.Namespace, recipe: Recipe) -> None:
     Raises:
         UsageError: naming the option that is missing, or one that the recipe has no use for.
     """
+    from catalogs.world import ROLES as WORLD
+
     given = [role for role in ROLES if getattr(args, role)]
     for role in given:
         if role not in recipe.roles:
@@ -209,7 +211,8 @@ def fill_roles(args: argparse.Namespace, recipe: Recipe) -> None:
             )
     if not given:
         for role in recipe.roles:
-            setattr(args, role, "world")
+            if role in WORLD or role not in recipe.optional:
+                setattr(args, role, "world")
         return
     missing = [r for r in recipe.roles if r not in given and r not in recipe.optional]
     if missing:

@@ -67,7 +67,7 @@ def build_shard(
     """Write one tar file; returns its rows (`samples_schema`, `hidden`, `band_stats`) and its sha256.
 
     Args:
-        weights: sampling weight of each class, for the column `sampling_weight` where there is one.
+        weights: sampling weight of each class, for rows whose `sampling_weight` no step has given.
 
     Raises:
         ValueError: a key is not `[a-z0-9_-]+` or stands twice.
@@ -92,7 +92,7 @@ def build_shard(
                 lon=row["centre_lon"],
                 lat=row["centre_lat"],
             )
-            if weights and "sampling_weight" in row:
+            if weights and row.get("sampling_weight", 0.0) is None:
                 row["sampling_weight"] = weights[row[recipe.label]]
             content = hashlib.sha256()
             for extension, encoder in recipe.pack.members.items():
