@@ -149,9 +149,31 @@ LICENCES = {
             "https://www.ign.es/resources/licencia/Condiciones_licenciaUso_IGN.pdf",
         ),
         Licence(
+            "LicenseRef-Catalonia-Open",
+            "Open Information Use Licence - Catalonia",
+            "https://administraciodigital.gencat.cat/ca/dades/dades-obertes/informacio-practica/llicencies/",
+        ),
+        Licence(
+            "MIT",
+            "MIT Licence",
+            "https://opensource.org/license/mit",
+            hub="mit",
+        ),
+        Licence(
             "LicenseRef-LPDAAC",
             "NASA LP DAAC data policy: no restrictions, citation asked",
             "https://lpdaac.usgs.gov/data/data-citation-and-policies/",
+        ),
+        Licence(
+            "LicenseRef-JAXA",
+            "JAXA terms of use of research data: free of charge, source named",
+            "https://earth.jaxa.jp/en/data/policy/",
+        ),
+        Licence(
+            "LicenseRef-Copernicus-DEM",
+            "Copernicus DEM GLO-30: any use, notice required",
+            "https://docs.sentinel-hub.com/api/latest/static/files/data/dem/resources/license/"
+            "License-COPDEM-30.pdf",
         ),
     )
 }

@@ -132,6 +132,7 @@ class Recipe:
             world fills them all.
         optional: those of them that may be left out.
         label: the fact that serves as class for counts and balance.
+        block: most samples of a block where the engine's 256 would be too much work at once; 0: those.
     """
 
     card: Card
@@ -144,6 +145,7 @@ class Recipe:
     roles: tuple[str, ...] = ("imagery", "osm")
     optional: tuple[str, ...] = ()
     label: str = ""
+    block: int = 0
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """(act, step) in order, encoders last."""

@@ -17,12 +17,14 @@ class SplitRule:
         buffer_m: least distance between the footprints of samples of different splits, metres.
         shares: share of cells by split.
         seed: of the hash.
+        cells: what goes to a split as a whole, where that is no cell of `cell_km`.
     """
 
     cell_km: float
     buffer_m: float
     shares: dict[str, float]
     seed: int
+    cells: str = ""
 
 
 @dataclass(frozen=True)

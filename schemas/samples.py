@@ -1,7 +1,7 @@
 """`Sample`, `Image` and `Drop`: what travels through the steps."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -98,5 +98,25 @@ class Drop:
     step: str
     code: str
     message: str = ""
+    outcome: str = "rejected"
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """Many drops of one step for one reason, as columns: a scan may lose millions.
+
+    Attributes:
+        ids: sample ids.
+        step, code, message, outcome, retryable: as in `Drop`, of all of them.
+        lon, lat: anchors in degrees, NaN where none is known.
+    """
+
+    ids: Sequence[str]
+    step: str
+    code: str
+    message: str
+    lon: npt.NDArray[np.float64]
+    lat: npt.NDArray[np.float64]
     outcome: str = "rejected"
     retryable: bool = False

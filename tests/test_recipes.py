@@ -171,6 +171,8 @@ def test_settings_leave_the_recipe_alone() -> None:
 @pytest.mark.parametrize("name", [name for name in names() if "osm" in recipe(name).roles])
 def test_one_file_reaches_all_steps_that_read_it(name: str) -> None:
     """The table of visible tags must not differ between the steps of a build."""
+    if not any("visible" in key for key in settings(recipe(name))):
+        pytest.skip("no step of this recipe reads it")
     found = settings(override(recipe(name), {"osm.visible": "mine.csv"}))
     read = {key: value for key, value in found.items() if "visible" in key}
     assert len(read) >= (1 if name == "rsteller" else 3)

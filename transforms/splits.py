@@ -31,6 +31,26 @@ def cell_names(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], km: f
     return [name(int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
 
 
+def buffered(
+    rows: pa.Table, splits: npt.NDArray[np.str_], own: int, buffer_km: float
+) -> dict[int, tuple[str, str]]:
+    """Which of the first `own` rows to drop -> (`buffer`, message): too near to a better split.
+
+    Args:
+        rows: those of a partition, then those around it, with windows' centres and radii.
+        splits: of every row.
+    """
+    xyz, radius = centres(rows), rows["radius_m"].to_numpy()
+    lost: dict[int, tuple[str, str]] = {}
+    for i, lesser in enumerate(ORDER[1:], start=1):
+        lower = np.flatnonzero(splits[:own] == lesser)
+        upper = np.flatnonzero(np.isin(splits, ORDER[:i]))
+        message = f"a sample of {' or '.join(ORDER[:i])} lies within {buffer_km:g} km"
+        for row in within_buffer(xyz, radius, lower, upper, buffer_km * 1000):
+            lost[int(row)] = ("buffer", message)
+    return lost
+
+
 @dataclass(frozen=True)
 class ByCell:
     """Split by the grid cell of the anchor; drop what lies within the buffer of another split.
@@ -75,15 +95,7 @@ class ByCell:
             return {}
         both = pa.concat_tables([part.select(near.column_names), near])
         splits = np.asarray(self.columns(both, ctx)["split"])
-        xyz, radius = centres(both), both["radius_m"].to_numpy()
-        lost: dict[int, tuple[str, str]] = {}
-        for i, own in enumerate(ORDER[1:], start=1):
-            lower = np.flatnonzero(splits[: len(part)] == own)
-            upper = np.flatnonzero(np.isin(splits, ORDER[:i]))
-            message = f"a sample of {' or '.join(ORDER[:i])} lies within {self.buffer_km:g} km"
-            for row in within_buffer(xyz, radius, lower, upper, self.buffer_km * 1000):
-                lost[int(row)] = ("buffer", message)
-        return lost
+        return buffered(both, splits, len(part), self.buffer_km)
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,9 @@ def splits(staging: Staging, quality: dict[str, Any]) -> str:
     lines = [
         "## Splits",
         "",
-        f"The world is cut into cells of {rule.cell_km:g} km. A hash of the cell and the seed "
-        f"{rule.seed} sends the whole cell to one split ({shares} of the cells). Then samples near "
-        f"a border are dropped until footprints of different splits lie at least "
+        f"The world is cut into {rule.cells or f'cells of {rule.cell_km:g} km'}. A hash of the cell "
+        f"and the seed {rule.seed} sends the whole cell to one split ({shares} of the cells). Then "
+        f"samples near a border are dropped until footprints of different splits lie at least "
         f"**{rule.buffer_m / 1000:g} km** apart. Please use these splits "
         "(`metadata/splits.parquet`); a random split of neighbouring chips leaks.",
         "",

@@ -5,7 +5,8 @@ DIR/train.csv                  filepath,title,title_multi_objects   (what open_c
 DIR/train-meta.jsonl           filepath, box, time, center_tags, surrounding_tags
 DIR/LICENSE.md ...             terms and credits, as in the release
 
-A release with questions gives `DIR/train.parquet` in GAEA's layout of conversations instead.
+A release with questions gives `DIR/train.parquet` in GAEA's layout of conversations instead, one with
+biomass `DIR/train.parquet` and `DIR/train.h5` in AGBD's.
 """
 
 import csv
@@ -20,6 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic
+from catalogs.releases.biomass import export_biomass, has_biomass
 from catalogs.releases.conversations import export_questions, has_questions
 from schemas.errors import UsageError
 
@@ -64,6 +66,10 @@ def export(release: Path, target: Path) -> dict[str, int]:
     table = release / "metadata" / "samples.parquet"
     if has_questions(table):
         counts = export_questions(release, target)
+        _terms(release, target)
+        return counts
+    if has_biomass(table):
+        counts = export_biomass(release, target)
         _terms(release, target)
         return counts
     names = set(pq.read_schema(table).names)

@@ -69,7 +69,7 @@ ASKED = pa.schema(
 
 PACKAGES = (
     "affine", "apache-beam", "deflate", "earthengine-api", "geoembed", "google-api-python-client",
-    "google-auth", "httplib2", "huggingface-hub", "jsonschema", "numpy", "onnxruntime", "osmium",
+    "google-auth", "h5py", "httplib2", "huggingface-hub", "jsonschema", "numpy", "onnxruntime", "osmium",
     "pillow", "pyarrow", "pyogrio", "pyproj", "pystac", "pystac-client", "pyyaml", "rasterio",
     "requests", "rich", "scipy", "shapely", "torch", "transformers", "ukis-csmask", "urllib3",
 )  # fmt: skip

@@ -39,10 +39,12 @@ def ordered(
     ties: Sequence[str],
     schema: pa.Schema,
     scratch: Path,
+    most: int = ROWS,
 ) -> Iterator[pa.Table]:
-    """Tables of `ROWS` rows (the last may be shorter), together sorted by (`key`, `ties`).
+    """Tables of `most` rows (the last may be shorter), together sorted by (`key`, `ties`).
 
-    Memory holds the key column and one bucket. The order, and so the bytes written from it, depend
+    Memory holds the key column and one bucket, five such tables while there are no more than
+    `MOST_BUCKETS`. The order, and so the bytes written from it, depend
     on the rows alone, not on how files or batches divide them.
 
     Args:
@@ -51,11 +53,12 @@ def ordered(
         ties: columns that decide among equal keys.
         schema: of the result; other columns are left out.
         scratch: folder for spilt buckets; nothing stays there.
+        most: rows of a table.
     """
     keys = pa.chunked_array([key(batch) for batch in read()] or [pa.array([], pa.string())])
     if not len(keys):
         return
-    edges = _edges(keys)
+    edges = _edges(keys, BUCKET * most // ROWS)
     del keys
     carry = schema.empty_table()
     with TemporaryDirectory(prefix=".sort-", dir=scratch) as folder:
@@ -66,16 +69,16 @@ def ordered(
             table = table.take(pc.sort_indices(table, sort_keys=order)).drop_columns(["__key"])
             path.unlink()
             table = pa.concat_tables([carry, table.cast(schema)]).combine_chunks()
-            whole = table.num_rows // ROWS * ROWS
-            for start in range(0, whole, ROWS):
-                yield table.slice(start, ROWS)
+            whole = table.num_rows // most * most
+            for start in range(0, whole, most):
+                yield table.slice(start, most)
             carry = table.slice(whole)
     if carry.num_rows:
         yield carry
 
 
-def _edges(keys: pa.ChunkedArray) -> list[pa.Scalar]:
-    count = min(MOST_BUCKETS, -(-len(keys) // BUCKET))
+def _edges(keys: pa.ChunkedArray, bucket: int) -> list[pa.Scalar]:
+    count = min(MOST_BUCKETS, -(-len(keys) // max(bucket, 1)))
     if count == 1:
         return []
     order = pc.sort_indices(keys)

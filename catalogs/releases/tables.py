@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import shapely
 from catalogs.files import CHUNK, write_json
 from catalogs.releases.extents import middle, planar, sides
 from catalogs.releases.hilbert import index
-from catalogs.releases.sorting import batches, ordered, parquets
+from catalogs.releases.sorting import ROWS, batches, ordered, parquets
 from schemas.recipes import Recipe
-from schemas.tables import DROPS, SPLITS, samples_schema
+from schemas.tables import DROPS, SPLITS, samples_schema, shipped
 
 WRITE = {"compression": "zstd", "compression_level": 9, "write_page_index": True}
 """How every released Parquet file is written."""
+
+
+PIECE = 1 << 26
+"""Bytes of rows, about, that a further table is given at a time."""
 
 
 class GeoWriter:
@@ -132,17 +137,37 @@ def write_beside(rows: Path, folder: Path, recipe: Recipe, ctx: Any, scratch: Pa
         ctx: what the tables may ask for (`transforms.context.Context`).
     """
     paths = parquets(rows)
-    if not paths or not recipe.tables:
+    if not paths:
         return
     whole = pq.read_schema(paths[0])
-    schema = pa.schema([f for f in whole if f.name != "band_stats"])
-
-    def read() -> Iterator[pa.RecordBatch]:
-        return batches(paths, schema.names)
-
     for beside in recipe.tables:
-        found = ordered(read, lambda b: b.column("key"), [], schema, scratch)
+        wanted = [name for name in whole.names if shipped(name) or name in beside.needs]
+        schema = pa.schema([whole.field(name) for name in wanted if name != "band_stats"])
+        most = max(1, min(ROWS, PIECE // _bytes(paths, schema.names)))
+        found = ordered(
+            partial(batches, paths, schema.names, rows=most), _keys, [], schema, scratch, most
+        )
         beside.write(found, folder / beside.name, ctx)
+
+
+def _keys(batch: pa.RecordBatch) -> pa.Array:
+    return batch.column("key")
+
+
+def _bytes(paths: list[Path], names: list[str]) -> int:
+    """Bytes of a row in memory, on average and about."""
+    size, rows = 0, 0
+    for path in paths:
+        known = pq.read_metadata(path)
+        rows += known.num_rows
+        for group in range(known.num_row_groups):
+            columns = (known.row_group(group).column(c) for c in range(known.num_columns))
+            size += sum(
+                c.total_uncompressed_size
+                for c in columns
+                if c.path_in_schema.split(".")[0] in names
+            )
+    return size // max(rows, 1) + 1
 
 
 def write_classes(out: Path, recipe: Recipe, labels: dict[str, dict[str, int]]) -> None:

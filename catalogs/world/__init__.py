@@ -24,6 +24,11 @@ ROLES = {
     "parcels": "parcels",
     "codes": "codes",
     "land": "land/land.geojson",
+    "shots": "shots",
+    "palsar": "palsar/collection.json",
+    "dem": "dem/collection.json",
+    "canopy": "canopy/collection.json",
+    "landcover": "landcover/collection.json",
 }
 """What the world has for each role of a recipe: a path below its root."""
 

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from catalogs.world import codes, imagery, land, osmfile, parcels, phenology
+from catalogs.world import (
+    canopy,
+    codes,
+    gedi,
+    imagery,
+    land,
+    landcover,
+    osmfile,
+    palsar,
+    parcels,
+    phenology,
+    terrain,
+)
 from catalogs.world.layout import Place
 from catalogs.world.stacfile import Json
 
@@ -42,9 +54,14 @@ LAYERS: tuple[Layer, ...] = (
     Layer("aerial", imagery.make_aerial, imagery.gather_aerial),
     Layer("sentinel-2-l2a", imagery.make_sentinel2, imagery.gather_sentinel2),
     Layer("osm", _nothing, osmfile.gather),
-    Layer("phenology", _nothing, phenology.gather, "files"),
+    Layer("phenology", phenology.make, phenology.gather, "files"),
     Layer("parcels", _nothing, parcels.gather, "files"),
     Layer("codes", _nothing, codes.gather, "files"),
     Layer("land", _nothing, land.gather, "files"),
+    Layer("shots", _nothing, gedi.gather, "files"),
+    Layer("palsar", palsar.make, palsar.gather, "alone"),
+    Layer("dem", terrain.make, terrain.gather, "alone"),
+    Layer("canopy", canopy.make, canopy.gather, "alone"),
+    Layer("landcover", landcover.make, landcover.gather, "alone"),
 )
 """All layers."""

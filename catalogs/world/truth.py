@@ -8,7 +8,8 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from catalogs.world import cog, fields, paint, phenology, season, surface
+from catalogs.world import biomass as mass
+from catalogs.world import cog, fields, paint, phenology, season, surface, terrain
 from catalogs.world.layout import Place
 from catalogs.world.materials import CLASSES
 from catalogs.world.sites import AERIAL_PX, SCENE_METRES, SITES, Site, aerial_affine, scene_affine
@@ -24,9 +25,12 @@ YEAR = 2022
 
 __all__ = [
     "CLASSES",
+    "biomass",
     "class_raster",
     "cycles",
+    "elevation",
     "faults",
+    "height",
     "materials",
     "parcels",
     "place",
@@ -77,13 +81,35 @@ def cycles(world: "World", lon: float, lat: float, year: int) -> tuple[season.Cy
 
 def materials(
     world: "World", lon: NDArray[np.float64], lat: NDArray[np.float64], year: int
-) -> NDArray[np.object_]:
+) -> NDArray[np.str_]:
     """Material (names as in `materials.MATERIALS`) at points in degrees, of any shape, in `year`.
 
     It is what the pictures show there, on pixels of 5 m; "" where no scene lies.
     """
     codes = surface.materials(lon, lat, year, world.seed)
-    return np.array([*surface.NAMES, ""], object)[codes]
+    return np.array([*surface.NAMES, ""])[codes]
+
+
+def biomass(
+    world: "World", lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Aboveground biomass in Mg/ha at points in degrees, of any shape: what GEDI's shots hold.
+
+    It is the same in every year. Where no scene lies it is that of a meadow.
+    """
+    return mass.biomass(lon, lat, world.seed)
+
+
+def height(
+    world: "World", lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Canopy height in metres at points in degrees, of any shape; 0 where nothing woody grows."""
+    return mass.height(lon, lat, world.seed)
+
+
+def elevation(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height of the ground in metres at points in degrees, of any shape."""
+    return terrain.elevation(lon, lat)
 
 
 def parcels(world: "World", site_id: str, year: int) -> tuple[fields.Parcel, ...]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, read_json, write_json
-from pipelines.acts.drops import Lost, write_drops
+from pipelines.acts.drops import Lost, Sink, dropping, reasons, write_drops
 from pipelines.job import Job, fingerprint, forget, scenes_of
 from pipelines.maps import map_of
 from pipelines.runners import run
@@ -86,10 +86,7 @@ def _phase(job: Job, number: int) -> Path:
 
 
 def _drop_counts(job: Job) -> list[list[Any]]:
-    found: Counter[tuple[str, str, str]] = Counter()
-    for path in sorted((job.planned / "drops").glob("*.parquet")):
-        table = pq.read_table(path, columns=["step", "code", "outcome"])
-        found.update(zip(*(c.to_pylist() for c in table.columns), strict=True))
+    found = reasons((job.planned / "drops").glob("*.parquet"), ("step", "code", "outcome"))
     return [[*key, count] for key, count in sorted(found.items())]
 
 
@@ -106,17 +103,16 @@ class Scan:
         start: Any = job.recipe.start
         if hasattr(start, "open"):
             ctx.sources[start.role] = start.open(location)
-        lost: list[Lost] = []
         tags: Counter[str] = Counter()
 
-        def tables() -> Any:
-            for table in start.scan(ctx, lambda d: lost.append(Lost(d, "plan"))):
+        def tables(lost: Sink) -> Any:
+            for table in start.scan(ctx, lost):
                 tags.update(start.tally(table) if hasattr(start, "tally") else {})
                 yield table
 
-        count = Spool(job.planned / "start").fill(tables())
-        write_drops(job.planned / "drops" / "scan.parquet", lost)
-        row = {"rows": count, "lost": len(lost), "tags": dict(sorted(tags.items()))}
+        with dropping(job.planned / "drops" / "scan.parquet", "plan") as lost:
+            count = Spool(job.planned / "start").fill(tables(lost))
+        row = {"rows": count, "lost": lost.count, "tags": dict(sorted(tags.items()))}
         write_json(job.planned / "scan.json", row)
 
 
@@ -253,7 +249,7 @@ class Cut:
         roles = {role for step in job.recipe.make for role in getattr(step, "roles", ())}
         read = [job.prints.get(role, "") for role in sorted(roles)]
         listed = []
-        for block in blocks(table, job.block):
+        for block in blocks(table, min(job.block, job.recipe.block or job.block)):
             seen = (*block["scene_ids"].to_pylist(), *block["layer_ids"].to_pylist())
             names = sorted({key for keys in seen for key in keys})
             prints = [*(fingerprint(scenes[name]) for name in names), *read]

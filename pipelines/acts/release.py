@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic
@@ -15,6 +14,7 @@ from catalogs.releases.verify import verify
 from catalogs.releases.write import Progress, write_release
 from pipelines.acts.annotate import told
 from pipelines.acts.blocks import records
+from pipelines.acts.drops import reasons
 from pipelines.acts.versions import known
 from pipelines.job import Job, scenes_of
 from schemas.errors import BuildError, VerifyError
@@ -111,6 +111,13 @@ def _place(stage: Path, target: Path, replace: bool) -> None:
 def split_rule(job: Job) -> SplitRule:
     """The rule of the recipe's split step; a recipe without one puts everything into train."""
     for step in job.recipe.plan:
+        if name_of(step) == "tile_splits.ByTile":
+            shares = {"val": step.val, "test": step.test}  # type: ignore[attr-defined]
+            shares["train"] = 1 - sum(shares.values())
+            cells = "MGRS tiles of 100 km"
+            if step.table:  # type: ignore[attr-defined]
+                cells += ", of which those of a published table keep the split that it gives them"
+            return SplitRule(100.0, step.buffer_km * 1000, shares, job.seed, cells)  # type: ignore[attr-defined]
         if name_of(step) == "splits.ByCell":
             shares = {"val": step.val, "test": step.test}  # type: ignore[attr-defined]
             shares["train"] = 1 - sum(shares.values())
@@ -129,8 +136,7 @@ def _gather(job: Job) -> tuple[Path, Path]:
             for path in sorted(source.glob("*.parquet")):
                 shutil.copyfile(path, folder / f"{source.parent.name}-{path.name}")
     for path in sorted((job.planned / "drops").glob("*.parquet")):
-        table = pq.read_table(path)
-        table = table.filter(pc.equal(table["code"], "buffer"))
+        table = pq.read_table(path, filters=[("code", "=", "buffer")])
         if len(table):
             _buffer_rows(splits / f"buffer-{path.name}", table)
     return drops, splits
@@ -148,15 +154,15 @@ def _buffer_rows(path: Path, table: pa.Table) -> None:
 
 def _funnel(drops: Path, job: Job) -> list[tuple[str, str, str, str, int]]:
     """(act, step, code, outcome, count) in the order in which the recipe meets them."""
-    found: Counter[tuple[str, str, str, str]] = Counter()
-    for path in sorted(drops.glob("*.parquet")):
-        table = pq.read_table(path, columns=["act", "step", "code", "outcome"])
-        found.update(zip(*(c.to_pylist() for c in table.columns), strict=True))
+    found = reasons(drops.glob("*.parquet"), ("act", "step", "code", "outcome"))
     order = [name_of(step) for _, step in job.recipe.steps()] + ["pack"]
     acts = ("plan", "make", "annotate", "pack")
 
-    def place(key: tuple[str, str, str, str]) -> tuple[Any, ...]:
+    def place(key: tuple[str, ...]) -> tuple[Any, ...]:
         step = order.index(key[1]) if key[1] in order else len(order)
         return acts.index(key[0]), step, key
 
-    return [(*key, found[key]) for key in sorted(found, key=place)]
+    return [
+        (act, step, code, outcome, found[act, step, code, outcome])
+        for act, step, code, outcome in sorted(found, key=place)
+    ]

@@ -21,5 +21,8 @@ def _export(release: Path, target: Path) -> int:
     from catalogs.releases.export import export
 
     for split, count in export(release, target).items():
-        print(f"{target / split}.csv: {counted(count, 'image-text pair')}")
+        if (target / f"{split}.h5").exists():
+            print(f"{target / split}.parquet, {split}.h5: {counted(count, 'footprint')}")
+        else:
+            print(f"{target / split}.csv: {counted(count, 'image-text pair')}")
     return 0

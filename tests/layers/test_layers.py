@@ -15,6 +15,7 @@ from rasterio.io import MemoryFile
 
 import building
 from building import arguments, release, tree
+from catalogs.releases.tables import PIECE, write_beside
 from catalogs.releases.verify import verify
 from pipelines.datasets.skyscript import RECIPE
 from schemas.errors import UsageError
@@ -217,3 +218,26 @@ def test_roles_that_do_not_fit(
     recipe = layered() if argv[0] == "--dem" else RECIPE
     assert build(recipe, ["--dataset", "skyscript", *argv]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_heavy_rows_reach_further_tables_in_small_pieces(tmp_path: Path) -> None:
+    heavy, light = bytes(1_000_000), b"x"
+    keys = [f"k{i:04d}" for i in range(300)]
+    order = np.random.default_rng(0).permutation(300)
+    rows_at = tmp_path / "rows"
+    rows_at.mkdir()
+    for number, part in enumerate(np.array_split(order, 3)):
+        table = pa.table({"key": [keys[i] for i in part], "_inner": [heavy] * len(part),
+                          "_other": [light] * len(part)})  # fmt: skip
+        pq.write_table(table, rows_at / f"{number}.parquet", use_dictionary=False)
+    seen: list[pa.Table] = []
+
+    class Pieces(Listing):
+        def write(self, found: Iterator[pa.Table], target: Path, ctx: Context) -> None:
+            seen.extend(found)
+
+    recipe = replace(layered(), tables=(Pieces(needs=("_inner",)),))
+    write_beside(rows_at, tmp_path, recipe, None, tmp_path)
+    assert [key for table in seen for key in table["key"].to_pylist()] == keys
+    assert max(table.nbytes for table in seen) < 2 * PIECE
+    assert all(table.column_names == ["key", "_inner"] for table in seen)

@@ -86,7 +86,8 @@ def code_version() -> str:
     files += [root / "catalogs" / name for name in ("rasters.py", "readers.py", "shelf.py")]
     texts = [(str(p.relative_to(root)), p.read_text(encoding="utf-8")) for p in sorted(files)]
     codecs = [
-        (name, version(name)) for name in ("numpy", "pillow", "deflate", "rasterio", "pyproj")
+        (name, version(name))
+        for name in ("numpy", "pillow", "deflate", "rasterio", "pyproj", "shapely", "exactextract")
     ]
     return digest(texts, codecs)[:16]
 

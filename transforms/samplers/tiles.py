@@ -31,10 +31,12 @@ class Tiles:
     Attributes:
         px: side of a patch, in pixels of the scene's grid.
         coarsest: metres; scenes with larger pixels have no tiles. 0: all have.
+        finest: metres; scenes with smaller pixels have no tiles.
     """
 
     px: int = 366
     coarsest: float = 0.0
+    finest: float = 0.0
     role: str = field(default="imagery", init=False)
     needs: tuple[str, ...] = field(default=(), init=False)
     gives: dict[str, str] = field(
@@ -53,12 +55,17 @@ class Tiles:
         """Refuse patches without a size."""
         at_least("samplers.Tiles.px", self.px, 8)
         at_least("samplers.Tiles.coarsest", self.coarsest, 0)
+        at_least("samplers.Tiles.finest", self.finest, 0)
 
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of the patch's middle, its place), a tile and year at a time."""
-        scenes = [s for s in ctx.sources["imagery"].scenes if sharp(s, self.coarsest)]
+        scenes = [s for s in ctx.sources["imagery"].scenes if self._meant(s)]
         for (name, year), grid in _tiles(scenes, ctx.years, on_drop).items():
             yield from self._patches(name, year, grid, ctx, on_drop)
+
+    def _meant(self, scene: Scene) -> bool:
+        finer = self.finest and sharp(scene, self.finest * 0.98)  # `sharp` allows for 1 %
+        return sharp(scene, self.coarsest) and not finer
 
     def _patches(
         self, tile: str, year: int, grid: Pixels, ctx: Context, on_drop: Callable[[Drop], None]

@@ -5,6 +5,7 @@ from pathlib import Path
 from catalogs.releases.verify.catalogue import check_stac
 from catalogs.releases.verify.files import check_files, read_manifest
 from catalogs.releases.verify.findings import Finding, Report
+from catalogs.releases.verify.parcels import check_parcels
 from catalogs.releases.verify.questions import check_questions
 from catalogs.releases.verify.shards import check_shards
 from catalogs.releases.verify.splits import check_promise
@@ -35,6 +36,7 @@ def examine(release: Path) -> Report:
             check_accounts(release, manifest, report)
         with report.reading("splits", "metadata/samples.parquet"):
             check_promise(release, manifest, report)
+        check_parcels(release, set(good), report)
         check_questions(release, report)
         check_shards(release, manifest, set(good), report)
     if any(name.startswith("stac/") for name in good):

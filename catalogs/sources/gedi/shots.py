@@ -1,0 +1,249 @@
+"""Shots of granules as tables, those of level 4 joined to those of level 2 by their numbers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from catalogs.sources.gedi.granules import Granule, Piece, pieces, shot_numbers, values_of
+from catalogs.sources.gedi.hdf import GediError, opened, taken
+from catalogs.sources.gedi.layouts import MEASURED
+from catalogs.sources.gedi.names import Numbers, beam_type
+from schemas.sources import About
+from schemas.windows import Bounds
+
+EPOCH_US = 1_514_764_800_000_000
+"""2018-01-01 00:00 UTC in microseconds since 1970: `delta_time` counts seconds from there."""
+
+HEAD = pa.schema(
+    [
+        ("shot_number", pa.uint64()),
+        ("lon", pa.float64()),  # degrees, of the lowest mode
+        ("lat", pa.float64()),
+        ("sensed", pa.timestamp("us", tz="UTC")),
+        ("beam", pa.string()),
+        ("beam_type", pa.string()),  # full | coverage
+        ("granule", pa.string()),  # file name without its ending
+        ("version", pa.string()),  # V1, V2, V3
+        ("orbit", pa.int64()),
+        ("sub_granule", pa.int64()),
+        ("track", pa.int64()),  # 0 where the file name does not tell
+        ("ppds", pa.int64()),  # positioning quality, likewise
+        ("production", pa.int64()),  # likewise
+    ]
+)
+"""Columns of every table of shots."""
+
+Lost = Callable[[Numbers, str, str, npt.NDArray[np.float64], npt.NDArray[np.float64]], None]
+"""Takes numbers, reason code, message, lon and lat of shots that are no rows."""
+
+PRODUCTS = ("L4A", "L2A", "L2B")
+"""In the order in which one is taken as the one whose shots are rows."""
+
+
+@dataclass(frozen=True)
+class Shots:
+    """A source of GEDI shots.
+
+    Attributes:
+        about: title, terms, checksum.
+        granules: those that can be read.
+        broken: (file name, reason code, message) of those that cannot.
+    """
+
+    about: About
+    granules: tuple[Granule, ...]
+    broken: tuple[tuple[str, str, str], ...] = field(default=())
+
+    @property
+    def product(self) -> str:
+        """The product whose shots are rows: L4A where there is one; others are joined to it."""
+        there = {granule.layout.product for granule in self.granules}
+        return next((name for name in PRODUCTS if name in there), "")
+
+    def shots(
+        self, bounds: Bounds | None, columns: Sequence[str], on_drop: Lost | None = None
+    ) -> Iterator[pa.Table]:
+        """Tables of `HEAD` and `columns` (int64 or float64; null where a shot has no value).
+
+        A column that the product lacks is joined from granules of the other products with the same
+        shots: relative heights `rh0` to `rh100` come from L2A. Tables have at most some hundred
+        thousand rows, in order of orbit, beam and shot.
+
+        Args:
+            bounds: (west, south, east, north) in degrees, west > east across 180; None: everywhere.
+            columns: names of `layouts`.
+            on_drop: takes shots without a place (`gedi:no_place`) and those that a newer granule, or
+                the same, has already given (`duplicate_shot`).
+
+        Raises:
+            GediError: a granule is not what its head said.
+        """
+        groups: dict[tuple[int, int], list[Granule]] = {}
+        for granule in self.granules:
+            groups.setdefault((granule.orbit, granule.sub_granule), []).append(granule)
+        for key in sorted(groups):
+            own = [g for g in groups[key] if g.layout.product == self.product]
+            others = [g for g in groups[key] if g.layout.product != self.product]
+            seen: Numbers = np.empty(0, np.uint64)
+            for granule in sorted(own, key=lambda g: g.newest):
+                found = []
+                for piece, table in self._granule(granule, others, bounds, columns, on_drop, seen):
+                    found.append(piece)
+                    yield table
+                seen = np.concatenate([seen, *found])
+
+    def _granule(
+        self,
+        granule: Granule,
+        others: Sequence[Granule],
+        bounds: Bounds | None,
+        columns: Sequence[str],
+        on_drop: Lost | None,
+        seen: Numbers,
+    ) -> Iterator[tuple[Numbers, pa.Table]]:
+        own = [name for name in columns if granule.layout.place(name) is not None]
+        joined = _givers([name for name in columns if name not in own], others)
+        with ExitStack() as stack:
+            file = stack.enter_context(opened(granule.path))
+            partners = [
+                (_Partner(stack.enter_context(opened(other.path)), other), names)
+                for other, names in joined
+            ]
+            known = seen
+            for piece in pieces(file, granule, bounds):
+                piece = _fresh(piece, known, on_drop)
+                if not len(piece.rows):
+                    continue
+                known = np.concatenate([known, piece.shots])
+                values = {
+                    name: values_of(file, granule, piece.beam, name, piece.rows) for name in own
+                }
+                for partner, names in partners:
+                    for name, found in partner.values(piece, names).items():
+                        values[name] = _first(values.get(name), found)
+                when = values_of(file, granule, piece.beam, "delta_time", piece.rows)
+                yield piece.shots, _table(granule, piece, when, columns, values)
+
+
+def _givers(columns: Sequence[str], others: Sequence[Granule]) -> list[tuple[Granule, list[str]]]:
+    """Which other granules are asked for which columns, those to be preferred first."""
+    order = sorted(others, key=lambda g: (PRODUCTS.index(g.layout.product), g.newest))
+    found = []
+    for other in order:
+        names = [name for name in columns if other.layout.place(name) is not None]
+        if names:
+            found.append((other, names))
+    return found
+
+
+Values = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
+
+
+def _first(old: Values | None, new: Values) -> Values:
+    """What the first granule lacks is filled from the next."""
+    if old is None:
+        return new
+    return np.where(old[1], old[0], new[0]), old[1] | new[1]
+
+
+class _Partner:
+    """A granule whose shots are looked up by number."""
+
+    def __init__(self, file: Any, granule: Granule) -> None:
+        self.file, self.granule = file, granule
+        self.beam = ""
+        self.sorted: Numbers = np.empty(0, np.uint64)
+        self.order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    def values(self, piece: Piece, columns: Sequence[str]) -> dict[str, Values]:
+        """Values of the columns for the shots of a piece."""
+        self._turn_to(piece.beam)
+        place = np.searchsorted(self.sorted, piece.shots)
+        there = place < len(self.sorted)
+        there[there] = self.sorted[place[there]] == piece.shots[there]
+        rows, back = np.unique(self.order[place[there]], return_inverse=True)
+        found: dict[str, Values] = {}
+        for name in columns:
+            values, known = values_of(self.file, self.granule, piece.beam, name, rows)
+            every = np.zeros(len(piece.shots), values.dtype)
+            mask = np.zeros(len(piece.shots), bool)
+            every[there], mask[there] = values[back], known[back]
+            found[name] = every, mask
+        return found
+
+    def _turn_to(self, beam: str) -> None:
+        if beam == self.beam:
+            return
+        count = self.granule.beams.get(beam, 0)
+        shots: Numbers = np.empty(0, np.uint64)
+        if count:
+            every = np.arange(count)
+            shots = taken(self.file, shot_numbers(self.file, beam), every).astype(np.uint64)
+        self.order = np.argsort(shots, kind="stable")
+        self.sorted, self.beam = shots[self.order], beam
+
+
+def _fresh(piece: Piece, seen: Numbers, on_drop: Lost | None) -> Piece:
+    """The shots of a piece with a place and not seen before; the others go to `on_drop`."""
+    placed = np.isfinite(piece.lon) & np.isfinite(piece.lat)
+    first = np.zeros(len(piece.shots), bool)
+    first[np.unique(piece.shots, return_index=True)[1]] = True
+    new = first & ~np.isin(piece.shots, seen)
+    for code, message, lost in (
+        ("gedi:no_place", "the granule gives no position", ~placed),
+        ("duplicate_shot", "the same shot number was read before", placed & ~new),
+    ):
+        if on_drop is not None and lost.any():
+            on_drop(piece.shots[lost], code, message, piece.lon[lost], piece.lat[lost])
+    keep = placed & new
+    if keep.all():
+        return piece
+    return Piece(piece.beam, piece.rows[keep], piece.shots[keep], piece.lon[keep], piece.lat[keep])
+
+
+def _table(
+    granule: Granule, piece: Piece, when: Values, columns: Sequence[str], values: dict[str, Values]
+) -> pa.Table:
+    count, name = len(piece.rows), granule.name
+    head: list[Any] = [
+        pa.array(piece.shots),
+        pa.array(piece.lon),
+        pa.array(piece.lat),
+        _times(*when),
+        *(
+            pa.repeat(pa.scalar(value, kind), count)
+            for value, kind in (
+                (piece.beam, pa.string()),
+                (beam_type(piece.beam), pa.string()),
+                (granule.path.stem, pa.string()),
+                (granule.layout.version, pa.string()),
+                (granule.orbit, pa.int64()),
+                (granule.sub_granule, pa.int64()),
+                (name.track, pa.int64()),
+                (name.ppds, pa.int64()),
+                (name.production, pa.int64()),
+            )
+        ),
+    ]
+    table = pa.Table.from_arrays(head, schema=HEAD)
+    nothing = np.zeros(count), np.zeros(count, bool)
+    for column in columns:
+        found, there = values.get(column, nothing)
+        plain = np.where(there, found, 0).astype(np.float64 if column in MEASURED else np.int64)
+        table = table.append_column(column, pa.array(plain, mask=~there))
+    return table
+
+
+def _times(seconds: npt.NDArray[Any], there: npt.NDArray[np.bool_]) -> pa.Array:
+    """UTC of seconds since 2018-01-01 00:00 UTC, to the microsecond."""
+    sane = there & (np.abs(np.where(there, seconds, 0)) < 1e10)
+    micros = np.rint(np.where(sane, seconds, 0) * 1e6).astype(np.int64) + EPOCH_US
+    return pa.array(micros, pa.int64(), mask=~sane).cast(pa.timestamp("us", tz="UTC"))
+
+
+__all__ = ["HEAD", "GediError", "Lost", "Shots"]

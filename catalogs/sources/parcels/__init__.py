@@ -1,0 +1,161 @@
+"""Farmers' declarations of crops by parcel: registers of many countries as one table, made once.
+
+A sidecar beside a file says what its columns mean: `FILE.parcels.json` for `FILE.zip` and the like.
+Without one, known registers are recognised by their columns (`profiles.PROFILES`), and `parcels.json`
+of the folder tells it of all others. The keys of both are those of `profiles.SIDECAR`:
+
+    {"id": "PARZ_ID", "name": "KULTUR", "area": "FLAECHE_HA", "unit": "ha", "year": "JAHR",
+     "country": "XE", "code_list": "XE", "licence": "CC0-1.0", "attribution": "..."}
+
+The table lies in the user's cache under a name that follows from the files' content, the terms and
+the code alone, and it appears there when it is whole.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from catalogs.files import atomic, cache_folder, sha256, write_json
+from catalogs.sources.osm_features import scratch
+from catalogs.sources.parcels.columns import COLUMNS, DROPS
+from catalogs.sources.parcels.encoding import EncodingError
+from catalogs.sources.parcels.files import files_of, parts_of
+from catalogs.sources.parcels.making import collected, ordered, write
+from catalogs.sources.parcels.overlaps import overlapping
+from catalogs.sources.parcels.reader import META, Parcels, drops_beside
+from catalogs.sources.parcels.telling import facts, geo, kinds
+from catalogs.sources.terms import Override
+from schemas.chance import digest
+from schemas.errors import SourceError, UsageError
+
+__all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
+
+
+STAGE_MB = 24
+"""Megabytes of neighbours that are held while overlaps are looked for."""
+
+
+def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
+    """The parcels of a file, or of all files of a folder, as a table that is made unless it is there.
+
+    Args:
+        terms: licence and credit line for files that declare none.
+
+    Raises:
+        SourceError: see `files.tables`, `settings.settled` and `rows.Rows`; no row is a parcel.
+        UsageError: a sidecar is wrong, the licence differs from what a file declares, or the cache
+            cannot be written.
+    """
+    terms = terms or Override()
+    location = Path(location)
+    files = files_of(location)
+    place = _place()
+    sums = {str(path): _sum_of(path, place) for path in files}
+    said = sorted({p for file in files for p in file.parent.glob("*parcels.json")})
+    address = digest(
+        [(path.name, sums[str(path)][0]) for path in files],
+        [(path.name, sha256(path)) for path in said],
+        [terms.licence, terms.attribution],
+        code_version(),
+    )[:32]
+    stem = location.name.split(".")[0] or "parcels"
+    path = place / f"{stem}-{address[:12]}.parquet"
+    with _alone(path):
+        if not (path.exists() and drops_beside(path).exists()):
+            _make(files, terms, path, address, sums)
+    return Parcels(path)
+
+
+def _make(
+    files: list[Path],
+    terms: Override,
+    path: Path,
+    address: str,
+    sums: dict[str, tuple[str, int]],
+) -> None:
+    with scratch(path) as folder, atomic(drops_beside(path)) as lost:
+        with pq.ParquetWriter(lost, DROPS, compression="zstd") as drops:
+            made = collected(files, terms, folder, drops)
+            stage = folder / "stage.parquet"
+            kept = write(ordered(folder, files, drops), stage)
+        made.counts["kept"] = kept
+        lost_before = made.counts["geometry"] + made.counts["bounds"]
+        made.counts["duplicate"] = made.counts["read"] - lost_before - kept
+        if not kept:
+            raise SourceError(
+                f"{files[0]} has no row that is a parcel ({made.counts['read']:,} read, "
+                f"{made.counts['geometry']:,} without a sound outline, {made.counts['bounds']:,} "
+                "out of bounds): give another file"
+            )
+        staged = Parcels(stage, STAGE_MB)
+        outlines = geo(staged.bounds, kinds(staged))
+        with atomic(path) as sink:
+            write(
+                overlapping(staged, made.counts),
+                sink,
+                lambda: {b"geo": outlines, META: facts(made, address, sums)},
+            )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time make a table; the others find it made."""
+    with path.with_name(f".{path.name}.lock").open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _place() -> Path:
+    """The folder of the tables.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        place = cache_folder() / "parcels"
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        where = getattr(error, "filename", None) or "~"
+        raise UsageError(
+            f"the table of parcels cannot be kept in the cache ({where}: "
+            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
+        ) from error
+    return place
+
+
+def _sum_of(path: Path, place: Path) -> tuple[str, int]:
+    """SHA-256 and size of a register; of several files over their names and sums."""
+    parts = parts_of(path)
+    size = sum(part.stat().st_size for part in parts)
+    if len(parts) == 1:
+        return _sum(path, place), size
+    return digest([(part.name, _sum(part, place)) for part in parts]), size
+
+
+def _sum(path: Path, place: Path) -> str:
+    """SHA-256 of a file, kept by its name, size and time, so that a large one is read once."""
+    status = path.stat()
+    name = digest(str(path.resolve()), status.st_size, status.st_mtime_ns)[:32]
+    kept = place / "sums" / f"{name}.json"
+    try:
+        return str(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        found = sha256(path)
+        write_json(kept, found)
+        return found
+
+
+@cache
+def code_version() -> str:
+    """A hash of all that may change a table: the code of this package, and the libraries' versions."""
+    root = Path(__file__).resolve().parents[3]
+    files = [*sorted(Path(__file__).parent.glob("*.py")), root / "schemas/curves.py"]
+    texts = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    libraries = [(name, version(name)) for name in ("pyarrow", "pyogrio", "pyproj", "shapely")]
+    return digest(texts, libraries)[:16]

@@ -1,0 +1,207 @@
+"""Files of parcels: which there are, their layers, and their rows in batches of Arrow."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from catalogs.rasters import guard_environment
+from catalogs.sources import feature_files
+from catalogs.sources.parcels.archives import unpacked
+from catalogs.sources.parcels.encoding import of_dbf
+from schemas.errors import SourceError
+
+SHAPEFILE = "ESRI Shapefile"
+
+FORMS = "GeoPackage, GeoParquet, Shapefile, FlatGeobuf, GeoJSON, or a zip of them"
+
+Meta = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A layer with outlines.
+
+    Attributes:
+        source: the file that the user named or that lies in the folder, for messages and terms.
+        path: where it is read from: `source`, or what was unpacked of it.
+        crs: as the file declares it, "" where it does not.
+        geometry: name of the WKB column in the batches.
+        names: the other columns, as they are written.
+        encoding: of a Shapefile's texts, "" for other forms.
+        meta: the collection's facts that fiboa files hold.
+    """
+
+    source: Path
+    path: Path
+    driver: str
+    layer: str
+    crs: str
+    geometry: str
+    names: tuple[str, ...]
+    encoding: str
+    meta: Meta
+
+    def batches(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows in file order: the columns named, and the outlines.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
+        try:
+            if self.driver == "Parquet":
+                yield from self._parquet([*columns, self.geometry], rows)
+                return
+            from pyogrio.raw import open_arrow
+
+            with open_arrow(
+                self.path,
+                layer=self.layer,
+                columns=columns,
+                batch_size=rows,
+                encoding=self.encoding or None,
+                use_pyarrow=True,
+            ) as (_, reader):
+                yield from reader
+        except (OSError, pa.ArrowException, RuntimeError, ValueError) as error:
+            raise SourceError(f"{self.source} is damaged ({error}): fetch it anew") from error
+
+    def _parquet(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
+            yield from file.iter_batches(rows, columns=columns, use_threads=False)
+
+
+def files_of(location: Path) -> list[Path]:
+    """The files of a location, sorted by name.
+
+    Raises:
+        SourceError: there is no such place, or none in it.
+    """
+    if location.is_file():
+        return [location]
+    if not location.is_dir():
+        raise SourceError(f"{location}: no such file or folder of parcels")
+    found = [p for p in sorted(location.rglob("*")) if p.is_file() and _kind(p)]
+    if not found:
+        raise SourceError(f"{location} holds no file of parcels: give {FORMS}")
+    return found
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files that a register is made of: a Shapefile has several."""
+    if path.suffix.lower() != ".shp":
+        return [path]
+    endings = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+    beside = (p for p in path.parent.iterdir() if p.suffix.lower() in endings)
+    return sorted(p for p in beside if p.stem == path.stem and p.is_file())
+
+
+def tables(source: Path, scratch: Path) -> list[Table]:
+    """The layers of a file that hold outlines; zips are unpacked into `scratch`.
+
+    Raises:
+        SourceError: it is of no known form, damaged, unsafe, or without outlines.
+    """
+    guard_environment()
+    paths = [source]
+    if _kind(source) == "zip":
+        scratch.mkdir(parents=True, exist_ok=True)
+        paths = sorted(path for path in unpacked(source, scratch) if _kind(path))
+    try:
+        found = [table for path in paths for table in _layers(source, path)]
+    except (OSError, pa.ArrowException, RuntimeError, ValueError, KeyError) as error:
+        raise SourceError(f"{source} cannot be read as parcels ({error}): give {FORMS}") from error
+    if not found:
+        raise SourceError(f"{source} holds no layer of polygons: give {FORMS}")
+    return found
+
+
+def _kind(path: Path) -> str:
+    """The driver's name, `zip`, or "" for what holds no parcels. Zips are not opened within zips."""
+    if path.name.endswith("parcels.json"):
+        return ""
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    if head == b"PK\x03\x04":
+        return "zip" if path.suffix.lower() == ".zip" else ""
+    if head == b"\x00\x00\x27\x0a" and path.suffix.lower() == ".shp":
+        return SHAPEFILE
+    return feature_files.driver_of(path)
+
+
+def _layers(source: Path, path: Path) -> Iterator[Table]:
+    driver = _kind(path)
+    if driver == "Parquet":
+        yield _parquet(source, path)
+        return
+    if driver in ("", "zip"):
+        raise SourceError(f"{path} is no file of parcels: give {FORMS}")
+    import pyogrio
+
+    encoding = ""
+    if driver == SHAPEFILE:
+        dbf = next(
+            (p for p in (path.with_suffix(s) for s in (".dbf", ".DBF")) if p.is_file()), None
+        )
+        if dbf is None:
+            raise SourceError(f"{path} has no .dbf beside it: give all files of the Shapefile")
+        encoding = of_dbf(dbf)
+        _whole(source, path)
+    for name, shape in pyogrio.list_layers(path):
+        if shape is None or not ("Polygon" in shape or shape == "Unknown"):
+            continue
+        info = pyogrio.read_info(path, layer=name, encoding=encoding or None)
+        if info["driver"] != driver:
+            raise SourceError(f"{path} opens as {info['driver']}, not as {driver}: refused")
+        yield Table(
+            source, path, driver, str(name), info["crs"] or "",
+            info["geometry_name"] or "wkb_geometry", tuple(map(str, info["fields"])), encoding, {},
+        )  # fmt: skip
+
+
+def _whole(source: Path, path: Path) -> None:
+    """The outlines of a Shapefile to the last byte.
+
+    Source of the layout: ESRI Shapefile Technical Description (1998), main file header.
+
+    Raises:
+        SourceError: the file ends before its header says.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(100)
+    declared = 2 * int.from_bytes(head[24:28], "big")
+    if len(head) < 100 or path.stat().st_size < declared:
+        raise SourceError(
+            f"{source} is cut: {path.name} has {path.stat().st_size:,} of {declared:,} bytes; fetch it "
+            "anew"
+        )
+
+
+def _parquet(source: Path, path: Path) -> Table:
+    import pyarrow.parquet as pq
+    import pyproj
+
+    schema = pq.read_schema(path)
+    held = schema.metadata or {}
+    geo = json.loads(held.get(b"geo", b"{}"))
+    if not geo:
+        raise SourceError(f"{source} is Parquet without `geo` metadata: write it as GeoParquet")
+    name = geo["primary_column"]
+    about = geo["columns"][name]
+    if about.get("encoding") != "WKB":
+        raise SourceError(
+            f"{source} encodes outlines as {about.get('encoding')}: write them as WKB"
+        )
+    crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown (GeoParquet 1.1)
+    if isinstance(crs, dict):
+        declared = pyproj.CRS.from_json_dict(crs)
+        authority = declared.to_authority(min_confidence=100)
+        crs = ":".join(authority) if authority else declared.to_wkt()
+    meta = json.loads(held.get(b"collection", held.get(b"fiboa", b"{}")))
+    names = tuple(column for column in schema.names if column != name)
+    return Table(source, path, "Parquet", path.stem, crs or "", name, names, "", meta)

@@ -1,0 +1,160 @@
+"""Registers become one GeoParquet table, sorted by year and place; memory does not grow with them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalogs.runs import Runs
+from catalogs.sources.parcels.columns import COLUMNS, DROPS
+from catalogs.sources.parcels.doubles import Doubles
+from catalogs.sources.parcels.files import tables
+from catalogs.sources.parcels.profiles import Profile
+from catalogs.sources.parcels.rows import Rows, geometry_prints
+from catalogs.sources.parcels.settings import settled
+from catalogs.sources.terms import Override
+from schemas.curves import hilbert
+
+READ = 8192
+"""Rows read at a time."""
+
+RUN = 65_536
+"""Rows of a sorted run, and about those put in order at a time."""
+
+RUN_BYTES = 1 << 26
+"""Bytes of a run from which it is written, however few rows they are."""
+
+GROUP = 4096
+"""Rows of a row group: what is read at least for a question."""
+
+PLACED = COLUMNS.append(pa.field("_row", pa.int64())).append(pa.field("_file", pa.int64())).append(
+    pa.field("_at", pa.int64())
+)  # fmt: skip
+"""A parcel, the how manyeth row it is of all, and where it was read."""
+
+AGAIN = "a parcel with its id, or its outline and crop, came before"
+
+YEAR_BITS = 48  # of a Hilbert code: the year stands above them
+
+OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": ["collection", "country", "code_list", "crop_code", "crop_name"],
+    "write_page_checksum": True,
+}
+
+
+@dataclass
+class Made:
+    """What was read of the registers.
+
+    Attributes:
+        profiles: of each source file, one or several.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    profiles: list[tuple[Path, Profile]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    years: set[int] = field(default_factory=set)
+
+
+def collected(
+    files: Sequence[Path], terms: Override, folder: Path, drops: pq.ParquetWriter
+) -> Made:
+    """Read all files into sorted runs and marks under `folder`; what is lost goes to `drops`.
+
+    Raises:
+        SourceError: a file cannot be read; see `settings.settled`, `files.tables` and `rows.Rows`.
+    """
+    made, total = Made(), 0
+    runs, doubles = Runs(folder / "runs"), Doubles(folder / "marks")
+    runs.folder.mkdir()
+    held: list[pa.Table] = []
+    for number, source in enumerate(files):
+        for table in tables(source, folder / "unpacked" / str(number)):
+            how = settled(table, terms)
+            rows = Rows(table, how)
+            for batch in table.batches(sorted(set(how.columns.values())), READ):
+                part, at = rows.read(batch)
+                write_drops(drops, source.name, rows.drops)
+                if not len(part):
+                    continue
+                numbers = np.arange(total, total + len(part))
+                total += len(part)
+                doubles.add((b"k" + key.encode() for key in part["key"].to_pylist()), numbers)
+                doubles.add((b"g" + mark for mark in geometry_prints(part)), numbers)
+                made.years.update(part["year"].unique().to_pylist())
+                for name, values in (("_row", numbers), ("_file", np.full(len(part), number)),
+                                     ("_at", at)):  # fmt: skip
+                    part = part.append_column(name, pa.array(values, pa.int64()))
+                held.append(part)
+                if sum(map(len, held)) >= RUN or sum(t.nbytes for t in held) >= RUN_BYTES:
+                    _run(runs, held)
+            rows.finish()
+            made.counts.update(rows.counts)
+            made.notes += rows.notes
+            if (source, how.profile) not in made.profiles:
+                made.profiles.append((source, how.profile))
+    if held:
+        _run(runs, held)
+    return made
+
+
+def _run(runs: Runs, held: list[pa.Table]) -> None:
+    """Write what is held as a run, and forget it."""
+    rows = pa.concat_tables(held).combine_chunks()
+    held.clear()
+    place = hilbert(rows["lon"].to_numpy(), rows["lat"].to_numpy())
+    codes = (rows["year"].to_numpy().astype(np.uint64) << np.uint64(YEAR_BITS)) | place
+    runs.add(rows.cast(PLACED), codes, f"{rows['_row'][0].as_py():012d}")
+
+
+def write_drops(sink: pq.ParquetWriter, name: str, lost: list[tuple[int, str, str, str]]) -> None:
+    """Append rows that were lost of a file."""
+    if lost:
+        row, ident, code, message = (list(values) for values in zip(*lost, strict=True))
+        sink.write_table(pa.table([[name] * len(lost), row, ident, code, message], schema=DROPS))
+
+
+def ordered(folder: Path, files: Sequence[Path], drops: pq.ParquetWriter) -> Iterator[pa.Table]:
+    """The parcels of `collected` by year, place and key, each once; its doubles go to `drops`."""
+    later, runs = Doubles(folder / "marks").found(), Runs(folder / "runs")
+    for low, high in runs.ranges(RUN):
+        rows, codes = runs.coded(low, high)
+        keys = np.array(rows["key"].to_pylist(), object)
+        order = np.lexsort((rows["_row"].to_numpy(), keys.astype(str), codes))
+        rows = rows.take(pa.array(order))
+        double = np.isin(rows["_row"].to_numpy(), later)
+        twice: dict[int, list[tuple[int, str, str, str]]] = defaultdict(list)
+        for row in rows.filter(pa.array(double)).select(["_file", "_at", "id"]).to_pylist():
+            twice[row["_file"]].append((row["_at"], row["id"], "duplicate", AGAIN))
+        for number, lost in sorted(twice.items()):
+            write_drops(drops, files[number].name, lost)
+        yield rows.filter(pa.array(~double)).select(COLUMNS.names)
+
+
+def write(
+    parts: Iterator[pa.Table], sink: Any, meta: Callable[[], dict[bytes, bytes]] = dict
+) -> int:
+    """Write parcels in row groups of `GROUP`; returns how many.
+
+    Args:
+        meta: the file's metadata, asked for when all rows are written.
+    """
+    held, count = COLUMNS.empty_table(), 0
+    with pq.ParquetWriter(sink, COLUMNS, **OPTIONS) as writer:
+        for part in parts:
+            held = pa.concat_tables([held, part]).combine_chunks()
+            full = len(held) // GROUP * GROUP
+            if full:
+                writer.write_table(held.slice(0, full), GROUP)
+                held, count = held.slice(full), count + full
+        if len(held):
+            writer.write_table(held.combine_chunks(), GROUP)
+        writer.add_key_value_metadata(meta())
+    return count + len(held)

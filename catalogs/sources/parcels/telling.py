@@ -1,0 +1,75 @@
+"""What a table of parcels says of itself: its outlines, its terms, and what was counted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from catalogs.sources.parcels.making import Made
+from catalogs.sources.parcels.reader import Parcels
+from schemas.chance import digest
+
+
+def geo(bounds: Any, kinds: set[int]) -> bytes:
+    """The `geo` metadata (GeoParquet 1.1.0); no `crs` entry: the default is OGC:CRS84."""
+    names = {3: "Polygon", 6: "MultiPolygon"}
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": sorted(names[kind] for kind in kinds if kind in names),
+        "orientation": "counterclockwise",
+        "covering": {"bbox": {s: ["bbox", s] for s in ("xmin", "ymin", "xmax", "ymax")}},
+    }
+    if bounds is not None:
+        column["bbox"] = list(bounds)
+    about = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
+
+
+def kinds(stage: Parcels) -> set[int]:
+    """Shapely's type ids of the outlines."""
+    found: set[int] = set()
+    for group in stage.batches():
+        found.update(
+            int(kind)
+            for kind in np.unique(
+                shapely.get_type_id(
+                    shapely.from_wkb(np.array(group["geometry"].to_pylist(), object))
+                )
+            )
+        )
+    return found
+
+
+def abouts_of(made: Made, sums: dict[str, tuple[str, int]]) -> list[dict[str, Any]]:
+    """One entry for each register, licence and credit line, as `schemas.sources.About` has it.
+
+    Args:
+        sums: sha256 and size of each file, by path.
+    """
+    groups: dict[tuple[str, str, str], list[Path]] = {}
+    for path, profile in made.profiles:
+        title = profile.title or f"Parcels of {profile.collection}"
+        groups.setdefault((title, profile.licence, profile.attribution), []).append(path)
+    found = []
+    for number, ((title, terms, credit), paths) in enumerate(sorted(groups.items())):
+        listed = sorted((path.name, *sums[str(path)]) for path in set(paths))
+        found.append({
+            "title": title, "licence": terms, "attribution": credit,
+            "checksum": listed[0][1] if len(listed) == 1 else digest(listed),
+            "size": sum(size for _, _, size in listed), "datetime": "", "parts": ["tables"],
+            "notes": made.notes if number == 0 else [],
+        })  # fmt: skip
+    return found
+
+
+def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
+    """The metadata under `META`."""
+    about = {
+        "address": address,
+        "abouts": abouts_of(made, sums),
+        "counts": dict(sorted(made.counts.items())),
+        "years": sorted(made.years),
+    }
+    return json.dumps(about, sort_keys=True, ensure_ascii=False).encode()

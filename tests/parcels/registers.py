@@ -1,0 +1,62 @@
+"""Small registers that the tests write, and the real samples."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+SAMPLES = {
+    "at": "at_inspire_schlaege_2025-1_polygon.gpkg.zip",
+    "br-ba-lem": "br_ba_lem_LEM_dataset.zip",
+    "de-bb": "de_bb_antrag.zip",
+    "dk": "dk_Marker_2026.zip",
+    "es-cat": "es_cat_Cultius_DUN2023_GPKG.zip",
+    "nl": "nl_brpgewaspercelen_definitief_2023.gpkg",
+}
+
+TERMS = {"licence": "CC0-1.0", "attribution": "Tests", "country": "XE", "id": "id", "name": "crop"}
+
+
+def real(name: str) -> Path:
+    """A file of the real data; the test is skipped where it is not at hand."""
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"real data {name} is not at hand")
+    return path
+
+
+def sample(name: str) -> Path:
+    """A real register of 100 parcels."""
+    return real(f"lpis_samples/{SAMPLES[name]}")
+
+
+def register(path: Path, shapes: list[Any], crs: Any = 25833, **columns: list[Any]) -> Path:
+    """A register with `id` and `crop` unless given, and its sidecar."""
+    columns.setdefault("id", [f"P{i}" for i in range(len(shapes))])
+    columns.setdefault("crop", ["Weizen"] * len(shapes))
+    frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=crs)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_file(path, engine="pyogrio")
+    return path
+
+
+def say(path: Path, **more: Any) -> None:
+    """A sidecar beside a register."""
+    beside = path.with_name(path.name.split(".")[0] + ".parcels.json")
+    beside.write_text(json.dumps({**TERMS, **more}), encoding="utf-8")
+
+
+def fields(count: int, side: float = 100.0, west: float = 400_000.0) -> list[Any]:
+    """Squares side by side in EPSG:25833, 20 m apart, in rows of 100."""
+    places = np.arange(count)
+    x = west + (places % 100) * (side + 20)
+    y = 5_700_000 + (places // 100) * (side + 20)
+    return list(shapely.box(x, y, x + side, y + side))

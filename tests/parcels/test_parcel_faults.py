@@ -1,0 +1,357 @@
+"""Bad registers: FAULTS 51 (outlines), 52 (places), 53 (doubles), 62 (terms), 65 (archives)."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import shapely
+
+from catalogs.sources.parcels import open_parcels
+from catalogs.sources.parcels.shapes import outlines
+from catalogs.sources.terms import Override
+from schemas.errors import SourceError, UsageError
+from tests.parcels.registers import TERMS, fields, register, say
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHLOOM_CACHE", str(tmp_path / "cache"))
+
+
+def opened(path: Path, terms: Override | None = None, **more: Any) -> tuple[Any, list[Any]]:
+    say(path, **more)
+    parcels = open_parcels(path, terms)
+    return parcels, parcels.drops().to_pylist()
+
+
+def ids(parcels: Any) -> list[str]:
+    table = pa.concat_tables(parcels.batches())
+    return sorted(table["id"].to_pylist())
+
+
+BOW = shapely.Polygon([(400_500, 5_700_500), (400_600, 5_700_600), (400_600, 5_700_500),
+                       (400_500, 5_700_600)])  # fmt: skip
+
+
+def test_51_big_bow_tie_is_dropped_and_a_small_crossing_repaired(tmp_path: Path) -> None:
+    small = shapely.Polygon([(401_000, 5_700_000), (401_100, 5_700_000), (401_100, 5_700_100),
+                             (401_099.5, 5_700_099), (401_100.2, 5_700_099.8),
+                             (401_000, 5_700_100)])  # fmt: skip
+    assert not small.is_valid and not BOW.is_valid
+    path = register(tmp_path / "r_2021.gpkg", [*fields(2), BOW, small])
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["P0", "P1", "P3"]
+    assert [(d["file"], d["row"], d["id"], d["code"]) for d in drops] == [
+        ("r_2021.gpkg", 2, "P2", "geometry")
+    ]
+    assert parcels.counts["repaired"] == 1 and parcels.counts["geometry"] == 1
+    kept = pa.concat_tables(parcels.batches()).to_pylist()
+    assert all(shapely.from_wkb(row["geometry"]).is_valid for row in kept)
+
+
+def test_51_no_area_too_few_points_nothing_and_a_country(tmp_path: Path) -> None:
+    flat = shapely.Polygon([(400_000, 5_700_000), (400_100, 5_700_000), (400_050, 5_700_000)])
+    country = shapely.box(300_000, 5_600_000, 400_000, 5_700_000)
+    path = register(tmp_path / "r.gpkg", [fields(1)[0], flat, None, shapely.Polygon(), country])
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["P0"]
+    assert [(d["row"], d["code"]) for d in drops] == [(i, "geometry") for i in (1, 2, 3, 4)]
+    assert "km²" in drops[-1]["message"]
+
+
+def test_51_a_ring_of_three_points_in_the_file_itself() -> None:
+    """WKB that no library writes: a ring A, B, A, and one that is cut off."""
+    head = np.array([1], "u1").tobytes() + np.array([3, 1, 3], "<u4").tobytes()
+    ring = head + np.array([13.0, 52, 13.1, 52, 13.0, 52], "<f8").tobytes()
+    good = shapely.to_wkb(shapely.box(13, 52, 13.001, 52.001))
+    found = outlines(np.array([ring, ring[:-8], None, good], object), "EPSG:4326", None)
+    assert sorted(found.reasons) == [0, 1, 2]
+    assert {code for code, _ in found.reasons.values()} == {"geometry"}
+    assert found.area[3] == pytest.approx(7_648, rel=0.01)
+
+
+def test_51_a_huge_multipolygon_is_one_parcel(tmp_path: Path) -> None:
+    """20,000 parts and 100,000 corners: kept whole, with the sum of their areas."""
+    x, y = np.meshgrid(np.arange(200) * 3.0, np.arange(100) * 3.0)
+    parts = shapely.box(400_000 + x, 5_700_000 + y, 400_001 + x, 5_700_001 + y).ravel()
+    path = register(tmp_path / "r.parquet", [shapely.MultiPolygon(list(parts))])
+    parcels, _ = opened(path)
+    row = pa.concat_tables(parcels.batches()).to_pylist()[0]
+    assert row["area_m2"] == pytest.approx(20_000, rel=2e-3)
+    assert row["perimeter_m"] == pytest.approx(80_000, rel=2e-3)
+    assert shapely.get_num_geometries(shapely.from_wkb(row["geometry"])) == 20_000
+
+
+def test_52_latitude_91_and_infinite_places_are_named(tmp_path: Path) -> None:
+    good = shapely.box(13, 52, 13.001, 52.001)
+    over = shapely.box(13, 90.5, 13.001, 91)
+    endless = shapely.Polygon([(13, 52), (np.inf, 52), (13, 53)])
+    path = register(tmp_path / "r.parquet", [good, over, good, endless, good], crs=4326)
+    parcels, drops = opened(path, id="id")
+    assert [(d["file"], d["row"], d["code"]) for d in drops if d["code"] == "bounds"] == [
+        ("r.parquet", 1, "bounds"), ("r.parquet", 3, "bounds"),
+    ]  # fmt: skip
+    assert "91" in drops[0]["message"]
+    assert len(parcels) == 1  # the other two are one outline with one crop
+
+
+@pytest.mark.parametrize("form", ["gpkg", "shp", "parquet"])
+def test_52_wrong_crs_or_swapped_axes_is_one_loud_error(tmp_path: Path, form: str) -> None:
+    swapped = [shapely.transform(s, lambda xy: xy[:, ::-1]) for s in fields(50)]
+    path = register(tmp_path / f"r.{form}", swapped)
+    with pytest.raises(SourceError, match=r"50 of 50 outlines .* EPSG:25833 is wrong, or its axes"):
+        opened(path)
+    other = register(tmp_path / f"o.{form}", fields(50), crs=3857)
+    frame = gpd.read_file(other) if form != "parquet" else gpd.read_parquet(other)
+    frame = frame.set_crs(28992, allow_override=True)
+    frame.to_parquet(tmp_path / "nl.parquet")
+    with pytest.raises(SourceError, match="EPSG:28992 is wrong"):
+        opened(tmp_path / "nl.parquet")
+    assert not list((tmp_path / "cache" / "parcels").glob("*.parquet"))
+
+
+def test_52_a_known_country_tells_swapped_degrees(tmp_path: Path) -> None:
+    """Degrees fit anywhere on the globe: the country's own place is what refuses them."""
+    shapes = [shapely.box(52 + i / 100, 5.1, 52.005 + i / 100, 5.105) for i in range(30)]
+    frame = gpd.GeoDataFrame(
+        {"gewascode": [265] * 30, "gewas": ["Grasland"] * 30, "category": ["Grasland"] * 30},
+        geometry=shapes, crs=4326,
+    )  # fmt: skip
+    frame.to_parquet(tmp_path / "brp_2023.parquet")
+    with pytest.raises(SourceError, match="axes are swapped"):
+        open_parcels(tmp_path / "brp_2023.parquet")
+
+
+def test_52_files_in_several_crs_lie_side_by_side(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    base = gpd.GeoSeries(fields(6), crs=25833)
+    for number, crs in enumerate((25833, 3035, 4326)):
+        part = base.iloc[2 * number : 2 * number + 2].to_crs(crs)
+        path = register(folder / f"r{number}.gpkg", list(part), crs=crs)
+        say(path, collection="r", id="")
+    table = pa.concat_tables(open_parcels(folder).batches())
+    truth = base.centroid.to_crs("OGC:CRS84")
+    found = set(zip(table["lon"].to_pylist(), table["lat"].to_pylist(), strict=True))
+    near = [min(np.hypot(x - t.x, y - t.y) for t in truth) for x, y in found]
+    assert len(found) == 6 and max(near) < 2e-4
+
+
+def test_53_duplicates_are_kept_once_and_counted(tmp_path: Path) -> None:
+    a, b, c, d = fields(4)
+    path = register(
+        tmp_path / "r_2021.gpkg", [a, b, a, c, d, d, a],
+        id=["1", "2", "9", "2", "4", "5", "1"],
+        crop=["Weizen", "Mais", "Weizen", "Mais", "Raps", "Roggen", "Hafer"],
+    )  # fmt: skip
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["1", "2", "4", "5"]  # 4 and 5: one outline, two crops
+    assert parcels.counts["duplicate"] == 3 == len(drops)
+    assert [(x["row"], x["code"]) for x in sorted(drops, key=lambda x: x["row"])] == [
+        (2, "duplicate"), (3, "duplicate"), (6, "duplicate"),
+    ]  # fmt: skip
+    counts = parcels.counts
+    assert counts["read"] == counts["kept"] + counts["duplicate"] == 7
+    assert counts["overlaps"] == 2
+
+
+def test_53_the_same_id_in_another_year_is_another_parcel(tmp_path: Path) -> None:
+    a = fields(1)[0]
+    path = register(tmp_path / "r.gpkg", [a, a], id=["1", "1"], jahr=[2020, 2021])
+    parcels, drops = opened(path, year="jahr")
+    assert not drops and parcels.years == (2020, 2021)
+    assert parcels.counts["overlaps"] == 0
+
+
+def test_overlapping_neighbours_are_flagged(tmp_path: Path) -> None:
+    a, b, c = (shapely.box(400_000 + x, 5_700_000, 400_100 + x, 5_700_100) for x in (0, 95, 195))
+    parcels, _ = opened(register(tmp_path / "r.gpkg", [a, b, c]))
+    table = pa.concat_tables(parcels.batches()).sort_by("id")
+    assert table["overlaps"].to_pylist() == [True, True, False]  # b and c share a border only
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"licence": ""}, r"r\.gpkg: carries no licence; say it with --license parcels="),
+        ({"licence": "My-Own"}, r"r\.gpkg: licence 'My-Own' is unknown"),
+        ({"licence": "CC-BY-4.0", "attribution": ""}, "asks for a credit line"),
+    ],
+)
+def test_62_unknown_terms_name_source_and_option(
+    tmp_path: Path, said: dict[str, str], match: str
+) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1))
+    with pytest.raises(SourceError, match=match):
+        opened(path, **said)
+
+
+def test_62_the_option_says_what_the_file_does_not(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1))
+    parcels, _ = opened(path, Override("CC-BY-4.0", "Me"), licence="", attribution="")
+    assert (parcels.about.licence, parcels.about.attribution) == ("CC-BY-4.0", "Me")
+    with pytest.raises(UsageError, match=r"declares CC0-1\.0"):
+        opened(path, Override("CC-BY-4.0", "Me"))
+
+
+def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1))
+    said = "Licence Ouverte 2.0 <https://www.etalab.gouv.fr>"
+    with pytest.raises(SourceError, match="say which it is with --license parcels=ID"):
+        opened(path, licence=said)
+    parcels, _ = opened(path, Override("etalab-2.0"), licence=said)
+    assert parcels.about.licence == "etalab-2.0"
+
+
+def test_a_file_without_crops_lists_its_columns(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(2), nummer=[1, 2])
+    with pytest.raises(SourceError, match=r"it has .*nummer.* r\.parcels\.json"):
+        open_parcels(path)
+    with pytest.raises(SourceError, match=r"no column 'kultur'.*it has .*nummer"):
+        opened(path, name="KULTUR")
+    with pytest.raises(SourceError, match="names no column of the crop"):
+        opened(path, name=[])
+    with pytest.raises(UsageError, match="'crops' is not understood; did you mean"):
+        opened(path, crops="crop")
+    with pytest.raises(UsageError, match="unit 'acre'"):
+        opened(path, unit="acre")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [(b"", "is no file of parcels"), (b"id,crop\n1,wheat\n", "is no file of parcels"),
+     (b"PK\x03\x04junk", "cannot be unpacked"), (b"PAR1", "cannot be read as parcels")],
+)  # fmt: skip
+def test_files_of_other_kinds_are_refused(tmp_path: Path, content: bytes, match: str) -> None:
+    path = tmp_path / "r.zip"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=match):
+        open_parcels(path)
+
+
+def test_parquet_without_geo_and_points_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"crop": ["x"]}), tmp_path / "plain.parquet")
+    with pytest.raises(SourceError, match="GeoParquet"):
+        open_parcels(tmp_path / "plain.parquet")
+    register(tmp_path / "points.gpkg", [shapely.Point(400_000, 5_700_000)])
+    with pytest.raises(SourceError, match="no layer of polygons"):
+        opened(tmp_path / "points.gpkg")
+    with pytest.raises(SourceError, match="no such file"):
+        open_parcels(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="holds no file of parcels"):
+        open_parcels(tmp_path / "empty")
+
+
+def test_a_file_without_crs_asks_for_it(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1), crs=None)
+    with pytest.raises(SourceError, match=r"declares no CRS: say it in r\.parcels\.json"):
+        opened(path)
+    parcels, _ = opened(path, crs="EPSG:25833")
+    assert len(parcels) == 1
+
+
+@pytest.mark.parametrize("name", ["../evil.gpkg", "/evil.gpkg", "a/../../evil.gpkg", "c:\\x.gpkg"])
+def test_65_members_that_leave_the_archive(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(SourceError, match="archive_unsafe"):
+        open_parcels(path)
+
+
+def test_65_links_and_bombs(tmp_path: Path) -> None:
+    path = tmp_path / "r.zip"
+    link = zipfile.ZipInfo("r.gpkg")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(SourceError, match="is a link"):
+        open_parcels(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("r.dbf", bytes(300 << 20))
+    with pytest.raises(SourceError, match=r"archive_unsafe.*grows"):
+        open_parcels(path)
+    assert not list((tmp_path / "cache").rglob("*.dbf"))
+
+
+def test_a_shapefile_in_folders_of_a_zip_is_read(tmp_path: Path) -> None:
+    inner = register(tmp_path / "r_2021.shp", fields(3))
+    path = tmp_path / "world_2021.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for part in sorted(tmp_path.glob("r_2021.*")):
+            archive.write(part, f"deep/er/{part.name}")
+    assert inner.exists()
+    beside = tmp_path / "parcels.json"
+    beside.write_text(json.dumps(TERMS))
+    parcels = open_parcels(path)
+    assert len(parcels) == 3 and parcels.years == (2021,)
+
+
+def test_files_that_are_cut_or_spoilt_are_refused(tmp_path: Path) -> None:
+    """Whatever the form, and wherever the bytes are missing."""
+    for form in ("gpkg", "shp", "parquet"):
+        path = register(tmp_path / f"whole_{form}.{form}", fields(30))
+        say(path)
+        held = path.read_bytes()
+        path.write_bytes(held[: len(held) // 2])
+        with pytest.raises(SourceError, match=f"whole_{form}"):
+            open_parcels(path)
+    path = register(tmp_path / "spoilt.parquet", fields(30))
+    say(path)
+    bytes_ = bytearray(path.read_bytes())
+    bytes_[200:400] = bytes(200)
+    path.write_bytes(bytes_)
+    with pytest.raises(SourceError, match="is damaged"):
+        open_parcels(path)
+    left = [p.name for p in (tmp_path / "cache").rglob("*") if p.suffix in (".part", ".parquet")]
+    assert not left
+
+
+def test_a_register_of_which_nothing_is_a_parcel_is_refused(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", [BOW, None])
+    with pytest.raises(
+        SourceError, match=r"r\.gpkg has no row that is a parcel \(2 read, 2 without"
+    ):
+        opened(path)
+
+
+@pytest.mark.parametrize("form", ["geojson", "fgb"])
+def test_further_forms_and_outlines_with_heights(tmp_path: Path, form: str) -> None:
+    shapes = gpd.GeoSeries(fields(3), crs=25833).to_crs("OGC:CRS84")
+    path = register(tmp_path / f"r_2021.{form}", list(shapely.force_3d(shapes, 5.0)), crs=4326)
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["P0", "P1", "P2"] and not drops
+    row = pa.concat_tables(parcels.batches()).to_pylist()[0]
+    assert not shapely.has_z(shapely.from_wkb(row["geometry"]))
+
+
+def test_columns_in_upper_case_are_known_too(tmp_path: Path) -> None:
+    """The French register changed the case of its columns between years."""
+    base = gpd.GeoSeries(fields(2, west=700_000), crs=25831)
+    for number, spell in enumerate((str.upper, str.lower)):
+        names = {spell("id_parcel"): ["1", "2"], spell("code_cultu"): ["BTH", "MIS"],
+                 spell("surf_parc"): [1.0, 1.0]}  # fmt: skip
+        path = tmp_path / f"RPG{number}_2018.shp"
+        gpd.GeoDataFrame(names, geometry=base).to_crs(2154).to_file(path, engine="pyogrio")
+        rows = pa.concat_tables(open_parcels(path).batches()).sort_by("id").to_pylist()
+        assert [(r["id"], r["crop_code"], r["year"], r["country"]) for r in rows] == [
+            ("1", "BTH", 2018, "FR"), ("2", "MIS", 2018, "FR"),
+        ]  # fmt: skip
+        assert rows[0]["declared_m2"] == 10_000
+
+
+def test_codes_as_numbers_and_empty_cells(tmp_path: Path) -> None:
+    path = register(
+        tmp_path / "r.gpkg", fields(3), kode=[110.0, np.nan, 7.5], crop=[None, "Mais", ""]
+    )
+    parcels, _ = opened(path, code="kode")
+    rows = pa.concat_tables(parcels.batches()).sort_by("id").to_pylist()
+    found = [(row["crop_code"], row["crop_name"]) for row in rows]
+    assert found == [("110", ""), ("", "Mais"), ("7.5", "")]
