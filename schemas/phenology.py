@@ -144,6 +144,15 @@ def in_order(offsets: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(rising & (offsets[..., 3] < offsets[..., 0] + YEAR))
 
 
+def usable_cycles(dates: Dates) -> npt.NDArray[np.bool_]:
+    """Which cycles have their four dates, in order: `(n, year, cycle)`. Cheaper than a summary."""
+    days = dates.days
+    found = (days[..., 0] >= VALID[0]) & (days[..., 3] <= VALID[1])
+    for first in range(3):  # a date that is none lies below the valid range, or above it
+        found &= days[..., first] <= days[..., first + 1]
+    return np.asarray(found & (days[..., 3] < days[..., 0] + YEAR))
+
+
 def summarise(dates: Dates) -> Summary:
     """Medians over the years of each place's main cycle.
 
@@ -154,7 +163,7 @@ def summarise(dates: Dates) -> Summary:
     """
     offsets = np.asarray(dates.days - new_year(dates.years)[:, None, None], np.float64)
     some = dates.valid
-    usable = some.all(axis=-1) & in_order(offsets)
+    usable = usable_cycles(dates)
     with np.errstate(invalid="ignore"):
         larger = dates.amplitude[:, :, 1] > dates.amplitude[:, :, 0]
     second = usable[:, :, 1] & (larger | ~usable[:, :, 0])

@@ -10,7 +10,7 @@ docs/datasets/ssl4eco.md. The original's code and data are not public.
 """
 
 from schemas.recipes import Card, Pack, Recipe
-from transforms import encode, gates, imagery, seasons, splits, windows
+from transforms import encode, gates, imagery, samplers, seasons, splits, windows
 from transforms.seasons import greenness, sampling, skies, weights
 from transforms.seasons.tables import Comparison, ImageTable
 
@@ -78,12 +78,12 @@ RECIPE = Recipe(
     pack=Pack(
         members={
             "jpg": encode.Jpeg(quality=90),
-            "tif": encode.GeoTiff(),
-            "ndvi.tif": encode.GeoTiff(image="ndvi"),
+            "ms.geotiff": encode.GeoTiff(),
+            "ndvi.geotiff": encode.GeoTiff(image="ndvi"),
             "json": encode.Json(),
         },
     ),
-    tables=(ImageTable(), Comparison(days=30)),
+    tables=(ImageTable(), Comparison(days=30), samplers.Audit()),
     roles=("imagery", "phenology", "land", "cities"),
     optional=("land", "cities"),
     label="pheno_source",

@@ -14,7 +14,7 @@ from catalogs.sources.phenology import Phenology, cubes, open_phenology, tables
 from catalogs.sources.phenology.rasters import Rasters
 from catalogs.sources.terms import Override
 from phenology_files import CELL, CORNER, SINUSOIDAL, middles, write, year_of_layers
-from schemas.errors import SourceError, UsageError
+from schemas.errors import SourceError
 from schemas.phenology import TRANSITIONS, date_of, new_year, summarise
 from schemas.windows import EARTH_M, to_lonlat
 
@@ -242,7 +242,9 @@ def test_no_source_and_unknown_terms(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no GeoTIFF, CSV or Parquet"):
         opened(tmp_path)
     one_valid(tmp_path, [(0, 0)])
-    with pytest.raises(UsageError, match="unknown licence"):
+    with pytest.raises(
+        SourceError, match=r"--phenology .*unknown licence 'mine'.*--license phenology="
+    ):
         open_phenology(tmp_path, Override("mine"))
 
 

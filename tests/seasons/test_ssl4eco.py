@@ -163,10 +163,10 @@ def test_ndvi_is_made_of_the_shipped_bands(built: Built) -> None:
     rows = {row["key"]: row for row in built.table("samples")}
     for key, members in built.samples():
         count = rows[key]["n_images"]
-        with rasterio.MemoryFile(members["tif"]) as memory, memory.open() as file:
+        with rasterio.MemoryFile(members["ms.geotiff"]) as memory, memory.open() as file:
             bands, names, nodata = file.read(), file.descriptions, file.nodata
             place = file.transform
-        with rasterio.MemoryFile(members["ndvi.tif"]) as memory, memory.open() as file:
+        with rasterio.MemoryFile(members["ndvi.geotiff"]) as memory, memory.open() as file:
             ndvi, told = file.read(), file.descriptions
             assert file.transform == place and file.dtypes[0] == "float32"
         assert names == tuple(f"T{k}_{band}" for k in range(count) for band in BANDS)

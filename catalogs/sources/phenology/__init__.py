@@ -17,7 +17,7 @@ from catalogs.sources.phenology import earth_engine, rasters, tables
 from catalogs.sources.phenology.cubes import Cube, at
 from catalogs.sources.phenology.nearest import Nearest
 from catalogs.sources.terms import Override
-from schemas.errors import SourceError
+from schemas.errors import SourceError, UsageError
 from schemas.licences import licence
 from schemas.phenology import VALID, Dates, Summary
 from schemas.sources import About
@@ -96,10 +96,13 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
     """A source of phenology: a GeoTIFF or table, a folder of either, or `earth-engine`.
 
     Raises:
-        SourceError: nothing there, files of both kinds, or files that are not MCD12Q2.
-        UsageError: an unknown licence; no access to Earth Engine.
+        SourceError: nothing there, files of both kinds, files that are not MCD12Q2, or an unknown licence.
+        UsageError: no access to Earth Engine.
     """
-    stated = licence(terms.licence or TERMS, "phenology").id
+    try:
+        stated = licence(terms.licence or TERMS, "phenology").id
+    except UsageError as error:
+        raise SourceError(f"--phenology {location}: {error}") from error
     credit = terms.attribution or CREDIT
     if str(location) == EARTH_ENGINE:
         images = earth_engine.open_images()

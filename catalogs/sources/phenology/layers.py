@@ -99,7 +99,9 @@ def _plain(array: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.f
         return np.where((real >= low) & (real <= high), real, np.nan)
 
 
-def _whole(array: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.int64]:
+def _whole(array: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[Any]:
     """Whole numbers, -1 outside of a range."""
+    if array.dtype.kind == "i":
+        return np.where((array >= low) & (array <= high), array, array.dtype.type(-1))
     real = _plain(array, low, high)
     return np.asarray(np.where(np.isnan(real), -1, real).astype(np.int64))

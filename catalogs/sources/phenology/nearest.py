@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.sources.phenology.cubes import Cube, chunks, lonlat, pixels
-from schemas.phenology import Summary, summarise
+from schemas.phenology import Dates, Summary, summarise, usable_cycles
 from schemas.windows import Grid, arcs, chords, unit_vectors
 
 if TYPE_CHECKING:
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 TIE = 1e-10
 """Chords of the unit sphere (0.6 mm) within which two pixels are equally far; the lower one counts."""
 
-TREES = 16
-"""Chunks whose trees are kept."""
-
-STRIP = 1 << 14
-"""Pixels that are summarised at once."""
+TREES = 48
+"""Chunks whose trees and dates are kept, times product years: some 250 MB; two at least."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,19 +36,19 @@ class Known:
     Attributes:
         tree: of their unit vectors.
         numbers: which place of the source each is, ascending.
-        summary: of each.
+        dates: of each; they are summarised when one is asked for.
     """
 
     tree: "cKDTree"
     numbers: Ints
-    summary: Summary
+    dates: Dates
 
     @classmethod
-    def of(cls, vectors: Floats, numbers: Ints, summary: Summary) -> "Known":
+    def of(cls, vectors: Floats, numbers: Ints, dates: Dates) -> "Known":
         """With their tree."""
         from scipy.spatial import cKDTree
 
-        return cls(cKDTree(vectors), numbers, summary)
+        return cls(cKDTree(vectors), numbers, dates)
 
     def nearest(self, points: Floats) -> tuple[Floats, Ints]:
         """(chord, row here) of the nearest place to each unit vector; the lower of equals."""
@@ -60,6 +57,10 @@ class Known:
         chord, row = np.asarray(answer[0]), np.asarray(answer[1])
         ties = chord <= chord[:, :1] + TIE
         return chord[:, 0], np.where(ties, row, len(self.numbers)).min(axis=1)
+
+    def summary(self, rows: Ints) -> Summary:
+        """Of some of the places."""
+        return summarise(self.dates.take(rows))
 
 
 class Nearest:
@@ -113,7 +114,7 @@ class Nearest:
             closer |= (np.abs(chord - best) <= TIE) & (number < numbers)
             rows = np.flatnonzero(closer)
             best[rows], numbers[rows] = chord[rows], number[rows]
-            found.put(rows, known.summary.take(row[rows]))
+            found.put(rows, known.summary(row[rows]))
         return found, np.where(found.known, best, np.inf)
 
     def _known(self, number: int) -> Known | None:
@@ -124,21 +125,17 @@ class Nearest:
         chunk = self.chunks[number]
         cube = self.cubes[chunk.cube]
         dates = cube.read(chunk.box)
-        cols, rows = pixels(chunk.box)
-        summary = Summary.blank(len(cols))
-        for first in range(0, len(cols), STRIP):
-            some = np.arange(first, min(first + STRIP, len(cols)))
-            summary.put(some, summarise(dates.take(some)))
+        some = np.flatnonzero(usable_cycles(dates).any(axis=(1, 2)))
+        cols, rows = (side[some] for side in pixels(chunk.box))
         lon, lat = lonlat(cube.grid, cols + 0.5, rows + 0.5)
-        kept = np.flatnonzero(summary.known & np.isfinite(lon) & np.isfinite(lat))
+        kept = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
         if not len(kept):
             self._empty[number] = True
             return None
         vectors = unit_vectors(lon[kept], lat[kept])
         numbers = chunk.first + rows[kept] * cube.grid.width + cols[kept]
-        whole = summary.take(kept)
-        self._kept[number] = Known.of(vectors, numbers, whole)
-        if len(self._kept) > TREES:
+        self._kept[number] = Known.of(vectors, numbers, dates.take(some[kept]))
+        if len(self._kept) > max(2, TREES // len(cube.years)):
             self._kept.popitem(last=False)
         return self._kept[number]
 

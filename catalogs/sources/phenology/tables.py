@@ -13,7 +13,7 @@ import pyarrow as pa
 from catalogs.sources.phenology.layers import KEPT, Layer, dates_of, lacking, of_band
 from catalogs.sources.phenology.nearest import Known
 from schemas.errors import SourceError
-from schemas.phenology import CYCLES, Dates, Summary, summarise
+from schemas.phenology import CYCLES, Dates, Summary, usable_cycles
 from schemas.windows import arcs, chords, unit_vectors
 
 FILES = (".csv", ".parquet")
@@ -64,13 +64,12 @@ class Points:
 
     def nearest(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """As `nearest.Nearest`."""
-        summary = summarise(self.dates)
-        kept = np.flatnonzero(summary.known)
+        kept = np.flatnonzero(usable_cycles(self.dates).any(axis=(1, 2)))
         if not len(kept):
             return Summary.blank(len(lon)), np.full(len(lon), np.inf)
-        known = Known.of(unit_vectors(self.lon[kept], self.lat[kept]), kept, summary.take(kept))
+        known = Known.of(unit_vectors(self.lon[kept], self.lat[kept]), kept, self.dates.take(kept))
         chord, row = known.nearest(unit_vectors(lon, lat))
-        km, found = np.asarray(arcs(chord) / 1000), known.summary.take(row)
+        km, found = np.asarray(arcs(chord) / 1000), known.summary(row)
         far = np.flatnonzero(km > max_km) if max_km else row[:0]
         found.put(far, Summary.blank(len(far)))
         km[far] = np.inf
