@@ -14,6 +14,8 @@ from catalogs.sources.terms import Override
 from schemas.errors import BuildError, SourceError, UsageError
 from tests.parcels.registers import real
 
+pytestmark = pytest.mark.realdata
+
 
 @pytest.fixture(scope="module")
 def codes() -> Codes:

@@ -28,6 +28,8 @@ KNOWN = {
 """Parcels with a FAO ICC, HCAT3 and HCAT4 code of 100; year; licence. 29 rows of Brandenburg are
 landscape features without a crop; 43 Dutch rows are ditches."""
 
+pytestmark = pytest.mark.realdata
+
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from catalogs.world.layout import Place, lay_out
 from catalogs.world.sites import SITES
 from schemas.errors import BuildError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
