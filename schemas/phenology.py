@@ -89,6 +89,11 @@ class Dates:
         parts = (getattr(self, name)[rows] for name in PER_PLACE)
         return Dates(self.years, *parts)
 
+    def small(self) -> "Dates":
+        """The same in half of the memory: days as int16, which holds all of the valid range."""
+        days, amplitude = self.days.astype(np.int16), self.amplitude.astype(np.float32)
+        return Dates(self.years, days, amplitude, self.quality, self.cycles)  # type: ignore[arg-type]
+
     def put(self, rows: Ints, other: "Dates", picked: Ints) -> None:
         """Set places `rows` to places `picked` of another answer, whose years are some of these."""
         at = np.ix_(rows, np.searchsorted(self.years, other.years))
@@ -150,7 +155,7 @@ def usable_cycles(dates: Dates) -> npt.NDArray[np.bool_]:
     found = (days[..., 0] >= VALID[0]) & (days[..., 3] <= VALID[1])
     for first in range(3):  # a date that is none lies below the valid range, or above it
         found &= days[..., first] <= days[..., first + 1]
-    return np.asarray(found & (days[..., 3] < days[..., 0] + YEAR))
+    return np.asarray(found & (days[..., 3] - days[..., 0] < YEAR))
 
 
 def summarise(dates: Dates) -> Summary:

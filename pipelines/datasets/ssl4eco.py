@@ -84,7 +84,7 @@ RECIPE = Recipe(
         },
     ),
     tables=(ImageTable(), Comparison(days=30), samplers.Audit()),
-    roles=("imagery", "phenology", "land", "cities"),
-    optional=("land", "cities"),
+    roles=("imagery", "phenology", "land", "cities", "landcover"),
+    optional=("land", "cities", "landcover"),
     label="pheno_source",
 )

@@ -212,6 +212,14 @@ def test_the_comparison_is_that_of_the_samples(built: Built) -> None:
     assert len(report) == 10
 
 
+def test_the_audit_knows_samplers_and_land_cover(built: Built) -> None:
+    """How evenly the places lie on the land, beside other samplers."""
+    audit = json.loads((built.release / "metadata" / "audit.json").read_text())
+    text = json.dumps(audit)
+    assert "landcover" in text or "land_cover" in text
+    assert "scenes" in text and "grid" in text
+
+
 def test_the_control_set_is_one_switch_away(built: Built, tmp_path: Path) -> None:
     """The same places, dates of the calendar; what phenology says of them stands beside."""
     control = build(tmp_path, "--set", "seasons.calendar=true", "--set", "seasons.window_days=30")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TIE = 1e-10
 """Chords of the unit sphere (0.6 mm) within which two pixels are equally far; the lower one counts."""
 
-TREES = 48
-"""Chunks whose trees and dates are kept, times product years: some 250 MB; two at least."""
+TREES = 120
+"""Chunks whose trees and dates are kept, times product years: 350 MB at most; two chunks at least."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -134,7 +134,7 @@ class Nearest:
             return None
         vectors = unit_vectors(lon[kept], lat[kept])
         numbers = chunk.first + rows[kept] * cube.grid.width + cols[kept]
-        self._kept[number] = Known.of(vectors, numbers, dates.take(some[kept]))
+        self._kept[number] = Known.of(vectors, numbers, dates.take(some[kept]).small())
         if len(self._kept) > max(2, TREES // len(cube.years)):
             self._kept.popitem(last=False)
         return self._kept[number]
