@@ -68,10 +68,11 @@ ASKED = pa.schema(
 """`requests.parquet`: one row for each question that a service has answered."""
 
 PACKAGES = (
-    "affine", "apache-beam", "deflate", "earthengine-api", "geoembed", "google-api-python-client",
-    "google-auth", "h5py", "httplib2", "huggingface-hub", "jsonschema", "numpy", "onnxruntime", "osmium",
-    "pillow", "pyarrow", "pyogrio", "pyproj", "pystac", "pystac-client", "pyyaml", "rasterio",
-    "requests", "rich", "scipy", "shapely", "torch", "transformers", "ukis-csmask", "urllib3",
+    "affine", "apache-beam", "deflate", "earthengine-api", "exactextract", "geoembed",
+    "geopandas", "google-api-python-client", "google-auth", "h5py", "httplib2",
+    "huggingface-hub", "jsonschema", "numpy", "onnxruntime", "osmium", "pillow", "pyarrow",
+    "pyogrio", "pyproj", "pystac", "pystac-client", "pyyaml", "rasterio", "requests", "rich",
+    "scipy", "shapely", "torch", "transformers", "ukis-csmask", "urllib3",
 )  # fmt: skip
 """Distributions that the engine imports, where they are installed; a test compares them with its
 imports."""
