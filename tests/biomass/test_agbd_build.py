@@ -166,7 +166,7 @@ def test_an_older_baseline_keeps_its_numbers(world: Biomass, tmp_path: Path) -> 
     found = json.loads((world.folder / "items.json").read_text())
     found["features"] = [i for i in found["features"] if "_20190601T" in i["id"]]
     (world.folder / "old.json").write_text(json.dumps(found))
-    argv = world.arguments(tmp_path, "--set", "nearest.max_days=600", "--limit", "20")
+    argv = world.arguments(tmp_path, "--set", "imagery.max_days=600", "--limit", "20")
     argv[argv.index("--imagery") + 1] = str(world.folder / "old.json")
     assert command.main(argv) == 0
     release = tmp_path / "agbd" / "v1.0.0"

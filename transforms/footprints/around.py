@@ -47,7 +47,7 @@ class Vegetated:
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        within("around.Vegetated.share", self.share, 0, 1)
+        within("footprints.Vegetated.share", self.share, 0, 1)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its score and the class of its middle pixel.
@@ -91,7 +91,7 @@ class CanopyKnown:
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        within("around.CanopyKnown.share", self.share, 0, 1)
+        within("footprints.CanopyKnown.share", self.share, 0, 1)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its share.
@@ -142,7 +142,7 @@ class Slope:
 
     def __post_init__(self) -> None:
         """Refuse a slope that there is not."""
-        within("around.Slope.most", self.most, 0, 90)
+        within("footprints.Slope.most", self.most, 0, 90)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its slope.
