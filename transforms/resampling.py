@@ -126,7 +126,10 @@ def onto(
     if method == "nearest":
         return values, gone
     data = np.where(missing, np.nan, array.astype(np.float64))
-    smooth = np.stack([_kernel(band, source, target, method) for band in data])
+    if missing.any():  # NaN in one band would be missing in all that are warped together
+        smooth = np.concatenate([_kernel(band[None], source, target, method) for band in data])
+    else:
+        smooth = _kernel(data, source, target, method)
     gone = ~np.isfinite(smooth) | (gone if method != "average" else ~inside)
     if array.dtype.kind in "ui":
         limits = np.iinfo(array.dtype.name)
@@ -137,14 +140,14 @@ def onto(
 def _kernel(
     data: npt.NDArray[np.float64], source: Grid, target: Grid, method: str
 ) -> npt.NDArray[np.float64]:
-    """A band `(y, x)` on `target` by GDAL's warper; NaN is missing, and would be in all bands at once."""
+    """Bands `(band, y, x)` on `target` by GDAL's warper, in one call; NaN is missing."""
     from catalogs.rasters import guard_environment
 
     guard_environment()
     from affine import Affine
     from rasterio.warp import Resampling, reproject
 
-    out = np.full((target.height, target.width), np.nan)
+    out = np.full((len(data), target.height, target.width), np.nan)
     reproject(
         data, out, src_transform=Affine(*source.transform), src_crs=source.crs, src_nodata=np.nan,
         dst_transform=Affine(*target.transform), dst_crs=target.crs, dst_nodata=np.nan,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from pixel_world import band, chip, cut, grid, grid_at, noise, repeat, scene, write
+from pixel_world import NORTH, WEST, band, chip, cut, grid, grid_at, noise, repeat, scene, write
 from schemas.scenes import Scene
-from schemas.windows import from_lonlat, to_lonlat
+from schemas.windows import Grid, from_lonlat, to_lonlat
 from transforms.resampling import cover, nearest, onto
 
 
@@ -126,3 +126,23 @@ def test_jpeg_2000_and_geotiff_read_alike(tmp_path: Path) -> None:
         for href in (one, two)
     ]
     np.testing.assert_array_equal(*read)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "cubic", "average"])
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:32632"])
+def test_bands_together_are_as_bands_alone(method: str, crs: str) -> None:
+    """With pixels missing in one band only, and with none missing."""
+    source = grid(20, 40)
+    x, y = from_lonlat(
+        crs, *to_lonlat("EPSG:32633", np.array([WEST + 150]), np.array([NORTH - 90]))
+    )
+    target = Grid(crs, (10.0, 0.0, round(float(x[0])), 0.0, -10.0, round(float(y[0]))), 50, 50)
+    array = np.random.default_rng(1).integers(1, 4000, (4, 40, 40)).astype("uint16")
+    for holes in (False, True):
+        missing = np.zeros(array.shape, bool)
+        missing[2, 10:14, 7:19] = holes
+        together = onto(array, source, target, method, missing)
+        for band in range(len(array)):
+            alone = onto(array[[band]], source, target, method, missing[[band]])
+            assert np.array_equal(together[0][band], alone[0][0])
+            assert np.array_equal(together[1][band], alone[1][0])
