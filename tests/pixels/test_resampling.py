@@ -142,7 +142,7 @@ def test_bands_together_are_as_bands_alone(method: str, crs: str) -> None:
         missing = np.zeros(array.shape, bool)
         missing[2, 10:14, 7:19] = holes
         together = onto(array, source, target, method, missing)
-        for band in range(len(array)):
-            alone = onto(array[[band]], source, target, method, missing[[band]])
-            assert np.array_equal(together[0][band], alone[0][0])
-            assert np.array_equal(together[1][band], alone[1][0])
+        for place in range(len(array)):
+            alone = onto(array[[place]], source, target, method, missing[[place]])
+            assert np.array_equal(together[0][place], alone[0][0])
+            assert np.array_equal(together[1][place], alone[1][0])
