@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from schemas.recipes import Recipe
 from schemas.scenes import Band, Scene
+from schemas.sensors import common_name
 
 BINS = 256
 EVERY = "all"
@@ -100,9 +101,10 @@ def members(group: str, scenes: Mapping[str, Scene], recipe: Recipe) -> list[Sce
 
 
 def band_of(name: str, scenes: Iterable[Scene]) -> Band | None:
-    """The first band of that common or own name; None when no scene has it."""
+    """The first band of that common or own name (`B04` is `red`, too); None when no scene has it."""
+    names = {name, common_name(name)}
     every = (band for scene in scenes for band in scene.bands)
-    return next((band for band in every if (band.common or band.name) == name), None)
+    return next((band for band in every if names & {band.common, band.name}), None)
 
 
 def full_scale(band: Band | None) -> float:

@@ -34,7 +34,7 @@ def sample(staging: Staging) -> str:
         bands = getattr(encoder, "bands", ())
         about = {
             "image": "picture to look at and to feed to an encoder",
-            "binary": "stored values with CRS and transform",
+            "binary": f"{_shown(encoder)}stored values with CRS, transform and names of the bands",
             "string": "text",
             "json": "every fact of the sample; flat, never null (unknown: empty text or -1)",
         }.get(getattr(encoder, "feature", ""), "")
@@ -45,6 +45,12 @@ def sample(staging: Staging) -> str:
         rows.append((f"`KEY.{ext}`", getattr(encoder, "media_type", ""), about))
     lead = "Each sample is a run of neighbouring tar members with one `KEY`:"
     return "\n".join(["## A sample", "", lead, "", *table(("member", "type", "content"), rows), ""])
+
+
+def _shown(encoder: Any) -> str:
+    """Which image a raster member holds, where it is not the main one."""
+    image = getattr(encoder, "image", "image")
+    return "" if image == "image" else f"`{image}`: "
 
 
 def examples(stage: Path, staging: Staging) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipelines.job import Job, scenes_of
 from schemas.errors import BuildError, VerifyError
 from schemas.recipes import name_of
 from schemas.release import SplitRule, Staging
+from schemas.scenes import Scene
 from schemas.sources import Credit
 from schemas.tables import SPLITS
 from transforms.blocks import fail_point
@@ -60,10 +62,11 @@ def release(
     scenes = scenes_of(job.planned / "scenes.jsonl")
     names = [entry["id"] for entry in planned["blocks"]]
     models, asked = told(job, names) if job.recipe.annotate else ([], [])
+    shown = {key: scenes[key] for key in packed["scenes"]}
     staging = Staging(
         recipe=job.recipe,
-        credits=credits,
-        scenes={key: scenes[key] for key in packed["scenes"]},
+        credits=tuple(c for c in credits if _used(c, shown)),
+        scenes=shown,
         split_rule=split_rule(job),
         counts=counts,
         funnel=tuple(funnel),
@@ -81,6 +84,17 @@ def release(
     fail_point("before-latest", target.name)
     point(target.parent, target.name.removeprefix("v"))
     return {**manifest, "counts": counts, "funnel": funnel}
+
+
+def _used(credit: Credit, scenes: Mapping[str, Scene]) -> bool:
+    """Whether a source has gone into the release: of imagery only collections with a shipped scene."""
+    if credit.role != "imagery":
+        return True
+    terms = (credit.licence, credit.attribution)
+    return any(
+        (scene.licence, scene.attribution) == terms and scene.collection in (credit.title, "local")
+        for scene in scenes.values()
+    )
 
 
 def proven(stage: Path) -> None:

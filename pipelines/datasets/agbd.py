@@ -31,7 +31,7 @@ RECIPE = Recipe(
             "scene that was taken last before the shot, its scene classification, PALSAR-2 "
             "backscatter, elevation, canopy height and land cover, all on the scene's own grid."
         ),
-        tasks=("image-to-text", "tabular-regression"),
+        tasks=("tabular-regression",),
         cite=(
             "@article{sialelli2024agbd,\n"
             "  title={{AGBD}: A Global-scale Biomass Dataset},\n"
