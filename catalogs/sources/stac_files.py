@@ -105,7 +105,7 @@ def found_of(feature: Any, collection: Json, base: str, lost: Lost) -> Found | N
         # pystac refuses an item without time
         properties = {**properties_of(feature), "datetime": "1970-01-01T00:00:00Z"}
         bare = {**feature, "properties": properties, "links": [], "assets": assets}
-        item = pystac.Item.from_dict(bare, migrate=True)
+        item = pystac.Item.from_dict(bare, migrate=True, preserve_dict=False)
         item.set_self_href(base)
     except Fault as fault:
         lost.append((str(name), fault.code, f"{base}: {fault.message}"))
