@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from schemas.errors import Reject
 from schemas.recipes import at_least
@@ -10,7 +14,7 @@ from schemas.scenes import Band, Part, Scene
 from schemas.windows import Grid
 from transforms.context import Context
 from transforms.imagery.choice import choose_bands
-from transforms.imagery.missing import nodata_of
+from transforms.imagery.missing import nodata_of, stated_nodata, writable
 from transforms.imagery.pixels import parts, read_pixels
 from transforms.resampling import REACH
 
@@ -81,24 +85,35 @@ class Read:
     """A layer's pixels on the grid of the chip, as image of the role's name.
 
     Bands on the chip's own grid are never resampled; from another grid or CRS they are brought onto
-    it. Classes are only ever taken by `nearest`.
+    it. Classes (role `landcover`) are only ever taken by `nearest`.
 
     Attributes:
         role: as `Find` has it.
         bands: own or common names in the order of the image; () for all bands of the finest.
         resampling: `nearest`, `bilinear`, `cubic` or `average`; nodata is never averaged.
+        fill: what stands for "no data" in the image, whatever the source writes for it; None: as the
+            source does.
+        dtype: type of the image, numbers rounded and kept within it; "": as the source stores them.
     """
 
     role: str = "dem"
     bands: tuple[str, ...] = ()
     resampling: str = "bilinear"
+    fill: float | None = None
+    dtype: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a method that there is not."""
+        """Refuse a method that there is not, classes between classes, and a fill beyond the type."""
         if self.resampling not in REACH:
             raise ValueError(
                 f"layers.Read.resampling={self.resampling!r}: one of {', '.join(REACH)}"
             )
+        if self.role == "landcover" and self.resampling != "nearest":
+            raise ValueError(
+                f"layers.Read.resampling={self.resampling!r}: classes have nothing between them; nearest"
+            )
+        if self.dtype and not writable(self.fill, np.dtype(self.dtype)):
+            raise ValueError(f"layers.Read.fill={self.fill}: {self.dtype} cannot hold it")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -136,6 +151,40 @@ class Read:
         grid: Grid = sample.images["image"].grid
         found = read_pixels(bands, grid, scene, self.resampling)
         names = tuple(band.common or band.name for band in bands)
-        sample.images[self.role] = Image(found.array, names, grid, nodata_of(bands), found.valid)
+        array, nodata = found.array, nodata_of(bands)
+        if self.fill is not None:
+            gone = _gone(array, [stated_nodata(band) for band in bands]) | ~found.there
+            array, nodata = recoded(array, gone, self.fill, self.dtype), self.fill
+            valid = np.asarray(~gone.any(axis=0))
+        else:
+            valid = found.valid
+        sample.images[self.role] = Image(array, names, grid, nodata, valid)
         sample.facts[f"{self.role}_resampled"] = ",".join(found.resampled)
         return sample
+
+
+def _gone(array: npt.NDArray[Any], nodata: list[float | None]) -> npt.NDArray[np.bool_]:
+    """Where each band of `(band, y, x)` holds no data by its own value, or is no number."""
+    gone = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+    for place, value in enumerate(nodata):
+        if value is not None:
+            gone[place] |= array[place] == value
+    return gone
+
+
+def recoded(
+    array: npt.NDArray[Any], gone: npt.NDArray[np.bool_], fill: float, dtype: str = ""
+) -> npt.NDArray[Any]:
+    """`array` `(band, y, x)` in another type, `fill` where it is gone and nowhere else.
+
+    Numbers are rounded for whole types, kept within the type, and moved by one where they look like
+    `fill`.
+    """
+    kind = np.dtype(dtype) if dtype else array.dtype
+    if kind.kind == "f":
+        return np.where(gone, kind.type(fill), array.astype(kind))
+    limits = np.iinfo(kind.name)
+    real = np.where(gone, 0.0, array.astype(np.float64))
+    whole = np.clip(np.rint(real), limits.min, limits.max)
+    beside = fill + 1 if fill < limits.max else fill - 1
+    return np.where(gone, fill, np.where(whole == fill, beside, whole)).astype(kind)

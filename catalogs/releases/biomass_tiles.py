@@ -17,6 +17,9 @@ Patch = dict[str, npt.NDArray[Any]]
 ROWS = 128
 """Samples read, and rows of a chunk."""
 
+HELD = 32 * ROWS
+"""Samples that wait for their chunk at most: about 100 MB."""
+
 
 def days(when: datetime | None) -> int:
     """Whole days since the start of the mission; 0 where no time is known."""
@@ -131,10 +134,14 @@ class Tiles:
 
         self.file = h5py.File(self.part, "w", track_order=False)
         self.file.attrs["day_0"] = f"{MISSION_START:%Y-%m-%d}"
+        self.held: dict[str, list[tuple[dict[str, Any], Patch]]] = {}
         return self
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         """Close it; move it into place where nothing went wrong."""
+        if kind is None:
+            for tile in sorted(self.held):
+                self._write(tile)
         self.file.close()
         if kind is None:
             with self.part.open("rb") as stream:
@@ -144,12 +151,22 @@ class Tiles:
             self.part.unlink(missing_ok=True)
 
     def add(self, rows: list[dict[str, Any]], patches: list[Patch]) -> None:
-        """Append samples to their tiles."""
-        for tile in sorted({row["s2_tile"] for row in rows}):
-            places = [i for i, row in enumerate(rows) if row["s2_tile"] == tile]
-            found = columns([rows[i] for i in places], [patches[i] for i in places])
-            for name, values in found.items():
-                self._append(f"{tile}/{name}", values)
+        """Append samples to their tiles, in whole chunks: a chunk is compressed once.
+
+        Held back are at most `HELD` samples, those of the fullest tiles are written first.
+        """
+        for row, patch in zip(rows, patches, strict=True):
+            own = self.held.setdefault(row["s2_tile"], [])
+            own.append((row, patch))
+            if len(own) == ROWS:
+                self._write(row["s2_tile"])
+        while sum(map(len, self.held.values())) > HELD:
+            self._write(max(sorted(self.held), key=lambda tile: len(self.held[tile])))
+
+    def _write(self, tile: str) -> None:
+        rows, patches = zip(*self.held.pop(tile), strict=True)
+        for name, values in columns(list(rows), list(patches)).items():
+            self._append(f"{tile}/{name}", values)
 
     def _append(self, path: str, values: npt.NDArray[Any]) -> None:
         if path not in self.file:

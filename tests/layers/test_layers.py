@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rasterio.io import MemoryFile
 
 import building
@@ -241,3 +243,57 @@ def test_heavy_rows_reach_further_tables_in_small_pieces(tmp_path: Path) -> None
     assert [key for table in seen for key in table["key"].to_pylist()] == keys
     assert max(table.nbytes for table in seen) < 2 * PIECE
     assert all(table.column_names == ["key", "_inner"] for table in seen)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    kind=st.sampled_from(["uint8", "int16", "uint16"]),
+    source=st.sampled_from(["uint8", "int16", "int32", "float32"]),
+)
+def test_fault_47_another_fill_and_type_lose_nothing(
+    data: st.DataObject, kind: str, source: str
+) -> None:
+    """What is there stays there, rounded and within the type; what is gone is the fill alone."""
+    limits = np.iinfo(kind)
+    fill = data.draw(st.sampled_from([limits.min, 0, limits.max]))
+    wide = (-40_000, 40_000) if source in ("int32", "float32") else (
+        np.iinfo(source).min, np.iinfo(source).max
+    )  # fmt: skip
+    array = np.array(
+        data.draw(st.lists(st.integers(*wide), min_size=12, max_size=12)), source
+    ).reshape(2, 2, 3)
+    gone = np.array(data.draw(st.lists(st.booleans(), min_size=12, max_size=12))).reshape(2, 2, 3)
+    found = layers.recoded(array, gone, fill, kind)
+    assert found.dtype == kind and ((found == fill) == gone).all()
+    kept = np.clip(array.astype(float), limits.min, limits.max)[~gone]
+    assert np.abs(found[~gone].astype(float) - kept).max(initial=0) <= 1
+
+
+def test_fills_of_other_products_become_ours(world: World, tmp_path: Path) -> None:
+    """A float elevation whose sea is -32768 ships as int16 with -9999."""
+    path = elevation(tmp_path / "dem.tif")
+    with rasterio.open(path) as source:
+        values, profile = source.read(1), source.profile
+    values[:, : values.shape[1] // 3] = -32768
+    with rasterio.open(path, "w", **{**profile, "nodata": -32768}) as target:
+        target.write(values, 1)
+    recipe = layered(fill=-9999, dtype="int16")
+    assert build(recipe, with_dem(world, tmp_path / "out", path)) == 0
+    found = rows(tmp_path / "out")
+    ends = (min(found, key=lambda row: row["lon"]), max(found, key=lambda row: row["lon"]))
+    for row, void in zip(ends, (True, False), strict=True):
+        data = member(tmp_path / "out", row, "dem_geotiff")
+        with MemoryFile(data) as memory, memory.open() as source:
+            assert (source.dtypes[0], source.nodata) == ("int16", -9999)
+            pixels = source.read(1)
+        assert (pixels == -9999).all() == void
+        if not void:
+            assert np.abs(pixels - height(row["lon"], row["lat"])).max() < 5
+
+
+def test_classes_have_nothing_between_them() -> None:
+    with pytest.raises(ValueError, match="nearest"):
+        layers.Read("landcover", resampling="bilinear")
+    with pytest.raises(ValueError, match="cannot hold"):
+        layers.Read("dem", fill=-9999, dtype="uint8")
