@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from pipelines.sources import Sources
 
 SHIPPED = ("red", "green", "blue", "nir")
-"""Bands that a plan is reckoned with."""
+"""Bands that requests are reckoned with where no step says which it reads."""
 
 CHIP_REQUESTS = 0.25
 """Requests for a chip of files on another host, for the estimate only: neighbours share blocks
 (measured with Sentinel-2 on servers of object storage)."""
 
-CHIP_MS = 8.0
-"""Milliseconds of one core for a chip, for the estimate only (benchmarks/make_local.py)."""
+FILE_MS, MEGABYTE_MS = 3.0, 30.0
+"""Milliseconds of one core for each file that a chip is read from, and for each megabyte of its pixels,
+for the estimate only (benchmarks/make_local.py, and the recipes on the sample world)."""
+
+MEMBER_BYTES = 1_500
+"""Headers and padding of a member in its tar file."""
+
+LOOKED_AT = 200
+"""Samples from which a plan's bytes and time are reckoned."""
 
 
 def plan_report(
@@ -48,9 +55,9 @@ def plan_report(
         progress.say(f"plan: {further} left out by --limit")
     rows = [(n, f"{step}: {code}") for step, code, _, n in planned["drops"]]
     progress.table("not planned, and why", ("samples", "reason"), sorted(rows, reverse=True))
-    size = planned_bytes(job)
+    size, effort = reckoned(job, planned["samples"])
     free = shutil.disk_usage(job.work).free
-    seconds = planned["samples"] * CHIP_MS / 1000 / job.workers
+    seconds = effort / job.workers
     progress.say(
         f"plan: about {size / 1e6:,.0f} MB of shards ({2 * size / 1e6:,.0f} MB of disk, "
         f"{free / 1e9:,.0f} GB free), about {seconds:,.0f} s of make on "
@@ -66,8 +73,9 @@ def over_the_network(job: "Job") -> str:
     from pipelines.job import scenes_of
     from transforms.imagery import choose_bands
 
+    wanted = next((b for s in job.recipe.make if (b := getattr(s, "bands", ()))), SHIPPED)
     files = {
-        key: {b.href for b in choose_bands(scene, SHIPPED) if is_far(b)}
+        key: {b.href for b in choose_bands(scene, wanted) if is_far(b)}
         for key, scene in scenes_of(job.planned / "scenes.jsonl").items()
     }
     needed: set[str] = set()
@@ -92,22 +100,34 @@ def _chips(job: "Job") -> Iterator[tuple[int, int, tuple[str, ...]]]:
             yield row["width"], row["height"], tuple(row["scene_ids"] or ())
 
 
-def planned_bytes(job: "Job") -> int:
-    """Expected bytes of all members: 0.6 of the raw pixels for deflate, 0.1 for JPEG, 2 kB of text."""
+def reckoned(job: "Job", count: int) -> tuple[int, float]:
+    """(bytes of all members, seconds of one core for them), from some samples of every block.
+
+    0.6 of the pixels that are read for deflate, 0.3 bytes a pixel for a JPEG, 2 kB of text.
+    """
     import numpy as np
+    import pyarrow.parquet as pq
 
     from pipelines.job import scenes_of
-    from transforms.imagery import choose_bands
+    from transforms.planning.rows import from_table
 
+    paths = sorted((job.planned / "blocks").glob("*.parquet"))
     scenes = scenes_of(job.planned / "scenes.jsonl")
-    per_pixel: dict[str, float] = {}
-    for key, scene in scenes.items():
-        bands = choose_bands(scene, SHIPPED)
-        per_pixel[key] = sum(np.dtype(b.dtype).itemsize for b in bands) * 0.6 + 0.3
-    total = 0.0
-    for width, height, scenes_of_chip in _chips(job):
-        total += width * height * sum(per_pixel.get(key, 0) for key in scenes_of_chip) + 2048
-    return int(total)
+    steps = [step for step in job.recipe.make if hasattr(step, "reads")]
+    members = job.recipe.pack.members
+    pictures = sum(getattr(member, "feature", "") == "image" for member in members.values())
+    share = max(1, LOOKED_AT // max(len(paths), 1))
+    seen, size, effort = 0, 0.0, 0.0
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        for sample in from_table(pq.read_table(path).slice(0, share), scenes):
+            assert sample.window is not None
+            pixels = sample.window.grid.width * sample.window.grid.height
+            bands = [band for step in steps for band in step.reads(sample)]
+            raw = pixels * sum(np.dtype(band.dtype).itemsize for band in bands)
+            size += 0.6 * raw + 0.3 * pixels * pictures + MEMBER_BYTES * len(members) + 2048
+            effort += FILE_MS * len({band.href for band in bands}) + MEGABYTE_MS * raw / 1e6
+            seen += 1
+    return int(size * count / max(seen, 1)), effort * count / max(seen, 1) / 1000
 
 
 def summary(progress: Progress, target: Path, manifest: dict[str, Any], seconds: float) -> None:

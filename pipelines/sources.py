@@ -138,7 +138,8 @@ def open_sources(
         for role, found in {"imagery": imagery, **layers}.items()
     }
     notes = [*_turned(args.bbox), *imagery.notes, *_unusable(imagery)]
-    notes += [note for layer in layers.values() for note in (*layer.notes, *_unusable(layer))]
+    for role, layer in layers.items():
+        notes += [f"{role}: {note}" for note in (*layer.notes, *_unusable(layer))]
     if "osm" in at:
         credit, note = _osm(Path(at["osm"]), args, terms["osm"])
         credits.append(credit)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.errors import Reject
+from schemas.errors import Fault, Reject
 from schemas.recipes import at_least
 from schemas.samples import Image, Sample
 from schemas.scenes import Band, Part, Scene
@@ -89,7 +89,9 @@ class Read:
 
     Attributes:
         role: as `Find` has it.
-        bands: own or common names in the order of the image; () for all bands of the finest.
+        bands: own or common names in the order of the image; () for all bands of the finest. Where a
+            scene's bands have no names of their own, or it has but one, as many as are named are
+            taken in their order.
         resampling: `nearest`, `bilinear`, `cubic` or `average`; nodata is never averaged.
         fill: what stands for "no data" in the image, whatever the source writes for it; None: as the
             source does.
@@ -129,6 +131,29 @@ class Read:
         """The bands that a sample will be read from."""
         yield from choose_bands(sample.layers[self.role], self.bands)
 
+    def _bands(self, sample: Sample) -> tuple[Band, ...]:
+        """The bands of the sample's layer that are meant.
+
+        Raises:
+            Fault: `band_mismatch`: the scene is of something else.
+        """
+        scene = sample.layers[self.role]
+        found = choose_bands(scene, self.bands)
+        if not self.bands:
+            return found
+        named = [{band.name.lower(), band.common.lower()} for band in found]
+        if len(found) == len(self.bands) and (
+            len(found) == 1
+            or all(band.assumed for band in found)
+            or all(w.lower() in names for w, names in zip(self.bands, named, strict=True))
+        ):
+            return found
+        has = ", ".join(band.name for band in scene.bands[:6])
+        raise Fault(
+            "band_mismatch",
+            f"--{self.role}: {scene.id} has the bands {has}; {', '.join(self.bands)} are wanted",
+        )
+
     def parts(self, sample: Sample) -> Iterator[Part]:
         """What a sample will be read from.
 
@@ -137,8 +162,7 @@ class Read:
         """
         assert sample.window is not None
         scene = sample.layers[self.role]
-        chosen = choose_bands(scene, self.bands)
-        yield from parts(chosen, sample.window.grid, scene, self.resampling)
+        yield from parts(self._bands(sample), sample.window.grid, scene, self.resampling)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with `images[role]`, `(band, y, x)` in the layer's type.
@@ -146,8 +170,7 @@ class Read:
         Raises:
             Fault: as `read_pixels`.
         """
-        scene = sample.layers[self.role]
-        bands = choose_bands(scene, self.bands)
+        scene, bands = sample.layers[self.role], self._bands(sample)
         grid: Grid = sample.images["image"].grid
         found = read_pixels(bands, grid, scene, self.resampling)
         names = tuple(band.common or band.name for band in bands)

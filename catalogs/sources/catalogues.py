@@ -66,7 +66,7 @@ def search(
     api = api_of(location)
     if area is None:
         raise UsageError(
-            f"--imagery {location}: where should it be searched? the map states no bounds; "
+            f"--imagery {location}: where should it be searched? nothing else states bounds; "
             "pass --bbox W S E N or --region FILE.geojson"
         )
     if api is None:

@@ -17,7 +17,7 @@ from catalogs.sources.on_disk import scenes_on_disk
 from catalogs.sources.stac_fields import Lost
 from catalogs.sources.terms import Override, credits_of, licensed
 from catalogs.sources.unsaid import unsaid, unverified
-from schemas.errors import SourceError
+from schemas.errors import LoomError, SourceError
 from schemas.scenes import Scene
 from schemas.sources import Credit
 from schemas.windows import Bounds
@@ -94,10 +94,13 @@ def open_imagery(
         SourceError: no usable scene.
     """
     lost: Lost = []
-    if searched(location):
-        made = search(location, area, years, lost, keep=keep, say=say)
-    else:
-        made = Harvest(tuple(scenes_on_disk(location, lost)), (), {})
+    try:
+        if searched(location):
+            made = search(location, area, years, lost, keep=keep, say=say)
+        else:
+            made = Harvest(tuple(scenes_on_disk(location, lost)), (), {})
+    except LoomError as error:  # written for the role that most recipes have
+        raise type(error)(str(error).replace("--imagery", f"--{role}")) from error
     if not made.scenes:
         why = f"; first reason: {lost[0][2]}" if lost else ""
         where = " in the area and years asked for" if made.facts else ""

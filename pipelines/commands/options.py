@@ -173,6 +173,8 @@ def _config(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if not args.out:
+        raise UsageError("--out '': give a folder")
     for name in ("workers", "limit"):
         if getattr(args, name) < 0:
             raise UsageError(f"--{name} {getattr(args, name)}: must not be negative")
@@ -214,11 +216,15 @@ def fill_roles(args: argparse.Namespace, recipe: Recipe) -> None:
             if role in WORLD or role not in recipe.optional:
                 setattr(args, role, "world")
         return
+    if all(getattr(args, role) == "world" for role in given):
+        for role in recipe.roles:
+            setattr(args, role, "world")
+        return
     missing = [r for r in recipe.roles if r not in given and r not in recipe.optional]
     if missing:
         raise UsageError(
-            f"--{given[0]} {getattr(args, given[0])}: needs --{missing[0]} as well; "
-            "the sample world does not show your place"
+            f"--{given[0]} {getattr(args, given[0])}: needs {', '.join(f'--{r}' for r in missing)} as "
+            "well; the sample world does not show your place"
         )
 
 

@@ -210,7 +210,7 @@ def test_steps_out_of_order_are_named() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--dem", "x.tif"], "needs --imagery as well"),
+        (["--dem", "x.tif"], "needs --imagery, --osm as well"),
         (["--shots", "x.h5"], "--shots x.h5: skyscript is made from imagery, osm only"),
     ],
 )
@@ -297,3 +297,21 @@ def test_classes_have_nothing_between_them() -> None:
         layers.Read("landcover", resampling="bilinear")
     with pytest.raises(ValueError, match="cannot hold"):
         layers.Read("dem", fill=-9999, dtype="uint8")
+
+
+def test_a_layer_of_something_else_is_named(
+    world: World, dem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Elevation where radar is wanted: no sample ships, and the reason says what is there."""
+    recipe = layered(bands=("HH", "HV"))
+    assert build(recipe, with_dem(world, tmp_path, dem)) == 3
+    said = capsys.readouterr().err
+    assert "--dem: dem has the bands" in said and "HH, HV are wanted" in said
+
+
+def test_faults_of_a_layer_name_its_role(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert build(layered(), with_dem(world, tmp_path, tmp_path / "empty")) != 0
+    assert f"--dem {tmp_path / 'empty'}" in capsys.readouterr().err
