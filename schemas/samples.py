@@ -63,11 +63,11 @@ class Sample:
         lon, lat: anchor in degrees that decides the split cell (for an object: its bbox centre).
         window: None until a plan step has chosen it.
         scenes: the scenes that its pixels come from.
-        layers: the scene of each raster layer that goes with them, by role (`dem`, `palsar`, ...).
         images: pixels by name; only alive inside a block of `make`.
         facts: labels, texts, scores and provenance: one column each, named by a step's `gives`.
         members: encoded members by extension, e.g. `rgb.jpg`, read when asked for; only alive inside
             a block of `annotate`.
+        layers: the scene of each raster layer that goes with the scenes, by role (`dem`, `palsar`, ...).
     """
 
     id: str
@@ -75,10 +75,10 @@ class Sample:
     lat: float
     window: Window | None = None
     scenes: tuple[Scene, ...] = ()
-    layers: dict[str, Scene] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     members: Mapping[str, bytes] = field(default_factory=dict)
+    layers: dict[str, Scene] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def _sample(row: dict[str, Any], facts: list[str], scenes: Mapping[str, Scene]) 
     values: dict[str, Fact] = {name: row[name] for name in facts}
     found = tuple(scenes[key] for key in row["scene_ids"])
     layers = {key.split("=", 1)[0]: scenes[key] for key in row["layer_ids"] or ()}
-    return Sample(row["key"], row["lon"], row["lat"], window, found, layers, facts=values)
+    return Sample(row["key"], row["lon"], row["lat"], window, found, facts=values, layers=layers)
 
 
 def moved(table: pa.Table, samples: Sequence[Sample | None]) -> pa.Table:
