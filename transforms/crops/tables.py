@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from catalogs.files import write_json
+from schemas.sources import About
 from transforms.context import Context
 from transforms.crops.declared import NUMBERS, unpacked, write_packed
 
@@ -66,13 +67,14 @@ class Parcels:
         source = ctx.sources["parcels"]
         abouts = getattr(source, "abouts", None) or (source.about,)
 
-        def joined(name: str, between: str) -> str:
-            return between.join(dict.fromkeys(getattr(about, name) for about in abouts))
+        def joined(name: str, between: str, more: tuple[About, ...] = ()) -> str:
+            return between.join(dict.fromkeys(getattr(about, name) for about in (*abouts, *more)))
 
+        codes = getattr(ctx.sources["codes"], "abouts", ())  # names of HCAT and FAO ICC are theirs
         facts = {
             "title": joined("title", "; "),
-            "license": joined("licence", " AND "),
-            "attribution": joined("attribution", "; "),
+            "license": joined("licence", " AND ", codes),
+            "attribution": joined("attribution", "; ", codes),
             "provider": joined("attribution", "; "),
         }
         keys = shown(rows)
