@@ -258,4 +258,7 @@ class Scenarios:
         ]
         with atomic(target) as stream:
             pq.write_table(pa.Table.from_arrays(columns, schema=TABLE), stream, compression="zstd")
-        write_json(target.with_suffix(".json"), report(splits, found, counts))
+        told = report(splits, found, counts)
+        for name in NAMES[1:]:
+            told[name]["buffer_m"] = self.buffer_km * 1000
+        write_json(target.with_suffix(".json"), told)
