@@ -222,6 +222,7 @@ def check(recipe: Recipe) -> None:
     _check_pictures(recipe)
     _check_cuts(recipe)
     _check_masks(recipe)
+    _check_reach(recipe)
 
 
 def _check_names(recipe: Recipe) -> None:
@@ -244,6 +245,19 @@ def _check_masks(recipe: Recipe) -> None:
                 f"recipe {recipe.card.name}: {name_of(step)}.mask keeps the mask of each chip, which "
                 "no step needs and no member ships; leave it off, or pack it "
                 "(encode.GeoTiff(image='mask'))"
+            )
+
+
+def _check_reach(recipe: Recipe) -> None:
+    """What is kept out of two splits by its length must be looked for from the buffer's width on."""
+    buffer_m = sum(getattr(step, "buffer_km", 0.0) for step in recipe.plan) * 1000
+    for step in recipe.plan:
+        reach_m = getattr(step, "reach_m", 0.0) if "split" in step.needs else 0.0
+        if reach_m > buffer_m:
+            raise UsageError(
+                f"recipe {recipe.card.name}: {name_of(step)}.reach_m={reach_m:g} is more than the buffer "
+                f"between splits ({buffer_m:g} m), so what is shorter could be in two; set it to "
+                f"{buffer_m:g} at most, or widen splits.buffer_km"
             )
 
 

@@ -58,6 +58,14 @@ def test_a_mask_that_nobody_ships_is_refused() -> None:
     check(replace(kept, annotate=(Ship(),)))
 
 
+@pytest.mark.parametrize("name", ["sen4agrinet", "rsteller"])
+def test_the_reach_of_what_is_kept_out_of_two_splits_is_the_buffer_at_most(name: str) -> None:
+    """Else what is longer than the buffer and shorter than the reach could be in two."""
+    override(recipe(name), {"splits.ByCell.buffer_km": 1.0})
+    with pytest.raises(UsageError, match=r"reach_m=1000 is more than the buffer.*\(500 m\)"):
+        override(recipe(name), {"splits.ByCell.buffer_km": 0.5})
+
+
 def test_a_mask_switched_on_for_a_recipe_without_one() -> None:
     with pytest.raises(UsageError, match=r"imagery.Read.mask .*pack it"):
         override(recipe("skyscript"), {"imagery.Read.mask": True})

@@ -5,8 +5,9 @@ those of that name and a year (`xe_2021`). The first that knows the crop answers
 by its name, then by its name without accents, then without the s of plurals too. `HCAT3` and `HCAT4`
 are lists themselves, and `ENGLISH` is `schemas/data/crop_names.csv`.
 
-Where no Sen4AgriNet list knows a crop and a HCAT list does, `schemas/data/crop_bridge.csv` leads from
-the HCAT name, or that of the nearest group above it, to the FAO ICC.
+Where no Sen4AgriNet list knows a crop and a HCAT list does, its HCAT name leads to the FAO ICC, or that
+of the nearest group above it: by `schemas/data/crop_bridge.csv`, whose names are those of HCAT4, or by
+the English name that it begins or ends with.
 """
 
 import re
@@ -24,6 +25,7 @@ from catalogs.sources.crop_lists import (
     bridge,
     english_names,
     in_order,
+    in_words,
     listed,
     lists,
     one,
@@ -237,8 +239,9 @@ class Codes:
     def _bridged(self, code: int, taxonomy: dict[int, tuple[str, int]]) -> int:
         """FAO ICC code of a HCAT code, or of the nearest group above it; 0 without one."""
         while code in taxonomy:
-            name, above = taxonomy[code]
-            if found := self._kept(bridge().get(SEASON.sub("", name), 0)):
+            named, above = taxonomy[code]
+            name = SEASON.sub("", named)
+            if found := self._kept(bridge().get(name) or in_words(name)):
                 return found
             code = above
         return 0

@@ -109,7 +109,7 @@ def listed(targets: set[Target]) -> str:
 
 @cache
 def bridge() -> dict[str, int]:
-    """FAO ICC code by name of a HCAT class, seasons left out."""
+    """FAO ICC code by name of a class of HCAT4, seasons left out; HCAT3 has many of the names, too."""
     return _table("crop_bridge.csv", "hcat_name")
 
 
@@ -117,6 +117,16 @@ def bridge() -> dict[str, int]:
 def english_names() -> dict[str, int]:
     """FAO ICC code by English name of a crop."""
     return {stem(name): code for name, code in _table("crop_names.csv", "english_name").items()}
+
+
+def in_words(name: str) -> int:
+    """FAO ICC code of the English name that the most words of a HCAT name begin or end with; 0 without."""
+    words = stem(name.replace("_", " ")).split()
+    for count in range(len(words), 0, -1):
+        for part in (words[:count], words[-count:]):
+            if found := english_names().get(" ".join(part)):
+                return found
+    return 0
 
 
 def _table(file: str, column: str) -> dict[str, int]:

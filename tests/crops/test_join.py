@@ -1,5 +1,6 @@
 """Parcels of the right year meet the right patch, and what is not known is counted."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
@@ -52,6 +53,20 @@ def test_a_parcel_belongs_to_each_patch_that_it_crosses() -> None:
     assert unpacked(one.facts["_parcels"])["key"].to_pylist() == ["p", "q"]
     assert unpacked(two.facts["_parcels"])["key"].to_pylist() == ["p"]
     assert one.facts["_wide"] == two.facts["_wide"] == "p:224"
+
+
+def test_the_reach_is_in_metres_on_a_grid_in_degrees() -> None:
+    """A parcel of 8.6 km that leaves the chip: long enough to be in two splits, and counted."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
+    one = sample(on=degrees)
+    row = parcel("long", box(0, 0, 1, 1))
+    row["geometry"] = shapely.to_wkb(shapely.box(10.03, 49.98, 10.15, 49.985))
+    Join().across([one], context(row))
+    key, reach = str(one.facts["_wide"]).split(":")
+    assert key == "long"
+    assert float(reach) == pytest.approx(np.hypot(0.12 * 71_700, 0.005 * 111_230), rel=2e-3)
+    split = pa.table({"split": ["test"], "_wide": [one.facts["_wide"]]})
+    assert OneSide().count(split) == {"long test": 1}
 
 
 def test_the_plan_is_the_same_whatever_the_partition() -> None:

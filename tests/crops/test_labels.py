@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import shapely
 from affine import Affine
@@ -18,7 +19,7 @@ from transforms.crops.coverage import exact
 from transforms.crops.declared import unpacked
 from transforms.crops.join import Join
 from transforms.crops.labels import Labels
-from transforms.crops.outlines import drawn_in, projected
+from transforms.crops.outlines import drawn_in, projected, unit_sides
 from transforms.crops.rasters import covered, edge_distance, painted, ranks
 
 SLANTED = shapely.affinity.rotate(box(103, 88, 391, 304), 31)
@@ -171,11 +172,23 @@ def test_edges_are_densified() -> None:
 
 def test_the_rim_is_drawn_in() -> None:
     """By metres on the ground; what is too narrow is gone, not turned inside out."""
-    wide, narrow = drawn_in(shapes(box(0, 0, 100, 200), box(0, 0, 15, 200)), 10, 1.0)
+    wide, narrow = drawn_in(shapes(box(0, 0, 100, 200), box(0, 0, 15, 200)), 10, (1.0, 1.0))
     assert wide.equals(box(10, 10, 90, 190))
     assert narrow.is_empty
-    mercator = drawn_in(shapes(box(0, 0, 100, 200)), 10, 0.5)[0]
+    mercator = drawn_in(shapes(box(0, 0, 100, 200)), 10, (0.5, 0.5))[0]
     assert mercator.equals(box(20, 20, 80, 180))
+
+
+def test_the_rim_is_as_wide_on_all_sides_in_degrees() -> None:
+    """10 m, though a degree of longitude is shorter than one of latitude."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
+    field = shapely.box(10.01, 49.97, 10.02, 49.98)
+    inner = drawn_in(shapes(field), 10, unit_sides(degrees))[0]
+    geod = pyproj.Geod(ellps="WGS84")
+    lon, lat = field.centroid.x, field.centroid.y
+    _, _, east = geod.inv(inner.bounds[2], lat, field.bounds[2], lat)
+    _, _, north = geod.inv(lon, inner.bounds[3], lon, field.bounds[3])
+    assert (east, north) == pytest.approx((10, 10), rel=1e-3)
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import LoomError
+from schemas.errors import BuildError, LoomError
 from schemas.windows import from_lonlat
 from transforms.context import Context
 from transforms.crops.declared import PARCELS, number_table
@@ -183,6 +183,47 @@ def test_settings_name_the_countries(tmp_path: Path) -> None:
     assert side(rows, "scenario_2", "test") == {r[0] for r in ROWS if r[2] == "XW"}
     with pytest.raises((ValueError, LoomError), match="buffer_km"):
         Scenarios(buffer_km=-1)
+
+
+@pytest.mark.parametrize(
+    ("named", "second", "third"),
+    [({"many": "XE"}, "XW", "XE"), ({"one": "XW"}, "XW", "XE"), ({"one": "XE"}, "XE", "XW")],
+)
+def test_one_name_is_enough(tmp_path: Path, named: dict[str, str], second: str, third: str) -> None:
+    """The other part is another country's: nobody trains and tests in the same one."""
+    target = tmp_path / "scenarios.parquet"
+    Scenarios(**named, buffer_km=0).write(iter([placed()]), target, Context())  # type: ignore[arg-type]
+    rows = pq.read_table(target).to_pylist()
+    own = {r[0]: r[2] for r in ROWS}
+    assert {own[key] for key in side(rows, "scenario_2", "test")} == {second}
+    assert {own[key] for key in side(rows, "scenario_2", "train", "val")} == {third}
+
+
+def test_countries_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    """With those that are; and one country has one part."""
+    for named in ({"many": "FRR", "one": "XE"}, {"one": "xe"}):
+        with pytest.raises(BuildError, match="no patch is of that country, they are of XE, XW"):
+            Scenarios(**named).write(iter([placed()]), tmp_path / "s.parquet", Context())  # type: ignore[arg-type]
+    with pytest.raises(LoomError, match="both XE"):
+        Scenarios(many="XE", one="XE")
+
+
+def test_classes_have_pixels_on_both_sides(tmp_path: Path) -> None:
+    """A class whose parcels are too narrow for any pixel is none that can be learnt."""
+    table = placed()
+    rows = table.to_pylist()
+    for row, (key, *_, classes) in zip(rows, ROWS, strict=True):
+        parcels = pa.Table.from_pylist(
+            [{"key": f"{key}-{code}", "label": code} for code in classes], schema=PARCELS
+        )
+        pixels = np.array([0 if code == 120 else 10 for code in classes])
+        row["_numbers"] = number_table(key, parcels, pixels)
+    target = tmp_path / "scenarios.parquet"
+    Scenarios().write(iter([pa.Table.from_pylist(rows, schema=table.schema)]), target, Context())
+    found = json.loads(target.with_suffix(".json").read_text())["scenario_2"]
+    assert found["classes"] == [110]
+    assert set(found["weights_by_pixels"]) == set(found["weights_by_parcels"]) == {"110"}
+    assert found["buffer_m"] == 5000
 
 
 def test_same_bytes(tmp_path: Path) -> None:

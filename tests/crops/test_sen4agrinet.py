@@ -284,6 +284,11 @@ def told(built: Built, target: Path, name: str = "", change: Any = None) -> list
     shutil.copytree(built.release / "metadata", target / "metadata")
     if name:
         edit(target / "metadata" / name, change)
+    return findings(target)
+
+
+def findings(target: Path) -> list[str]:
+    """What `verify` says of the parcels of a release."""
     report = Report()
     check_parcels(
         target, {f"metadata/{path.name}" for path in (target / "metadata").iterdir()}, report
@@ -317,3 +322,25 @@ def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: P
     assert "which a patch shows" in said
     said = told(built, tmp_path / "d", "scenarios.parquet", leaked)
     assert any("is learnt from and tested" in line for line in said)
+
+
+def test_verify_finds_scenarios_whose_sides_are_near(built: Built, tmp_path: Path) -> None:
+    """In one year, or within the buffer, though no tile is on both sides."""
+    facts = {row["key"]: row for row in built.table("samples.parquet").to_pylist()}
+
+    def same_year(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["scenario_3"] = {"XE": "train", "XW": "test"}[facts[row["key"]]["country"]]
+
+    said = told(built, tmp_path / "year", "scenarios.parquet", same_year)
+    assert any("scenario_3: the year 2021 is learnt from and tested" in line for line in said)
+
+    shutil.copytree(built.release / "metadata", tmp_path / "near" / "metadata")
+    path = tmp_path / "near" / "metadata" / "scenarios.json"
+    report = json.loads(path.read_text())
+    assert report["scenario_2"]["buffer_m"] == report["scenario_3"]["buffer_m"] == 5000
+    report["scenario_2"]["buffer_m"] = 5e6
+    path.write_text(json.dumps(report))
+    said = findings(tmp_path / "near")
+    assert said
+    assert all("scenario_2" in line and "the buffer is 5000000 m" in line for line in said)

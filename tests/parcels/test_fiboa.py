@@ -13,10 +13,13 @@ import pyproj
 import pytest
 import shapely
 
-from catalogs.releases.fiboa import SCHEMAS, write_code_list, write_fiboa
+from catalogs.releases.fiboa import SCHEMAS, columns, write_code_list, write_fiboa
 from catalogs.sources.crop_codes import open_codes
 from catalogs.sources.parcels import open_parcels
 from tests.parcels.registers import SAMPLES, fields, real, register, sample, say
+from transforms.context import Context
+from transforms.crops.declared import PARCELS, number_table
+from transforms.crops.tables import Parcels
 
 FACTS = {"title": "Test", "license": "CC-BY-4.0", "attribution": "Tests", "provider": "Tests"}
 
@@ -123,6 +126,49 @@ def test_the_list_of_native_crops(tmp_path: Path) -> None:
     assert {"original_code", "original_name", "translated_name"} <= set(rows[0])
     by = {row["original_code"]: row for row in rows}
     assert by["ALBERCOQUER"]["translated_name"] == "Apricots"
+
+
+def test_parcels_lead_back_to_their_register_and_to_their_crop(tmp_path: Path) -> None:
+    """By the register's own id, and by the list and code of a crop that two countries call alike."""
+    parts = mapped(*SAMPLES)
+    write_fiboa(parts, tmp_path / "p.parquet", FACTS)
+    write_code_list(parts, tmp_path / "crop_codes.csv")
+    frame = checked(tmp_path / "p.parquet").set_index("id")
+    rows = [row for part in parts for row in part.to_pylist()]
+    assert {row["key"]: row["id"] for row in rows} == (frame["register:id"].fillna("").to_dict())
+    assert frame["register:id"].notna().sum() > 100  # not every register has ids
+    crops = csv.DictReader((tmp_path / "crop_codes.csv").open(encoding="utf-8"))
+    icc = {
+        (r["code_list"], r["original_code"], r["original_name"]): r["fao_icc_code"] for r in crops
+    }
+    for row in frame.to_dict("records"):
+        crop = row["register:code_list"], row["crop:code"], row["crop:name"]
+        assert icc[crop] == str(row["fao_icc:code"])
+
+
+def test_years_and_ids_that_nobody_knows_are_null(tmp_path: Path) -> None:
+    """Not the year 0, nor the empty id."""
+    part = mapped("dk")[0].slice(0, 2)
+    for name, value in (("year", pa.array([0, 2021])), ("id", pa.array(["", "7"]))):
+        part = part.set_column(part.schema.get_field_index(name), name, value)
+    found = columns(part).to_pylist()
+    assert [row["harvest:year"] for row in found] == [None, 2021]
+    assert [row["register:id"] for row in found] == [None, "7"]
+
+
+def test_the_file_names_the_terms_of_code_tables_too(tmp_path: Path) -> None:
+    """Names of HCAT3 are share-alike, whatever the register's own licence."""
+    source, codes = open_parcels(sample("dk")), open_codes(real("taxonomies"))
+    keys = next(source.batches())["key"].to_pylist()[:3]
+    parcels = pa.Table.from_pylist([{"key": key, "label": 110} for key in keys], schema=PARCELS)
+    row = pa.table({"_numbers": [number_table("patch", parcels, np.ones(3))]})
+    context = Context(sources={"parcels": source, "codes": codes})
+    Parcels().write(iter([row]), tmp_path / "parcels.parquet", context)
+    assert set(checked(tmp_path / "parcels.parquet")["id"]) == set(keys)
+    meta = json.loads(pq.read_schema(tmp_path / "parcels.parquet").metadata[b"collection"])
+    assert set(meta["license"].split(" AND ")) == {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "MIT"}
+    assert "EuroCrops" in meta["attribution"]
+    assert "EuroCrops" not in meta["title"] + meta["provider"]
 
 
 def test_a_parcel_without_a_country_is_of_none(tmp_path: Path) -> None:

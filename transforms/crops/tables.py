@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from catalogs.files import write_json
+from catalogs.keys import Keys
+from schemas.sources import About
 from transforms.context import Context
 from transforms.crops.declared import NUMBERS, unpacked, write_packed
 
@@ -28,21 +30,21 @@ class Numbers:
         write_packed(rows, "_numbers", NUMBERS, target)
 
 
-def shown(rows: Iterator[pa.Table]) -> set[str]:
+def shown(rows: Iterator[pa.Table]) -> Keys:
     """Keys of the parcels that shipped patches show."""
-    found: set[str] = set()
+    found = Keys()
     for batch in rows:
         for data in batch["_numbers"].to_pylist():
             if data is not None:
-                found.update(unpacked(data)["parcel"].to_pylist())
+                found.add(unpacked(data)["parcel"].to_pylist())
     return found
 
 
-def declared(keys: set[str], ctx: Context) -> Iterator[pa.Table]:
+def declared(keys: Keys, ctx: Context) -> Iterator[pa.Table]:
     """Those parcels of the source, with the codes of their crops, in the source's order."""
     codes = ctx.sources["codes"]
     for batch in ctx.sources["parcels"].batches():
-        kept = pa.array([key in keys for key in batch["key"].to_pylist()], pa.bool_())
+        kept = pa.array(keys.has(batch["key"].to_pylist()))
         if kept.true_count:
             yield codes.map(batch.filter(kept))
 
@@ -66,13 +68,14 @@ class Parcels:
         source = ctx.sources["parcels"]
         abouts = getattr(source, "abouts", None) or (source.about,)
 
-        def joined(name: str, between: str) -> str:
-            return between.join(dict.fromkeys(getattr(about, name) for about in abouts))
+        def joined(name: str, between: str, more: tuple[About, ...] = ()) -> str:
+            return between.join(dict.fromkeys(getattr(about, name) for about in (*abouts, *more)))
 
+        codes = getattr(ctx.sources["codes"], "abouts", ())  # names of HCAT and FAO ICC are theirs
         facts = {
             "title": joined("title", "; "),
-            "license": joined("licence", " AND "),
-            "attribution": joined("attribution", "; "),
+            "license": joined("licence", " AND ", codes),
+            "attribution": joined("attribution", "; ", codes),
             "provider": joined("attribution", "; "),
         }
         keys = shown(rows)

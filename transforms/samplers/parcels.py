@@ -50,7 +50,9 @@ class Parcels:
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of a point within the parcel), a row group at a time."""
         parcels = ctx.sources["parcels"]
-        for number, row in enumerate(parcels.drops().to_pylist()):
+        batches = parcels.drops().to_batches(max_chunksize=4096)
+        lost = (row for batch in batches for row in batch.to_pylist())
+        for number, row in enumerate(lost):
             where = f"{row['file']}, row {row['row']}: {row['message']}"
             on_drop(Drop(f"parcel-{number}", "samplers.Parcels", row["code"], where))
         for batch in parcels.batches():
@@ -60,8 +62,8 @@ class Parcels:
                 asked &= (year == 0) | ((year >= ctx.years[0]) & (year <= ctx.years[1]))
             small = batch["area_m2"].to_numpy() < self.least_m2
             crowded = np.asarray(pc.fill_null(batch["overlaps"], False)) & (not self.overlaps)
-            for code, lost in (("small_parcel", small), ("overlapping", crowded & ~small)):
-                for key in batch["key"].filter(pa.array(asked & lost)).to_pylist():
+            for code, rows in (("small_parcel", small), ("overlapping", crowded & ~small)):
+                for key in batch["key"].filter(pa.array(asked & rows)).to_pylist():
                     on_drop(Drop(key, "samplers.Parcels", code))
             found = batch.filter(pa.array(asked & ~small & ~crowded))
             if len(found):
