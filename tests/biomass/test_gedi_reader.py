@@ -343,7 +343,7 @@ def test_terms(tmp_path: Path) -> None:
     assert "10.3334/ORNLDAAC/2056" in about.attribution
     assert about.datetime == "2020-07-31"
     assert len(about.checksum) == 64
-    with pytest.raises(UsageError, match=r"shots: unknown licence.*--license shots"):
+    with pytest.raises(SourceError, match=r"shots.*unknown licence.*--license shots"):
         open_shots(path, Override(licence="WTF"))
     with h5py.File(path, "a") as file:
         file.attrs["license"], file.attrs["attribution"] = "CC0-1.0", "Generated"

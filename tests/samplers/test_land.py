@@ -196,7 +196,7 @@ def test_what_is_no_mask_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no vector file"):
         open_land(tmp_path / "land.vrt", FREE)
     (tmp_path / "cut.gpkg").write_bytes(b"SQLite format 3\x00" + b"x" * 200)
-    with pytest.raises(SourceError, match=r"cut.gpkg: cannot be read"):
+    with pytest.raises(SourceError, match=r"cut.gpkg: no vector file"):
         open_land(tmp_path / "cut.gpkg", FREE)
     line = write(tmp_path / "line.geojson", [shapely.LineString([(1, 1), (2, 2)])])
     with pytest.raises(SourceError, match="holds no polygon"):

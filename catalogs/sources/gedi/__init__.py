@@ -43,8 +43,8 @@ def open_shots(location: Path, terms: Override = Override()) -> Shots:  # noqa: 
     known, wherever it lies.
 
     Raises:
-        SourceError: nothing usable at `location`, or another product or version.
-        UsageError: the licence is not known.
+        SourceError: nothing usable at `location`, another product or version, or an unknown licence.
+        UsageError: there is no such file, or the licence is another than the granules state.
     """
     paths = _paths(location)
     granules: list[Granule] = []
@@ -109,7 +109,10 @@ def _about(
         raise UsageError(
             f"--license shots={terms.licence}: {location} already declares {own_terms}"
         )
-    named = licence(terms.licence or own_terms or "LicenseRef-LPDAAC", "shots")
+    try:
+        named = licence(terms.licence or own_terms or "LicenseRef-LPDAAC", "shots")
+    except UsageError as error:
+        raise SourceError(f"--shots {location}: {error}") from error
     own = sorted({g.attribution for g in granules if g.attribution})
     real = [
         CREDIT.get(kind, f"GEDI {kind[0]} {kind[1]}, NASA LP DAAC and ORNL DAAC") for kind in kinds
