@@ -58,9 +58,7 @@ def read_shapes(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[
             yield from _shapes(path, path, kind, columns)
 
 
-def _shapes(
-    said: Path, path: Path, kind: str, columns: tuple[str, ...] | None
-) -> Iterator[Batch]:
+def _shapes(said: Path, path: Path, kind: str, columns: tuple[str, ...] | None) -> Iterator[Batch]:
     """As `read_shapes`, of a file of a known kind; messages name `said`."""
     if kind == "Parquet":
         yield from _of_parquet(path, columns)

@@ -84,7 +84,7 @@ def test_a_zip_of_one_shapefile_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "land.zip", "w") as archive:
         for part in sorted(tmp_path.glob("land.[sdpc]*")):
             archive.write(part, f"inner/{part.name}")
-    found = [batch for batch in read_shapes(tmp_path / "land.zip")]
+    found = list(read_shapes(tmp_path / "land.zip"))
     assert found[0].shapes[0].equals(shapely.box(7, 46, 8, 47))
     assert open_land(tmp_path / "land.zip", FREE).about.size > 0
 

@@ -145,7 +145,9 @@ class Shots:
             partners: list[tuple[_Partner, list[str]]] = []
             for other, names in joined:
                 try:
-                    partners.append((_Partner(stack.enter_context(opened(other.path)), other), names))
+                    partners.append(
+                        (_Partner(stack.enter_context(opened(other.path)), other), names)
+                    )
                 except GediError as error:
                     broken(other, error)
             known = seen
