@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.phenology import YEAR
+from schemas.cycles import YEAR
 from schemas.seasons import SEASONS, middles
 from transforms.context import Context
 from transforms.seasons.choice import QUARTERS
