@@ -23,7 +23,7 @@ def apart(one: Any, other: Any) -> Floats:
 
 
 def exchanged(summer: Floats, usable: Flags) -> Flags:
-    """In which years the two cycles change places, so that each column holds one cycle of the place: `(n, year)`.
+    """In which years the two cycles change places, so that each column holds one of the place: `(n, year)`.
 
     The pair to which the others are compared is that of the year with two cycles whose pair is nearest to
     those of all others, the first of equals. A year with two cycles is matched to it so that the sum of

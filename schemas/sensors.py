@@ -44,6 +44,21 @@ def family(collection: str, bands: tuple[str, ...]) -> str:
     return "sentinel-2" if len(known) >= 3 and len(known) == len(bands) else ""
 
 
+LEVELS = (
+    ("*l1c*", "l1c"), ("copernicus/s2", "l1c"), ("copernicus/s2_harmonized", "l1c"),
+    ("*c2-l1*", "l1c"), ("*_toa", "l1c"), ("*l2a*", "l2a"), ("copernicus/s2_sr*", "l2a"),
+    ("*c2-l2*", "l2a"), ("landsat/*_l2", "l2a"), ("hls*", "l2a"), ("nasa/hls*", "l2a"),
+)  # fmt: skip
+"""(collection as a glob pattern in lower case, processing level): `l1c` holds reflectance as seen from
+space, `l2a` that of the ground."""
+
+
+def level_of(collection: str) -> str:
+    """`l1c` (as seen from space), `l2a` (of the ground), or "" where its name does not tell."""
+    named = collection.lower()
+    return next((level for pattern, level in LEVELS if fnmatchcase(named, pattern)), "")
+
+
 OTHER = {
     "scl", "aot", "wvp", "cld", "snw", "visual", "tci", "fmask", "qa_pixel", "qa_radsat",
     "qa_aerosol", "alpha", "saa", "sza", "vaa", "vza",

@@ -46,7 +46,8 @@ RECIPE = Recipe(
         deviations=(
             "Rebuilt from the paper: the original's code and data are not public.",
             "Years, cycle and wrap at New Year are not stated there. Here: all product years given, of "
-            "each place the cycle of the larger amplitude, medians of days from 1 January that run on past New Year.",
+            "each place the cycle of the larger amplitude, medians of days from 1 January that run on "
+            "past New Year.",
             "Places without phenology take that of the nearest pixel, as there; how far it is stands "
             "beside each (`pheno_fill_km`), and `seasons.max_km` sets a limit.",
             "The clearest image of a season is taken, as its main text says; its supplement asks for "
