@@ -91,6 +91,12 @@ class Dates:
         parts = (getattr(self, name)[rows] for name in PER_PLACE)
         return Dates(self.years, *parts)
 
+    def of_years(self, kept: npt.NDArray[np.bool_]) -> "Dates":
+        """Some of the product years, `kept` of `(year,)`."""
+        if kept.all():
+            return self
+        return Dates(self.years[kept], *(getattr(self, name)[:, kept] for name in PER_PLACE))
+
     def small(self) -> "Dates":
         """The same in half of the memory: days as int16, which holds all of the valid range."""
         days, amplitude = self.days.astype(np.int16), self.amplitude.astype(np.float32)

@@ -226,5 +226,5 @@ def test_no_nearer_scene_was_there_whatever_the_tiles(
 
 
 def test_scenes_without_a_date_are_told() -> None:
-    with pytest.raises(Reject, match="1 without a date .*--datetime imagery"):
+    with pytest.raises(Reject, match=r"1 without a date .*--datetime imagery"):
         chosen(tile("a", 1, datetime=None), tile("b", 300))

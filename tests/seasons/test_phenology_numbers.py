@@ -167,7 +167,13 @@ def test_the_same_crop_is_known_by_its_season_not_by_its_number() -> None:
     years = (2017, 2018, 2019, 2020, 2021)
     late = [v + 4 for v in SUMMER]
     dates = dates_with([[WINTER, SUMMER], [late], [WINTER], [WINTER, late], [late]], years)
-    dates.amplitude[0] = [[2000, 3000], [3000, np.nan], [2000, np.nan], [2000, 3000], [3000, np.nan]]
+    dates.amplitude[0] = [
+        [2000, 3000],
+        [3000, np.nan],
+        [2000, np.nan],
+        [2000, 3000],
+        [3000, np.nan],
+    ]
     found = summarise(dates)
     assert found.offsets[0].tolist() == late
     assert (found.years[0], found.left_out[0], found.cycle[0]) == (4, 1, 1)

@@ -200,13 +200,16 @@ def test_images_of_a_place_are_of_one_collection() -> None:
     found = taken([*above, *below])
     assert days(found) == ["2019-06-01", "2019-08-01", "2019-10-01"]
     assert found.facts["collection"] == "sentinel-2-l2a"
-    assert days(taken([*above, *below[:2]])) == ["2019-06-01", "2019-08-01"]  # the ground comes first
+    assert days(taken([*above, *below[:2]])) == [
+        "2019-06-01",
+        "2019-08-01",
+    ]  # the ground comes first
     only = taken([*above, *below], collection="sentinel-2-l1c")
     assert days(only) == ["2020-06-01", "2020-08-01"]
 
 
 def test_scenes_without_a_date_are_told() -> None:
-    with pytest.raises(Reject, match="2 without a date .*--datetime imagery"):
+    with pytest.raises(Reject, match=r"2 without a date .*--datetime imagery"):
         taken([scene("2020-06-01", datetime=None)] * 2)
 
 

@@ -18,9 +18,9 @@ from transforms.imagery.series import UNKNOWN_CLOUD, Span, wanted
 class Nearest:
     """One scene for each sample: the nearest in time to a date that the sample has.
 
-    Of the scenes of that pass (neighbouring tiles, two zones, two levels) one that holds the square around the
-    sample comes first, then one with reflectance of the ground, then one in the zone of the place, then
-    that with less cloud, then the lower id. The original's matcher takes the first hit.
+    Of the scenes of that pass (neighbouring tiles, two zones, two levels) one that holds the square
+    around the sample comes first, then one with reflectance of the ground, then one in the zone of the
+    place, then that with less cloud, then the lower id. The original's matcher takes the first hit.
 
     Attributes:
         date: name of the fact that holds the date or time.

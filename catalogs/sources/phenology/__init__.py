@@ -128,10 +128,20 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
         )
     years = points.years if points else tuple(sorted({y for c in cubes for y in c.years}))
     checksum, size = _content(location, [*pictures, *lists])
-    about = About(
-        f"{location.name} (MCD12Q2, {_span(years)})", stated, credit, checksum, size, _end(years)
-    )
+    title = f"{location.name} (MCD12Q2, {_span(years)})"
+    about = About(title, stated, credit, checksum, size, _end(years), notes=_notes(cubes))
     return Phenology(about, str(location), cubes, points)
+
+
+def _notes(cubes: Sequence[rasters.Rasters]) -> tuple[str, ...]:
+    """What must be told of rasters whose product years are not all on each grid."""
+    kinds = sorted({cube.years for cube in cubes})
+    if len(kinds) < 2:
+        return ()
+    told = "; ".join(", ".join(map(str, years)) for years in kinds)
+    return (
+        f"phenology: not all grids have the same product years ({told}); places take what is there",
+    )
 
 
 def _files(location: Path, endings: tuple[str, ...]) -> list[Path]:
