@@ -83,7 +83,7 @@ def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-FILES = (".visible", ".families", ".meanings", ".mountains", "tile_splits.ByTile.table")
+FILES = (".visible", ".families", ".meanings", "tile_splits.ByTile.table")
 """Endings of the settings that name a file."""
 
 

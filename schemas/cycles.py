@@ -40,13 +40,13 @@ def exchanged(summer: Floats, usable: Flags) -> Flags:
     if not len(rows):
         return found
     some, good = summer[rows], usable[rows]
-    both = good.all(axis=2)
+    both = np.asarray(good.all(axis=2))
     pair = _pairs(some, good, both)
     straight, across = _costs(some, pair)
     single = np.where(good, apart(some, pair[:, None, :1]) > apart(some, pair[:, None, 1:]), False)
     alone = good.sum(axis=2) == 1
     second = good[:, :, 1] & ~single[:, :, 1]  # numbered second, but the first of the pair
-    first = good[:, :, 0] & single[:, :, 0] & both.any(axis=1)[:, None]
+    first = good[:, :, 0] & single[:, :, 0] & np.asarray(both.any(axis=1))[:, None]
     found[rows] = np.where(both, across < straight, alone & (first | second))
     return found
 
@@ -67,7 +67,7 @@ def _pairs(summer: Floats, usable: Flags, both: Flags) -> Floats:
         total = np.where(both, np.minimum(*_costs(summer, pair)), 0).sum(axis=1)
         lone = np.nansum(apart(ones, ones[:, year : year + 1]), axis=1)
         middle = np.stack([ones[:, year], ones[:, year] + YEAR / 2], axis=1)
-        two = both.any(axis=1)
+        two = np.asarray(both.any(axis=1))
         here = np.where(two, both[:, year], usable[:, year, 0])
         cost = np.where(here, np.where(two, total, lone), np.inf)
         nearer = cost < best
@@ -83,7 +83,7 @@ def main_second(counts: Flags, amplitude: Floats) -> Flags:
     count, `(n, year, 2)`, in at least half of the years in which any does.
     """
     years = counts.sum(axis=1)
-    often = 2 * years >= counts.any(axis=2).sum(axis=1)[:, None]
+    often = 2 * years >= np.asarray(counts.any(axis=2)).sum(axis=1)[:, None]
     often &= years > 0
     with np.errstate(invalid="ignore"):
         larger = amplitude[:, 1] > amplitude[:, 0]

@@ -183,7 +183,7 @@ def summarise(dates: Dates) -> Summary:
     offsets = np.asarray(dates.days - new_year(dates.years)[:, None, None], np.float64)
     usable = usable_cycles(dates)
     fine = usable & (dates.quality < POOR)
-    counts = np.where(fine.any(axis=(1, 2))[:, None, None], fine, usable)
+    counts = np.where(np.asarray(fine.any(axis=(1, 2)))[:, None, None], fine, usable)
     swap = exchanged((offsets[..., 1] + offsets[..., 2]) / 2, usable)
     counts, amplitude = (
         np.where(swap[..., None], each[..., ::-1], each)

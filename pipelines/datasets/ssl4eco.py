@@ -85,7 +85,7 @@ RECIPE = Recipe(
         },
     ),
     tables=(ImageTable(), Comparison(days=30), samplers.Audit()),
-    roles=("imagery", "phenology", "land", "cities", "landcover"),
-    optional=("land", "cities", "landcover"),
+    roles=("imagery", "phenology", "land", "mountains", "cities", "landcover"),
+    optional=("land", "mountains", "cities", "landcover"),
     label="pheno_source",
 )

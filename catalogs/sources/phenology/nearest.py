@@ -117,10 +117,10 @@ class Nearest:
             rows = np.flatnonzero(closer)
             best[rows], numbers[rows] = chord[rows], number[rows]
             found.put(rows, known.summary(row[rows]))
-        known = found.known
-        if self._mixed and known.any():
-            found.put(*self._of_all_years(np.flatnonzero(known), numbers))
-        return found, np.where(known, best, np.inf)
+        there = found.known
+        if self._mixed and there.any():
+            found.put(*self._of_all_years(np.flatnonzero(there), numbers))
+        return found, np.where(there, best, np.inf)
 
     def _of_all_years(self, rows: Ints, numbers: Ints) -> tuple[Ints, Summary]:
         """(rows, summaries) of those pixels found that other cubes have further years of."""
