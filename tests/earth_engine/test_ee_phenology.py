@@ -72,6 +72,10 @@ def test_the_service_and_its_rasters_say_the_same(served: World, tmp_path: Path)
             np.testing.assert_allclose(one, other, rtol=1e-9)
         else:
             np.testing.assert_array_equal(one.offsets, other.offsets)
+    name = next(name for name in served.assets if name.endswith("2022_01_01"))
+    served.assets[name]["updateTime"] = "2024-05-01T00:00:00Z"
+    again = open_phenology(Path("earth-engine"), Override()).about.checksum
+    assert there.about.checksum and there.about.checksum != again  # so that plans are made anew
     assert "LP DAAC" in there.about.attribution or "Land Processes" in there.about.attribution
 
 

@@ -118,7 +118,8 @@ def test_mountains_from_a_file(tmp_path: Path) -> None:
     assert [f["sampling_weight"] for f in facts] == [0.5, 0.25]
     assert [f["mountain"] for f in facts] == [True, False]
     assert step.roles == ("mountains",)  # so that block ids know the content
-    plain = Weight()(Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), ctx).facts
+    alone = Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"})
+    plain = Weight()(alone, Context()).facts
     assert plain["sampling_weight"] == 1 and plain["mountain"] is None
     with pytest.raises(SourceError, match=r"--mountains .*none.gpkg: no such file"):
         open_mountains(tmp_path / "none.gpkg", Override("CC0-1.0"))

@@ -64,7 +64,7 @@ class Cities:
         apart_km: least distance of two places; the original's is 1.98. 0: any.
         faithful: as the original, degrees of one length on both axes: the cloud of places is squeezed
             from east to west by the cosine of the latitude.
-        population: name of the column; "": `population`.
+        population: name of the column.
     """
 
     count: int = 250_000
@@ -128,12 +128,16 @@ class Cities:
             on_drop(Drop(f"city-{number}", "samplers.Cities", code, message))
 
         source = ctx.sources["cities"]
-        table = pa.concat_tables(list(source.batches(bad, (self.population,))))
+        batches = list(source.batches(bad, (self.population,)))
+        if not sum(map(len, batches)):
+            raise SourceError(f"{source.path}: holds no city with a place")
+        table = pa.concat_tables(batches)
         people = np.nan_to_num(numbers_of(table[self.population]), nan=-1.0)
         if not (people > 0).any():
             raise SourceError(
                 f"{source.path}: no city has people in column {self.population!r}; "
-                "name the column with --set samplers.population=NAME"
+                "name the column by the setting `population` (--set samplers.population=NAME, of "
+                "seasons.Places --set seasons.population=NAME)"
             )
         ids = np.array(table["id"].to_pylist(), object)
         first = np.unique(ids, return_index=True)[1]  # of an id that stands twice

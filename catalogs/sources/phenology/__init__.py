@@ -110,6 +110,7 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
             f"{earth_engine.COLLECTION} on Earth Engine, {_span(images.years)}",
             stated,
             credit,
+            images.checksum,
             datetime=_end(images.years),
         )
         return Phenology(about, EARTH_ENGINE, [images])
