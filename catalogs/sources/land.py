@@ -106,7 +106,7 @@ def open_land(location: Path, terms: Override, role: str = "land") -> Land | Lan
     """
     if not location.is_file():
         raise SourceError(f"--{role} {location}: no such file")
-    checksum, size = content_of(location)
+    checksum, size = content_of(location, terms.checksum)
     about = about_file(location, role, terms, checksum, size)
     said = f"--{role} {location}"
     if location.suffix.lower() in RASTERS:

@@ -154,7 +154,7 @@ def open_points(location: Path, terms: Override, role: str = "points") -> Points
     """
     if not location.is_file():
         raise SourceError(f"--{role} {location}: no such file")
-    checksum, size = content_of(location)
+    checksum, size = content_of(location, terms.checksum)
     return Points(location, about_file(location, role, terms, checksum, size), role=role)
 
 

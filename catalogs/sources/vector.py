@@ -1,6 +1,5 @@
 """Shapes of vector files as lon/lat, in batches: GeoPackage, GeoJSON, FlatGeobuf, Shapefile, Parquet."""
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from catalogs.files import sha256
+from catalogs.sources.about import content
 from catalogs.sources.parcels.archives import unpacked
 from catalogs.sources.vector_kinds import SHAPEFILE, kind_of, layers_of, whole
 from schemas.errors import SourceError
@@ -153,12 +152,13 @@ def around_pole(shape: Any) -> Any:
     return shapely.MultiPolygon(parts) if len(parts) > 1 else parts[0]
 
 
-def content_of(path: Path) -> tuple[str, int]:
-    """(SHA-256, bytes) of a file; of a Shapefile over the sums of its parts, by name."""
+def content_of(path: Path, known: str = "") -> tuple[str, int]:
+    """(SHA-256, bytes) of a file; of a Shapefile over the sums of its parts, by name.
+
+    Args:
+        known: the sum, where it need not be worked out.
+    """
     parts = [path]
     if path.suffix.lower() == ".shp":
         parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.is_file())
-    if len(parts) == 1:
-        return sha256(path), path.stat().st_size
-    sums = "\n".join(f"{sha256(part)}  {part.name}" for part in parts)
-    return hashlib.sha256(sums.encode()).hexdigest(), sum(p.stat().st_size for p in parts)
+    return content(path, parts, known)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from catalogs.sources import about as about_module
 from catalogs.sources.gedi import GediError, look, open_shots
 from catalogs.sources.gedi import granules as granule_module
 from catalogs.sources.terms import Override
@@ -214,6 +215,21 @@ def test_one_bad_granule_of_several_is_told(tmp_path: Path) -> None:
     assert [(name, code) for name, code, _ in source.broken] == [("bad.h5", "gedi:dataset_missing")]
     assert "BEAM0101 has no dataset delta_time" in source.broken[0][2]
     assert any("unusable" in note for note in source.about.notes)
+
+
+def test_a_sum_that_is_known_is_not_worked_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Granules are gigabytes: workers are told the sum of the process that began the build."""
+    l4a(tmp_path / "a" / L4A_NAME, {"BEAM0101": line(3)})
+    other = l4a(tmp_path / "b" / L4A_NAME.replace("O09168", "O09169"), {"BEAM0101": line(3)})
+    first = open_shots(tmp_path).about
+    monkeypatch.setattr(about_module, "sha256", lambda path: pytest.fail(f"{path} was read"))
+    again = open_shots(tmp_path, Override(checksum=first.checksum)).about
+    assert again == first and first.size > 0
+    monkeypatch.undo()
+    other.rename(tmp_path / "a" / other.name)
+    assert open_shots(tmp_path).about.checksum != first.checksum
 
 
 def test_spoilt_bytes_are_one_sentence(tmp_path: Path) -> None:

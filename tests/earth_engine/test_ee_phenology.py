@@ -91,6 +91,18 @@ def test_a_year_is_one_small_request(served: World, tmp_path: Path) -> None:
     assert asked == [{"width": 4, "height": 2}] * 2  # pixels (1, 3) and (2, 6)
 
 
+def test_a_service_is_not_asked_across_continents(served: World, tmp_path: Path) -> None:
+    """A place far from any plant has no phenology, unless a distance is asked for."""
+    collection(served, MCD12Q2)
+    put(served, tmp_path, 2021)
+    source = open_phenology(Path("earth-engine"), Override())
+    far = np.array([20.0]), np.array([-72.0])
+    found, km = source.nearest(*far)
+    assert not found.known.any() and np.isinf(km).all() and not served.sent("computePixels")
+    assert source.nearest(*far, max_km=20_000)[0].known.all()
+    assert "within 500 km" in source.about.notes[0]
+
+
 def test_what_the_service_may_answer(served: World, tmp_path: Path) -> None:
     collection(served, MCD12Q2)
     with pytest.raises(SourceError, match=r"--phenology earth-engine: .* holds no image"):

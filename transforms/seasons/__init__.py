@@ -43,7 +43,8 @@ class Phenology:
     that of the nearest pixel which has one (`pheno_source` = `nearest`, `pheno_fill_km` away).
 
     Attributes:
-        max_km: how far that pixel may be; a place without one nearer has no phenology. 0: however far.
+        max_km: how far that pixel may be; a place without one nearer has no phenology. 0: however far, but
+            500 km on Earth Engine, which would be asked for thousands of boxes.
     """
 
     max_km: float = 0.0
