@@ -22,6 +22,20 @@ DISPLAY = {"sentinel-2": (0.0, 3000.0), "hls": (0.0, 3000.0)}
 """Stored values (reflectance x 10,000, offset removed) shown as 0 and 255, by family."""
 
 
+FAMILIES = tuple(DISPLAY)
+"""What `family` tells apart."""
+
+
+def known_sensor(name: str, value: str) -> None:
+    """Refuse a family that there is not; "" stands for any.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    if value not in ("", *FAMILIES):
+        raise ValueError(f"{name}={value!r}: one of {', '.join(FAMILIES)}, or empty for any")
+
+
 def common_name(name: str, collection: str = "") -> str:
     """The STAC common name of a band called `name`; the name itself when none is known.
 

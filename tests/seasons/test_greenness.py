@@ -116,11 +116,11 @@ def test_mountains_from_a_file(tmp_path: Path) -> None:
         for lon in (11.0, 13.0)
     ]
     assert [f["sampling_weight"] for f in facts] == [0.5, 0.25]
-    assert [f["mountain"] for f in facts] == [True, False]
+    assert [f["mountain"] for f in facts] == ["yes", "no"]
     assert step.roles == ("mountains",)  # so that block ids know the content
     alone = Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"})
     plain = Weight()(alone, Context()).facts
-    assert plain["sampling_weight"] == 1 and plain["mountain"] is None
+    assert plain["sampling_weight"] == 1 and plain["mountain"] == ""
     with pytest.raises(SourceError, match=r"--mountains .*none.gpkg: no such file"):
         open_mountains(tmp_path / "none.gpkg", Override("CC0-1.0"))
     with pytest.raises(SourceError, match=r"--license mountains="):

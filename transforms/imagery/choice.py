@@ -122,6 +122,14 @@ def undated(scenes: Iterable[Scene]) -> str:
     return f"; {count} without a date (say it with --datetime imagery=ISO)" if count else ""
 
 
+def others(scenes: Sequence[Scene], kept: Sequence[Scene], module: str) -> str:
+    """What a message says of scenes that `of_sensor` has let go, "" without any."""
+    count = len(scenes) - len(kept)
+    if not count:
+        return ""
+    return f"; {count} of other sensors or collections (see {module}.sensor, {module}.collection)"
+
+
 def one_per_year(scenes: Iterable[Scene], bounds: str = "") -> dict[tuple[str, int], Scene]:
     """The first scene of every (collection, year) that holds a box whole, else the first; sorted.
 

@@ -8,9 +8,10 @@ from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
+from schemas.sensors import known_sensor
 from schemas.windows import box_around
 from transforms.context import Context
-from transforms.imagery.choice import of_sensor, one_pass, undated, usable
+from transforms.imagery.choice import of_sensor, one_pass, others, undated, usable
 from transforms.imagery.series import UNKNOWN_CLOUD, Span, wanted
 
 
@@ -57,6 +58,7 @@ class Nearest:
         at_least("imagery.Nearest.max_days", self.max_days, 0)
         within("imagery.Nearest.max_cloud", self.max_cloud, 0, 100)
         at_least("imagery.Nearest.reach_m", self.reach_m, 0)
+        known_sensor("imagery.Nearest.sensor", self.sensor)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -73,12 +75,13 @@ class Nearest:
         span = wanted(f"@{self.date}", sample)
         if span is None:
             raise Reject("undated", f"{self.date} is not known")
-        over = ctx.sources["imagery"].over(sample.lon, sample.lat)
-        over = of_sensor(over, self.sensor, self.collection)
+        there = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        over = of_sensor(there, self.sensor, self.collection)
         found, reason = usable(over, ctx.years, self.max_cloud)
         if not found:
             place = f"{sample.lon:.5f} {sample.lat:.5f}"
-            raise Reject(reason, f"{len(over)} scenes over {place}{undated(over)}")
+            more = f"{undated(over)}{others(there, over, 'imagery')}"
+            raise Reject(reason, f"{len(over)} scenes over {place}{more}")
         near = in_time(found, span, self.before, self.max_days)
         if not near:
             side = "before" if self.before else "around"

@@ -14,10 +14,10 @@ from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
 from schemas.seasons import SEASONS
-from schemas.sensors import level_of
+from schemas.sensors import known_sensor, level_of
 from schemas.windows import box_around
 from transforms.context import Context
-from transforms.imagery.choice import of_sensor, one_zone, undated, usable
+from transforms.imagery.choice import of_sensor, one_zone, others, undated, usable
 from transforms.seasons.choice import (
     QUARTER_NAMES,
     SELECT,
@@ -108,7 +108,7 @@ class Images:
 
     Seasons are [greenup, maturity), [maturity, senescence), [senescence, dormancy) and [dormancy, the
     next greenup). A scene is a candidate with less cloud than `max_cloud`; one whose cloud nobody has
-    counted is none. All scenes of a place are of one collection, that which shows most seasons (of equals:
+    counted is taken only for a season that no other shows. All scenes of a place are of one collection, that which shows most seasons (of equals:
     reflectance of the ground first), and in one CRS, that of the place where there is one.
 
     With `calendar`, the control set: seasons are windows around SSL4EO-S12's four quarter dates, called
@@ -164,6 +164,7 @@ class Images:
         """Refuse choices that cannot be met."""
         if self.select not in SELECT:
             raise ValueError(f"seasons.Images.select={self.select!r}: one of {', '.join(SELECT)}")
+        known_sensor("seasons.Images.sensor", self.sensor)
         within("seasons.Images.max_cloud", self.max_cloud, 0, 101)
         within("seasons.Images.least", self.least, 1, 4)
         within("seasons.Images.window_days", self.window_days, 0.5, 44)
@@ -199,15 +200,16 @@ class Images:
 
     def _scenes(self, sample: Sample, ctx: Context) -> list[Scene]:
         """Scenes over the place that are clear enough and of these years."""
-        over = ctx.sources["imagery"].over(sample.lon, sample.lat)
-        over = of_sensor(over, self.sensor, self.collection)
+        there = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        over = of_sensor(there, self.sensor, self.collection)
         low, high = ctx.years or (self.first, self.last)
         years = max(low, self.first), min(high, self.last)
         found, reason = usable(over, years, 101.0)
         if not found:
             place = f"{sample.lon:.5f} {sample.lat:.5f}"
-            raise Reject(reason, f"{len(over)} scenes over {place}{undated(over)}")
-        clear = [s for s in found if s.cloud is not None and s.cloud < self.max_cloud]
+            more = f"{undated(over)}{others(there, over, 'seasons')}"
+            raise Reject(reason, f"{len(over)} scenes over {place}{more}")
+        clear = [s for s in found if s.cloud is None or s.cloud < self.max_cloud]
         if not clear:
             raise Reject("cloudy", f"none of {len(found)} scenes is below {self.max_cloud:g} %")
         return clear

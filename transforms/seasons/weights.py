@@ -36,7 +36,7 @@ class Weight:
     roles: tuple[str, ...] = field(default=("mountains",), init=False)
     needs: tuple[str, ...] = field(default=("ndvi_means",), init=False)
     gives: dict[str, str] = field(
-        default_factory=lambda: {"sampling_weight": "float64", "mountain": "bool"}, init=False
+        default_factory=lambda: {"sampling_weight": "float64", "mountain": "string"}, init=False
     )
 
     def __post_init__(self) -> None:
@@ -44,12 +44,13 @@ class Weight:
         within("seasons.Weight.bare", self.bare, -1, 1)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
-        """The sample with its weight, and whether it lies in mountains (null without that role)."""
-        inside = None
+        """The sample with its weight, and whether it lies in mountains ("" without that role)."""
+        inside, told = False, ""
         if "mountains" in ctx.sources:
             place = np.array([sample.lon]), np.array([sample.lat])
             inside = bool(ctx.sources["mountains"].holds(*place)[0])
+            told = "yes" if inside else "no"
         means = [float(text) for text in str(sample.facts["ndvi_means"]).split(",")]
-        sample.facts["mountain"] = inside
-        sample.facts["sampling_weight"] = weight_of(means, self.bare, bool(inside))
+        sample.facts["mountain"] = told
+        sample.facts["sampling_weight"] = weight_of(means, self.bare, inside)
         return sample

@@ -27,8 +27,8 @@ __all__ = ["Phenology", "open_phenology"]
 EARTH_ENGINE = "earth-engine"
 
 REACH_KM = 500.0
-"""How far a service is asked for the nearest usable pixel: from the middle of an ice sheet to its edge would be
-thousands of requests a product year."""
+"""How far a service is asked for the nearest usable pixel: from the middle of an ice sheet to its edge
+would be thousands of requests a product year."""
 
 TERMS = "LicenseRef-LPDAAC"
 CREDIT = (
