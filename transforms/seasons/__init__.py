@@ -19,6 +19,7 @@ from schemas.windows import box_around
 from transforms.context import Context
 from transforms.imagery.choice import of_sensor, one_zone, others, undated, usable
 from transforms.seasons.choice import (
+    OFFSETS,
     QUARTER_NAMES,
     SELECT,
     Shown,
@@ -28,10 +29,7 @@ from transforms.seasons.choice import (
     season_of,
 )
 
-__all__ = ["Images", "Phenology"]
-
-OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
-"""Facts that bound the seasons."""
+__all__ = ["OFFSETS", "Images", "Phenology"]
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,9 @@ class Images:
 
     Seasons are [greenup, maturity), [maturity, senescence), [senescence, dormancy) and [dormancy, the
     next greenup). A scene is a candidate with less cloud than `max_cloud`; one whose cloud nobody has
-    counted is taken only for a season that no other shows. All scenes of a place are of one collection, that which shows most seasons (of equals:
-    reflectance of the ground first), and in one CRS, that of the place where there is one.
+    counted is taken only for a season that no other shows. All scenes of a place are of one collection,
+    that which shows most seasons (of equals: reflectance of the ground first), and in one CRS, that of
+    the place where there is one.
 
     With `calendar`, the control set: seasons are windows around SSL4EO-S12's four quarter dates, called
     by their months, and everything else is the same.

@@ -16,6 +16,9 @@ QUARTERS = ((3, 20), (6, 21), (9, 22), (12, 21))
 QUARTER_NAMES = ("march", "june", "september", "december")
 """What they are called here: in the south they are other seasons than in the north."""
 
+OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
+"""Facts that bound the seasons."""
+
 SELECT = ("min_cloud", "mid_season")
 
 
