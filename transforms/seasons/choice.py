@@ -124,7 +124,8 @@ def choose(candidates: Iterable[Shown], select: str, years: float = 0) -> list[S
     for place, first in enumerate(known):
         group = _best([s for s in known[place:] if s.when - first.when <= reach], select)
         keys = [order(shown, select) for shown in group]
-        score = (-len(group), *(sum(key[at] for key in keys) for at in (0, 1, 2)))
+        sums = (sum(k[0] for k in keys), sum(k[1] for k in keys), sum(k[2] for k in keys))
+        score = (-len(group), *sums)
         if score < rank:
             found, rank = group, score
     return found
