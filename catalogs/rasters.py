@@ -42,6 +42,8 @@ READ_LIMIT = 1 << 30
 
 ENVIRONMENT = {
     "GDAL_SKIP": "VRT,WMS,WCS,WMTS,GTI,HTTP,PLMOSAIC,STACIT,STACTA,DAAS,EEDAI,PDF",
+    "OGR_SKIP": "OGR_VRT,GDALG,WFS,OAPIF,OGCAPI,CSW,HTTP,EEDA,Elasticsearch,Carto,AmigoCloud,PLSCENES,"
+    "NGW,ADBC,GPSBabel",
     "GDAL_NUM_THREADS": "1",
     "GDAL_CACHEMAX": "512",  # MB for each process: two rows of tiles of a four-band scene need 100
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",

@@ -83,7 +83,7 @@ def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-FILES = (".visible", ".families", ".meanings", ".mountains", "tile_splits.ByTile.table")
+FILES = (".visible", ".families", ".meanings", "tile_splits.ByTile.table")
 """Endings of the settings that name a file."""
 
 
@@ -151,6 +151,8 @@ def open_sources(
         credits += own
         prints[role] = digest([credit.checksum for credit in own])
         notes += [f"{role}: {note}" for credit in own for note in credit.caveats]
+        if len(own) == 1:
+            terms[role] = replace(terms[role], checksum=own[0].checksum)
     parts = ("pixels", "tables", "texts")
     if broken := clash({p: {c.licence for c in credits if p in c.parts} for p in parts}):
         raise UsageError(f"licences clash in {broken}; choose other sources")

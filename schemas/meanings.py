@@ -84,7 +84,8 @@ FACTS = {
     "cell": "grid cell of the anchor; all samples of a cell are in one split",
     "center_tags": "visible tags of the object, main tag first (JSON object)",
     "cloud_patches": "share of cloud in each image, 0 to 1, separated by commas; empty without a mask",
-    "clouds": "cloud over the whole scene of each image, percent, separated by commas",
+    "clouds": "cloud over the whole scene of each image, percent, separated by commas; empty where it is not "
+    "known",
     "classes": "classes of the parcels in the patch, FAO ICC codes; 998 is unmapped",
     "cloud_scene": "cloud over the whole scene, percent; null where it is not known",
     "clip_model": "model of the score, `NAME@REVISION`",
@@ -170,7 +171,7 @@ FACTS = {
     "sinuosity": "length of the line / distance of its ends; null where it is closed or broken",
     "surrounding_ids": "objects around it, nearest first: letter of the type and id",
     "present_tags": "JSON: every mapped tag that names an object within the window, at any resolution",
-    "mountain": "whether it lies in mountains; null where no outlines were given",
+    "mountain": "whether it lies in mountains, yes or no; empty where no outlines were given",
     "n_images": "images of the place",
     "ndvi_means": "mean NDVI of each image, separated by commas; `nan` where no pixel is valid",
     "nodata_patches": "share of nodata in each image by mask and image, separated by commas",

@@ -16,14 +16,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from schemas.cycles import YEAR, exchanged, main_second
+
 TRANSITIONS = ("Greenup", "Maturity", "Senescence", "Dormancy")
 """The four dates of a cycle that bound its seasons."""
 
 VALID, FILL = (11138, 32766), 32767
 """Range of a date that is one, and what stands for none."""
 
-CYCLES, POOR, YEAR = 2, 3, 365
-"""Cycles that a product year may hold; QA_Overall of poor ones; days of a cycle of seasons."""
+CYCLES, POOR = 2, 3
+"""Cycles that a product year may hold; QA_Overall of poor ones."""
 
 NONE = -1
 """Stands for a day, a quality or a count that the source does not tell."""
@@ -89,6 +91,12 @@ class Dates:
         parts = (getattr(self, name)[rows] for name in PER_PLACE)
         return Dates(self.years, *parts)
 
+    def of_years(self, kept: npt.NDArray[np.bool_]) -> "Dates":
+        """Some of the product years, `kept` of `(year,)`."""
+        if kept.all():
+            return self
+        return Dates(self.years[kept], *(getattr(self, name)[:, kept] for name in PER_PLACE))
+
     def small(self) -> "Dates":
         """The same in half of the memory: days as int16, which holds all of the valid range."""
         days, amplitude = self.days.astype(np.int16), self.amplitude.astype(np.float32)
@@ -109,7 +117,8 @@ class Summary:
         offsets: float64 `(n, 4)`, median offsets of `TRANSITIONS` from 1 January of the product year
             in days, NaN where there is no usable cycle. Always G <= M <= S <= D < G + 365.
         years: int64 `(n,)`, years that the medians are of.
-        left_out: int64 `(n,)`, further years with some date: incomplete, out of order, or poor.
+        left_out: int64 `(n,)`, further years with some date: incomplete, out of order, poor, or only of
+            another cycle than the main one.
         cycle: int64 `(n,)`, the cycle used in most years (1 or 2), 0 without any.
         n_cycles: int64 `(n,)`, cycles a year, the most frequent count in the years used.
     """
@@ -161,28 +170,35 @@ def usable_cycles(dates: Dates) -> npt.NDArray[np.bool_]:
 def summarise(dates: Dates) -> Summary:
     """Medians over the years of each place's main cycle.
 
-    A cycle counts if its four dates are there and in order. Of two that count, the second is taken
-    where its amplitude is larger. Years of poor quality are left out unless no other is there. Each
-    of the medians is of the same years, so they are in the order that every year's dates are in.
-    Years whose cycle peaks on the other side of New Year are brought beside the rest (`together`).
+    1. A cycle is usable if its four dates are there and in order. It counts if it is not of poor
+       quality, unless the place has only poor ones.
+    2. Cycles of different years that are the same one are brought together (`cycles.exchanged`): by their
+       place in the year, not by their number.
+    3. The main cycle of a place has the larger median amplitude, of those that count in at least
+       half of the years in which any does (`cycles.main_second`). Years in which only the other one counts
+       are left out, so that no median mixes two.
+    4. Each of the four medians is of the same years, so they are in the order that every year's dates are
+       in. Years whose cycle peaks on the other side of New Year are brought beside the rest (`together`).
     """
     offsets = np.asarray(dates.days - new_year(dates.years)[:, None, None], np.float64)
-    some = dates.valid
     usable = usable_cycles(dates)
-    with np.errstate(invalid="ignore"):
-        larger = dates.amplitude[:, :, 1] > dates.amplitude[:, :, 0]
-    second = usable[:, :, 1] & (larger | ~usable[:, :, 0])
-    has = usable.any(axis=-1)
-    own = np.where(second[..., None], offsets[:, :, 1], offsets[:, :, 0])
-    poor = np.where(second, dates.quality[:, :, 1], dates.quality[:, :, 0]) >= POOR
-    better = has & ~poor
-    used = np.where(better.any(axis=1, keepdims=True), better, has)
+    fine = usable & (dates.quality < POOR)
+    counts = np.where(np.asarray(fine.any(axis=(1, 2)))[:, None, None], fine, usable)
+    swap = exchanged((offsets[..., 1] + offsets[..., 2]) / 2, usable)
+    counts, amplitude = (
+        np.where(swap[..., None], each[..., ::-1], each)
+        for each in (counts, np.asarray(dates.amplitude, np.float64))
+    )
+    second = main_second(counts, medians(np.where(counts, amplitude, np.nan)))[:, None]
+    used = np.where(second, counts[..., 1], counts[..., 0])
+    number = second ^ swap  # whether the main cycle is the year's second
+    own = np.where(number[..., None], offsets[:, :, 1], offsets[:, :, 0])
     own = together(np.where(used[..., None], own, np.nan))
-    seconds, total = (used & second).sum(axis=1), used.sum(axis=1)
+    seconds, total = (used & number).sum(axis=1), used.sum(axis=1)
     return Summary(
         medians(own),
         total,
-        (some.any(axis=(2, 3)) & ~used).sum(axis=1),
+        (dates.valid.any(axis=(2, 3)) & ~used).sum(axis=1),
         np.where(total == 0, 0, np.where(2 * seconds > total, 2, 1)),
         _most_frequent(_counted(dates.cycles, usable), used),
     )

@@ -8,6 +8,7 @@ FILES = {
     "shots": "a GEDI L4A granule (.h5), or a folder of them, with L2A granules beside them if there are",
     "phenology": "a folder of MCD12Q2 GeoTIFFs, a table of points, or earth-engine",
     "land": "polygons of the land (.gpkg, .geojson, ...), or a mask (.tif)",
+    "mountains": "outlines of mountains, such as GMBA's inventory, or a mask, as --land",
     "points": "points with ids (.csv, .parquet, .gpkg, .geojson, ...)",
     "cities": "cities with their population, as --points",
 }

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from schemas.phenology import YEAR, Floats
+from schemas.cycles import YEAR
+from schemas.phenology import Floats
 
 SEASONS = ("spring", "summer", "autumn", "winter")
 """[greenup, maturity), [maturity, senescence), [senescence, dormancy), [dormancy, next greenup)."""

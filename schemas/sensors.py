@@ -22,6 +22,20 @@ DISPLAY = {"sentinel-2": (0.0, 3000.0), "hls": (0.0, 3000.0)}
 """Stored values (reflectance x 10,000, offset removed) shown as 0 and 255, by family."""
 
 
+FAMILIES = tuple(DISPLAY)
+"""What `family` tells apart."""
+
+
+def known_sensor(name: str, value: str) -> None:
+    """Refuse a family that there is not; "" stands for any.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    if value not in ("", *FAMILIES):
+        raise ValueError(f"{name}={value!r}: one of {', '.join(FAMILIES)}, or empty for any")
+
+
 def common_name(name: str, collection: str = "") -> str:
     """The STAC common name of a band called `name`; the name itself when none is known.
 
@@ -42,6 +56,21 @@ def family(collection: str, bands: tuple[str, ...]) -> str:
         return "hls"
     known = [b for b in bands if b.upper() in SENTINEL_2]
     return "sentinel-2" if len(known) >= 3 and len(known) == len(bands) else ""
+
+
+LEVELS = (
+    ("*l1c*", "l1c"), ("copernicus/s2", "l1c"), ("copernicus/s2_harmonized", "l1c"),
+    ("*c2-l1*", "l1c"), ("*_toa", "l1c"), ("*l2a*", "l2a"), ("copernicus/s2_sr*", "l2a"),
+    ("*c2-l2*", "l2a"), ("landsat/*_l2", "l2a"), ("hls*", "l2a"), ("nasa/hls*", "l2a"),
+)  # fmt: skip
+"""(collection as a glob pattern in lower case, processing level): `l1c` holds reflectance as seen from
+space, `l2a` that of the ground."""
+
+
+def level_of(collection: str) -> str:
+    """`l1c` (as seen from space), `l2a` (of the ground), or "" where its name does not tell."""
+    named = collection.lower()
+    return next((level for pattern, level in LEVELS if fnmatchcase(named, pattern)), "")
 
 
 OTHER = {

@@ -1,7 +1,6 @@
 """Clouds and their shadows by a network, for scenes that bring no mask of them (`Clouds`)."""
 
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,7 @@ from schemas.masks import NO_DATA, UNASKED
 from schemas.recipes import within
 from schemas.samples import Image, Sample
 from schemas.scenes import Scene
-from schemas.sensors import convention
+from schemas.sensors import convention, level_of
 from transforms.cloud_network import Classes, Floats, Network, network
 from transforms.context import Context
 from transforms.imagery import mask_band
@@ -22,14 +21,6 @@ SIX = (*FOUR, "swir16", "swir22")
 
 LIKE = {"nir": "nir08"}
 """Narrow near infrared stands in for the broad one where there is no other."""
-
-LEVELS = (
-    ("*l1c*", "l1c"), ("copernicus/s2", "l1c"), ("copernicus/s2_harmonized", "l1c"),
-    ("*c2-l1*", "l1c"), ("*_toa", "l1c"), ("*l2a*", "l2a"), ("copernicus/s2_sr*", "l2a"),
-    ("*c2-l2*", "l2a"), ("landsat/*_l2", "l2a"), ("hls*", "l2a"), ("nasa/hls*", "l2a"),
-)  # fmt: skip
-"""(collection as a glob pattern in lower case, processing level): `l1c` holds reflectance as seen from
-space, `l2a` that of the ground."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +87,7 @@ class Clouds:
         own = mask_band(scene)
         if own is not None and own[1].cloud is not None and not self.every:
             return None
-        named = scene.collection.lower()
-        level = self.level or next((lv for p, lv in LEVELS if fnmatchcase(named, p)), "")
+        level = self.level or level_of(scene.collection)
         there = {*bands, *(name for name, other in LIKE.items() if other in bands)}
         count = next((len(wanted) for wanted in (SIX, FOUR) if there.issuperset(wanted)), 0)
         return network(level, count) if level and count else None

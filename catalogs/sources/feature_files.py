@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from catalogs.sources.feature_table import about_of, drops_beside
 from catalogs.sources.osm_files import Expect, Extract, verify
+from catalogs.sources.vector_kinds import layers_of
+from catalogs.sources.vector_kinds import table_of as driver_of
 from schemas.errors import SourceError
 from schemas.windows import Bounds
 
@@ -57,22 +59,6 @@ class Layer:
                 yield from reader
         except (OSError, pa.ArrowException, RuntimeError, ValueError) as error:
             raise SourceError(f"{self.path} is damaged ({error}): make it anew") from error
-
-
-def driver_of(path: Path) -> str:
-    """The driver for a feature table by its first bytes, "" when it is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    if head.startswith(b"SQLite format 3\0") and head[68:72] in (b"GPKG", b"GP10", b"GP11"):
-        return "GPKG"
-    if head.startswith(b"PAR1"):
-        return "Parquet"
-    if head.startswith(b"fgb\x03"):
-        return "FlatGeobuf"
-    text = head.lstrip(b"\xef\xbb\xbf \r\n\t")
-    return "GeoJSON" if text.startswith(b"{") and b'"Feature' in text else ""
 
 
 def inspect(path: Path, expect: Expect | None = None) -> Extract:
@@ -137,19 +123,14 @@ def layers(path: Path) -> list[Layer]:
 
 
 def _ogr(path: Path, driver: str) -> Iterator[Layer]:
-    import pyogrio
-
-    for name, shape in pyogrio.list_layers(path):
+    for name, shape, info in layers_of(path, driver, force_total_bounds=True):
         if shape is None:
             continue
-        info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
-        if info["driver"] != driver:
-            raise SourceError(f"{path} opens as {info['driver']}, not as {driver}: refused")
         box: Any = info["total_bounds"]
         bounds = None if box is None else corners([float(side) for side in box])
         geometry = info["geometry_name"] or "wkb_geometry"  # GeoJSON does not name it
         fields = tuple(map(str, info["fields"]))
-        yield Layer(path, driver, str(name), info["crs"] or "", geometry, fields, bounds)
+        yield Layer(path, driver, name, info["crs"] or "", geometry, fields, bounds)
 
 
 def _parquet(path: Path) -> Layer:

@@ -24,12 +24,13 @@ import pyarrow as pa
 import shapely
 
 from catalogs.sources.arrow import blobs
-from catalogs.sources.feature_files import DRIVERS, Layer, driver_of, inspect, layers
+from catalogs.sources.feature_files import DRIVERS, Layer, inspect, layers
 from catalogs.sources.feature_table import FeatureTable, about_of
 from catalogs.sources.feature_tags import Mapped, identity, mapping, seconds
 from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
 from catalogs.sources.osm_table import AREA, LINE, POINT, REPAIR, TINY, Rows, batch
 from catalogs.sources.osm_tags import tags_json
+from catalogs.sources.vector_kinds import table_of as driver_of
 from schemas.errors import SourceError, UsageError
 from schemas.windows import Bounds, to_lonlat
 

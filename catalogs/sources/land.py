@@ -76,7 +76,7 @@ class Land:
 
 @dataclass(frozen=True)
 class LandRaster:
-    """A raster in which zero and nodata are water, and everything else is land."""
+    """A raster in which zero, NaN and nodata are water, and everything else is land."""
 
     path: str
     about: About
@@ -91,40 +91,46 @@ class LandRaster:
             SourceError: the file cannot be read.
         """
         values, known = values_at(self.path, lon, lat)
-        return np.asarray(known & (values != 0))
+        return np.asarray(known & np.isfinite(values) & (values != 0))
 
 
-def open_land(location: Path, terms: Override) -> Land | LandRaster:
-    """The land mask in a file.
+def open_land(location: Path, terms: Override, role: str = "land") -> Land | LandRaster:
+    """The land mask in a file, or that of another ground.
 
     Args:
         location: polygons (GeoPackage, GeoJSON, FlatGeobuf, Shapefile, GeoParquet) in any CRS, or a
-            GeoTIFF in which zero and nodata are water.
+            GeoTIFF in which zero, NaN and nodata are water.
 
     Raises:
         SourceError: nothing is there, it has no licence, or a row lies outside the globe.
     """
     if not location.is_file():
-        raise SourceError(f"--land {location}: no such file")
-    checksum, size = content_of(location)
-    about = about_file(location, "land", terms, checksum, size)
+        raise SourceError(f"--{role} {location}: no such file")
+    checksum, size = content_of(location, terms.checksum)
+    about = about_file(location, role, terms, checksum, size)
+    said = f"--{role} {location}"
     if location.suffix.lower() in RASTERS:
-        return LandRaster(str(location), about, _outline(location))
-    return Land(_pieces(location), about)
+        return LandRaster(str(location), about, _outline(location, said))
+    return Land(_pieces(location, said), about)
 
 
-def _outline(location: Path) -> npt.NDArray[Any]:
+def open_mountains(location: Path, terms: Override) -> Land | LandRaster:
+    """Where there are mountains, as `open_land`."""
+    return open_land(location, terms, "mountains")
+
+
+def _outline(location: Path, said: str) -> npt.NDArray[Any]:
     """The box of a raster in lon/lat, two where it spans the antimeridian."""
     import shapely
 
     try:
         with open_raster(str(location)) as data:
             if data.crs is None:
-                raise SourceError(f"--land {location}: has no CRS")
+                raise SourceError(f"{said}: has no CRS")
             west, south, east, north = data.bounds
             crs = data.crs.to_string()
     except Fault as fault:
-        raise SourceError(f"--land {location}: {fault.message}") from fault
+        raise SourceError(f"{said}: {fault.message}") from fault
     t = np.linspace(0, 1, 65)
     side = np.stack([west + (east - west) * t, south + (north - south) * t])
     x = np.concatenate([side[0], np.full(65, east), side[0][::-1], np.full(65, west)])
@@ -136,7 +142,7 @@ def _outline(location: Path) -> npt.NDArray[Any]:
     return np.asarray(shapely.get_parts(within_180(box)))
 
 
-def _pieces(location: Path) -> npt.NDArray[Any]:
+def _pieces(location: Path, said: str) -> npt.NDArray[Any]:
     """All polygons of a file, mended, within -180 and 180, and cut into small pieces."""
     import shapely
 
@@ -148,7 +154,7 @@ def _pieces(location: Path) -> npt.NDArray[Any]:
             west, south, east, north = shape.bounds
             if not (south >= -90.000001 and north <= 90.000001 and west >= -360 and east <= 360):
                 raise SourceError(
-                    f"--land {location}: row {batch.first + row} lies outside the globe "
+                    f"{said}: row {batch.first + row} lies outside the globe "
                     f"({west:g} {south:g} {east:g} {north:g}); its axes may be swapped, or its CRS "
                     "is another than it declares"
                 )
@@ -156,7 +162,7 @@ def _pieces(location: Path) -> npt.NDArray[Any]:
                 if part.geom_type == "Polygon":
                     found += cut(part)
     if not found:
-        raise SourceError(f"--land {location}: holds no polygon")
+        raise SourceError(f"{said}: holds no polygon")
     pieces = np.array(found, object)
     shapely.prepare(pieces)
     return pieces

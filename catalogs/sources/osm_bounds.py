@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from catalogs.sources.feature_files import bounds_of_layers, driver_of
+from catalogs.sources.feature_files import bounds_of_layers
 from catalogs.sources.osm_files import sniff
 from catalogs.sources.pbf_file import Pbf
+from catalogs.sources.vector_kinds import table_of
 from schemas.errors import SourceError
 from schemas.windows import Bounds
 
@@ -18,7 +19,7 @@ def bounds_of(path: Path) -> Bounds | None:
     Raises:
         SourceError: missing, damaged, or no map.
     """
-    if driver_of(path):
+    if table_of(path):
         return bounds_of_layers(path)
     kind = sniff(path)
     if kind == "pbf":

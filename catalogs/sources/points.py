@@ -34,11 +34,13 @@ class Points:
 
     Attributes:
         names: columns of id, longitude and latitude where they are named; "" for the usual names.
+        role: what it fills; columns of cities cannot be named.
     """
 
     path: Path
     about: About
     names: tuple[str, str, str] = ("", "", "")
+    role: str = "points"
 
     def batches(self, on_bad: OnBad, columns: tuple[str, ...] = ()) -> Iterator[pa.Table]:
         """Rows of `id` (text), `lon`, `lat` (degrees, lon in [-180, 180)) and the columns asked for.
@@ -90,13 +92,17 @@ class Points:
                 yield numbers, lon, lat, batch.columns
 
     def _columns(self, table: pa.Table) -> tuple[Floats, Floats]:
+        if len(set(table.column_names)) < len(table.column_names):
+            twice = max(table.column_names, key=table.column_names.count)
+            raise SourceError(f"{self.path}: has two columns {twice!r}; rename one of them")
         found = []
         for said, usual, what in ((1, LONS, "longitude"), (2, LATS, "latitude")):
             name = self._pick(table, said, usual)
             if not name:
+                more = f", or name it (--set samplers.{usual[0]}=NAME)" * (self.role == "points")
                 raise SourceError(
                     f"{self.path}: no column of {what} among {', '.join(table.column_names)}; "
-                    f"call it {usual[0]!r}, or name it (--set samplers.{usual[0]}=NAME)"
+                    f"call it {usual[0]!r}{more}"
                 )
             found.append(numbers_of(table[name]))
         return found[0], found[1]
@@ -148,8 +154,8 @@ def open_points(location: Path, terms: Override, role: str = "points") -> Points
     """
     if not location.is_file():
         raise SourceError(f"--{role} {location}: no such file")
-    checksum, size = content_of(location)
-    return Points(location, about_file(location, role, terms, checksum, size))
+    checksum, size = content_of(location, terms.checksum)
+    return Points(location, about_file(location, role, terms, checksum, size), role=role)
 
 
 def open_cities(location: Path, terms: Override) -> Points:

@@ -14,6 +14,7 @@ OPENERS = {
     "shots": "catalogs.sources.gedi:open_shots",
     "phenology": "catalogs.sources.phenology:open_phenology",
     "land": "catalogs.sources.land:open_land",
+    "mountains": "catalogs.sources.land:open_mountains",
     "points": "catalogs.sources.points:open_points",
     "cities": "catalogs.sources.points:open_cities",
 }

@@ -18,11 +18,14 @@ class Override:
     Attributes:
         licence, attribution: for files that carry none.
         datetime: ISO time for images without a date.
+        checksum: of the source's content where it is known already, so that workers do not read whole
+            files for it again; no option of the command line.
     """
 
     licence: str = ""
     attribution: str = ""
     datetime: str = ""
+    checksum: str = ""
 
 
 def licensed(scene: Scene, override: Override, role: str = "imagery") -> Scene:

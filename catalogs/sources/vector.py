@@ -1,6 +1,6 @@
 """Shapes of vector files as lon/lat, in batches: GeoPackage, GeoJSON, FlatGeobuf, Shapefile, Parquet."""
 
-import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from catalogs.files import sha256
+from catalogs.sources.about import content
+from catalogs.sources.parcels.archives import unpacked
+from catalogs.sources.vector_kinds import SHAPEFILE, kind_of, layers_of, whole
 from schemas.errors import SourceError
 from schemas.windows import to_lonlat
 
-SUFFIXES = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".zip")
-"""What GDAL is asked to read; a file that only points to others (`.vrt`, `.xml`) is none of them."""
+FORMS = "GeoPackage, GeoJSON, FlatGeobuf, Shapefile, GeoParquet, or a zip of one"
 
 BATCH = 65_536
 
@@ -37,32 +38,51 @@ class Batch:
 
 
 def read_shapes(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[Batch]:
-    """The shapes of a file in file order.
+    """The shapes of a file in file order; of a zip, of the one vector file in it.
 
     Args:
         columns: names of those to read as well; None: all.
 
     Raises:
-        SourceError: another format, damaged, or without a CRS.
+        SourceError: of another kind, of several layers, damaged, or without a CRS.
     """
-    if path.suffix.lower() in (".parquet", ".geoparquet"):
+    with _damaged(path), tempfile.TemporaryDirectory() as scratch:
+        kind = kind_of(path)
+        if kind == "zip":
+            inside = [p for p in unpacked(path, Path(scratch)) if kind_of(p) not in ("", "zip")]
+            if len(inside) != 1:
+                raise SourceError(f"{path}: holds {len(inside)} vector files; give one at a time")
+            yield from _shapes(path, inside[0], kind_of(inside[0]), columns)
+        else:
+            yield from _shapes(path, path, kind, columns)
+
+
+def _shapes(said: Path, path: Path, kind: str, columns: tuple[str, ...] | None) -> Iterator[Batch]:
+    """As `read_shapes`, of a file of a known kind; messages name `said`."""
+    if kind == "Parquet":
         yield from _of_parquet(path, columns)
         return
-    if path.suffix.lower() not in SUFFIXES:
+    if not kind:
+        raise SourceError(f"{said}: no vector file that is read here ({FORMS})")
+    if kind == SHAPEFILE:
+        whole(said, path)
+    layers = [(name, info) for name, shape, info in layers_of(path, kind) if shape is not None]
+    if len(layers) != 1:
+        names = ", ".join(name for name, _ in layers)
         raise SourceError(
-            f"{path}: no vector file that is read here ({', '.join(SUFFIXES)}, .parquet)"
+            f"{said}: has {len(layers)} layers with a geometry ({names or 'none'}); give a file of one"
         )
     from pyogrio.raw import open_arrow
 
+    name, info = layers[0]
     first = 1
-    with _damaged(path), open_arrow(
-        path, columns=None if columns is None else list(columns), batch_size=BATCH,
+    with open_arrow(
+        path, layer=name, columns=None if columns is None else list(columns), batch_size=BATCH,
         use_pyarrow=True,
-    ) as (meta, reader):  # fmt: skip
-        crs = meta["crs"]
-        geometry = meta["geometry_name"] or "wkb_geometry"
+    ) as (_, reader):  # fmt: skip
+        geometry = info["geometry_name"] or "wkb_geometry"
         for batch in reader:
-            yield _batch(path, first, pa.table(batch), geometry, crs)
+            yield _batch(said, first, pa.table(batch), geometry, info["crs"])
             first += len(batch)
 
 
@@ -80,7 +100,7 @@ def _of_parquet(path: Path, columns: tuple[str, ...] | None) -> Iterator[Batch]:
     import pyarrow.parquet as pq
 
     first = 1
-    with _damaged(path), pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path) as file:
         said = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
         name = said.get("primary_column", "geometry")
         if not said:
@@ -132,12 +152,13 @@ def around_pole(shape: Any) -> Any:
     return shapely.MultiPolygon(parts) if len(parts) > 1 else parts[0]
 
 
-def content_of(path: Path) -> tuple[str, int]:
-    """(SHA-256, bytes) of a file; of a Shapefile over the sums of its parts, by name."""
+def content_of(path: Path, known: str = "") -> tuple[str, int]:
+    """(SHA-256, bytes) of a file; of a Shapefile over the sums of its parts, by name.
+
+    Args:
+        known: the sum, where it need not be worked out.
+    """
     parts = [path]
     if path.suffix.lower() == ".shp":
         parts = sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.is_file())
-    if len(parts) == 1:
-        return sha256(path), path.stat().st_size
-    sums = "\n".join(f"{sha256(part)}  {part.name}" for part in parts)
-    return hashlib.sha256(sums.encode()).hexdigest(), sum(p.stat().st_size for p in parts)
+    return content(path, parts, known)

@@ -58,7 +58,9 @@ RECIPE = Recipe(
     ),
     start=footprints.Shots(),
     plan=(
-        imagery.Nearest(date="_sensed", before=True, max_days=180),
+        imagery.Nearest(
+            date="_sensed", before=True, max_days=180, sensor="sentinel-2", reach_m=130
+        ),
         windows.Centred(px=25, odd=True),
         layers.Find("palsar", year="image"),
         layers.Find("dem"),

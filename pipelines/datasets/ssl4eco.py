@@ -45,8 +45,9 @@ RECIPE = Recipe(
         url="https://arxiv.org/abs/2504.18256",
         deviations=(
             "Rebuilt from the paper: the original's code and data are not public.",
-            "Years, cycle and wrap at New Year are not stated there. Here: all product years given, the "
-            "cycle of the larger amplitude, medians of days from 1 January that run on past New Year.",
+            "Years, cycle and wrap at New Year are not stated there. Here: all product years given, of "
+            "each place the cycle of the larger amplitude, medians of days from 1 January that run on "
+            "past New Year.",
             "Places without phenology take that of the nearest pixel, as there; how far it is stands "
             "beside each (`pheno_fill_km`), and `seasons.max_km` sets a limit.",
             "The clearest image of a season is taken, as its main text says; its supplement asks for "
@@ -84,7 +85,7 @@ RECIPE = Recipe(
         },
     ),
     tables=(ImageTable(), Comparison(days=30), samplers.Audit()),
-    roles=("imagery", "phenology", "land", "cities", "landcover"),
-    optional=("land", "cities", "landcover"),
+    roles=("imagery", "phenology", "land", "mountains", "cities", "landcover"),
+    optional=("land", "mountains", "cities", "landcover"),
     label="pheno_source",
 )

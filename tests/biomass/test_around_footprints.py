@@ -1,6 +1,7 @@
 """Gates around a footprint, scenes before a shot, tiles and their splits, coordinates near zero."""
 
 import csv
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
 
 from catalogs.releases.biomass_tiles import Tiles, baseline, product, split_degrees
 from schemas.errors import Reject, UsageError
@@ -87,10 +89,29 @@ def test_slope_of_a_plane(degrees: float) -> None:
         assert slope_degrees(height, 10, 30) == pytest.approx(degrees, abs=1e-9)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:32632"])
+def test_slope_is_of_the_ground_whatever_the_grid(crs: str) -> None:
+    """Five metres a pixel on pixels that are laid out to be 10 m on the ground at 60 N."""
+    side = {"EPSG:4326": (10 / (111_320 * 0.5011), 10 / 111_412), "EPSG:3857": (20.0, 20.0),
+            "EPSG:32632": (10.0, 10.0)}[crs]  # fmt: skip
+    to = Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
+    x, y = to.transform(9.0, 60.0)
+    place = Grid(crs, (side[0], 0.0, x, 0.0, -side[1], y), 25, 25)
+    rows, cols = np.mgrid[0:25, 0:25]
+    for height in (rows * 5, cols * 5):
+        image = Image(
+            height[None].astype(np.int16), ("dem",), place, -9999, np.ones((25, 25), bool)
+        )
+        here = Sample("s1", 9.0, 60.0, images={"dem": image})
+        found = Slope()(here, Context()).facts["slope"]
+        assert found == pytest.approx(math.degrees(math.atan(0.5)), abs=0.2)
+
+
 def test_slope_is_a_fact_and_a_limit() -> None:
     rows, _ = np.mgrid[0:25, 0:25]
     dem = (rows * 10).astype(np.int16)[None]
-    assert Slope()(sample("dem", dem, -9999), Context()).facts["slope"] == pytest.approx(45)
+    found = Slope()(sample("dem", dem, -9999), Context()).facts["slope"]
+    assert found == pytest.approx(45, abs=0.02)  # 10 m of the grid are 10.004 m of ground there
     with pytest.raises(Reject, match=r"slope 45\.0 degrees, at most 30"):
         Slope(most=30)(sample("dem", dem, -9999), Context())
     dem[0, 12, 13] = -9999

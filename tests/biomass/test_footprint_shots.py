@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import h5py
 import mgrs
 import numpy as np
 import pyarrow as pa
@@ -173,6 +174,61 @@ def test_a_broken_granule_is_a_row(tmp_path: Path) -> None:
     kept, counts, lost = scan(Shots(), tmp_path)
     assert len(kept) == 3 and counts == {"gedi:unreadable": 1}
     assert lost[0].id == "gedi04_a_cut-h5" and lost[0].outcome == "failed"
+
+
+def spoilt(path: Path, how: str) -> None:
+    """An optional dataset that leads to another file, or a chunk of nonsense."""
+    if how == "link":
+        with h5py.File(path, "a") as file:
+            del file["BEAM0101/land_cover_data/pft_class"]
+            file["BEAM0101/land_cover_data/pft_class"] = h5py.ExternalLink("/etc/passwd", "/x")
+        return
+    name = "BEAM0101/rh" if "GEDI02" in path.name else "BEAM0101/agbd"
+    with h5py.File(path) as file:
+        chunk = file[name].id.get_chunk_info(0)
+    data = bytearray(path.read_bytes())
+    data[chunk.byte_offset : chunk.byte_offset + chunk.size] = b"\xff" * chunk.size
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("link", "gedi:external_link"), ("chunk", "gedi:unreadable")]
+)
+def test_a_granule_that_breaks_while_it_is_read_is_a_row(
+    tmp_path: Path, how: str, code: str
+) -> None:
+    """Its head is good: in a folder the others go on, alone it ends the build."""
+    bad = L4A_NAME.replace("O09168", "O09169")
+    other = {**line(5, lat=48.0), "shot_number": shot_numbers("BEAM0101", 5, orbit=9169)}
+    l4a(tmp_path / L4A_NAME, {"BEAM0101": line(3)})
+    spoilt(l4a(tmp_path / bad, {"BEAM0101": other}), how)
+    kept, counts, lost = scan(Shots(), tmp_path)
+    assert kept["granule"].unique().to_pylist() == [Path(L4A_NAME).stem] and len(kept) == 3
+    assert counts == {code: 1}
+    assert lost[0].outcome == "failed" and bad in lost[0].message
+    with pytest.raises(SourceError, match=bad):
+        scan(Shots(), tmp_path / bad)
+    (tmp_path / L4A_NAME).unlink()
+    (tmp_path / L4A_NAME).write_bytes(b"nothing")
+    with pytest.raises(SourceError, match="GEDI04_A"):
+        scan(Shots(), tmp_path)
+
+
+def test_a_broken_granule_of_level_2_costs_no_shot(tmp_path: Path) -> None:
+    l4a(tmp_path / L4A_NAME, {"BEAM0101": line(3)})
+    spoilt(l2a(tmp_path / L2A_NAME, {"BEAM0101": line(3)}), "chunk")
+    kept, counts, _ = scan(Shots(), tmp_path)
+    assert len(kept) == 3 and kept["rh98"].null_count == 3
+    assert counts == {"gedi:unreadable": 1}
+
+
+def test_shots_of_a_broken_newer_granule_come_from_the_older(tmp_path: Path) -> None:
+    newer = L4A_NAME.replace("_02_V002", "_03_V002")
+    l4a(tmp_path / L4A_NAME, {"BEAM0101": line(3)})
+    spoilt(l4a(tmp_path / newer, {"BEAM0101": line(3)}), "chunk")
+    kept, counts, _ = scan(Shots(), tmp_path)
+    assert kept["granule"].to_pylist() == [Path(L4A_NAME).stem] * 3
+    assert counts == {"gedi:unreadable": 1}
 
 
 def test_settings_that_nothing_meets() -> None:

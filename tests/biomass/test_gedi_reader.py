@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from catalogs.sources import about as about_module
 from catalogs.sources.gedi import GediError, look, open_shots
 from catalogs.sources.gedi import granules as granule_module
 from catalogs.sources.terms import Override
@@ -216,6 +217,21 @@ def test_one_bad_granule_of_several_is_told(tmp_path: Path) -> None:
     assert any("unusable" in note for note in source.about.notes)
 
 
+def test_a_sum_that_is_known_is_not_worked_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Granules are gigabytes: workers are told the sum of the process that began the build."""
+    l4a(tmp_path / "a" / L4A_NAME, {"BEAM0101": line(3)})
+    other = l4a(tmp_path / "b" / L4A_NAME.replace("O09168", "O09169"), {"BEAM0101": line(3)})
+    first = open_shots(tmp_path).about
+    monkeypatch.setattr(about_module, "sha256", lambda path: pytest.fail(f"{path} was read"))
+    again = open_shots(tmp_path, Override(checksum=first.checksum)).about
+    assert again == first and first.size > 0
+    monkeypatch.undo()
+    other.rename(tmp_path / "a" / other.name)
+    assert open_shots(tmp_path).about.checksum != first.checksum
+
+
 def test_spoilt_bytes_are_one_sentence(tmp_path: Path) -> None:
     """A file that is cut or has wrong bytes anywhere is read, or refused with a reason; nothing else."""
     whole = l4a(tmp_path / L4A_NAME, {b: line(50) for b in ("BEAM0101", "BEAM0110")}).read_bytes()
@@ -343,7 +359,7 @@ def test_terms(tmp_path: Path) -> None:
     assert "10.3334/ORNLDAAC/2056" in about.attribution
     assert about.datetime == "2020-07-31"
     assert len(about.checksum) == 64
-    with pytest.raises(UsageError, match=r"shots: unknown licence.*--license shots"):
+    with pytest.raises(SourceError, match=r"shots.*unknown licence.*--license shots"):
         open_shots(path, Override(licence="WTF"))
     with h5py.File(path, "a") as file:
         file.attrs["license"], file.attrs["attribution"] = "CC0-1.0", "Generated"

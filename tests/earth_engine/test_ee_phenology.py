@@ -72,6 +72,10 @@ def test_the_service_and_its_rasters_say_the_same(served: World, tmp_path: Path)
             np.testing.assert_allclose(one, other, rtol=1e-9)
         else:
             np.testing.assert_array_equal(one.offsets, other.offsets)
+    name = next(name for name in served.assets if name.endswith("2022_01_01"))
+    served.assets[name]["updateTime"] = "2024-05-01T00:00:00Z"
+    again = open_phenology(Path("earth-engine"), Override()).about.checksum
+    assert there.about.checksum and there.about.checksum != again  # so that plans are made anew
     assert "LP DAAC" in there.about.attribution or "Land Processes" in there.about.attribution
 
 
@@ -85,6 +89,18 @@ def test_a_year_is_one_small_request(served: World, tmp_path: Path) -> None:
     source.at(lon[[33, 66]], lat[[33, 66]])
     asked = [request.body["grid"]["dimensions"] for request in served.sent("computePixels")]
     assert asked == [{"width": 4, "height": 2}] * 2  # pixels (1, 3) and (2, 6)
+
+
+def test_a_service_is_not_asked_across_continents(served: World, tmp_path: Path) -> None:
+    """A place far from any plant has no phenology, unless a distance is asked for."""
+    collection(served, MCD12Q2)
+    put(served, tmp_path, 2021)
+    source = open_phenology(Path("earth-engine"), Override())
+    far = np.array([20.0]), np.array([-72.0])
+    found, km = source.nearest(*far)
+    assert not found.known.any() and np.isinf(km).all() and not served.sent("computePixels")
+    assert source.nearest(*far, max_km=20_000)[0].known.all()
+    assert "within 500 km" in source.about.notes[0]
 
 
 def test_what_the_service_may_answer(served: World, tmp_path: Path) -> None:

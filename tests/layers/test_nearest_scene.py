@@ -1,5 +1,6 @@
 """`imagery.Nearest` and `windows.Centred` against plain searches and plain arithmetic."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from pixel_world import band, grid, scene
 from schemas.errors import Reject
 from schemas.samples import Sample
 from schemas.scenes import Scene
+from schemas.windows import Grid
 from transforms.context import Context
 from transforms.imagery import Nearest
 from transforms.imagery.nearest import in_time
@@ -140,3 +142,89 @@ def test_a_window_over_the_edge() -> None:
 def test_an_even_side_has_no_middle_pixel() -> None:
     with pytest.raises(ValueError, match="odd"):
         Centred(px=24, odd=True)
+
+
+LON, LAT = 11.999, 47.8
+"""Just west of the border of zones 32 and 33."""
+
+
+def tile(
+    name: str, days: float, crs: str = "EPSG:32632", off: float = 0.0, **more: object
+) -> Scene:
+    """A scene of 10 km around the place, `off` metres to the east."""
+    x, y = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(LON, LAT)
+    west, north = round(x / 10) * 10 - 5_000.0 + off, round(y / 10) * 10 + 5_000.0
+    place = Grid(crs, (10.0, 0.0, west, 0.0, -10.0, north), 1000, 1000)
+    given = {"id": name, "cloud": 1.0, "datetime": DAY - timedelta(days=days), **more}
+    return scene((band("B04", "none"),), place, **given)
+
+
+def chosen(*scenes: Scene, **settings: object) -> tuple[str, float]:
+    """Id and gap of what is taken, with its window cut."""
+    ctx = Context(sources={"imagery": Over(*scenes)})
+    here = Sample("s1", LON, LAT, facts={"_sensed": DAY})
+    step = Nearest(reach_m=130, **settings)  # type: ignore[arg-type]
+    found = Centred(px=25, odd=True)(step(here, ctx), ctx)
+    return found.scenes[0].id, float(str(found.facts["day_gap"]))
+
+
+def test_time_comes_before_the_zone() -> None:
+    home, other = tile("home", 170), tile("other", 1, "EPSG:32633")
+    assert chosen(home, other) == ("other", 1.0)
+    assert chosen(tile("home", 400), other) == ("other", 1.0)
+    assert chosen(tile("z-home", 1), other) == ("z-home", 1.0)
+
+
+def test_another_sensor_is_no_candidate() -> None:
+    landsat = replace(
+        tile("landsat", 1, collection="landsat-c2-l2"), bands=(band("SR_B4", "none"),)
+    )
+    assert chosen(tile("s2", 3), landsat, sensor="sentinel-2") == ("s2", 3.0)
+    assert chosen(tile("s2", 3), landsat)[0] == "landsat"
+    assert chosen(tile("s2", 3), landsat, collection="sentinel-2-l2a")[0] == "s2"
+
+
+def test_of_one_pass_the_ground_comes_first() -> None:
+    """Of both levels only L2A has a scene classification."""
+    above = tile("S2A_L1C", 1, collection="sentinel-2-l1c")
+    assert chosen(above, tile("S2A_L2A", 1, cloud=9.0))[0] == "S2A_L2A"
+
+
+@pytest.mark.parametrize("off", [-4_950.0, 4_950.0])
+def test_at_the_edge_of_a_tile_its_neighbour_is_taken(off: float) -> None:
+    later = DAY - timedelta(days=1, seconds=-14)  # a neighbouring tile begins some seconds after
+    assert chosen(tile("a", 1, off=off, datetime=later), tile("b", 1))[0] == "b"
+
+
+TILES = st.lists(
+    st.tuples(
+        st.integers(0, 300), st.sampled_from(["EPSG:32632", "EPSG:32633"]),
+        st.sampled_from([-4_950.0, 0.0, 3_000.0]), st.sampled_from([0.0, 50.0]),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@given(cases=TILES)
+def test_no_nearer_scene_was_there_whatever_the_tiles(
+    cases: list[tuple[int, str, float, float]],
+) -> None:
+    """Through both steps: the least gap, and a window wherever a scene of that day holds one."""
+    scenes = [
+        tile(f"s{k}", days, crs, off, cloud=cloud)
+        for k, (days, crs, off, cloud) in enumerate(cases)
+    ]
+    least = min((days for days, *_ in cases if days <= 180), default=None)
+    inside = any(days == least and off > -4_900 for days, _, off, _ in cases)
+    if least is None or not inside:
+        with pytest.raises(Reject) as caught:
+            chosen(*scenes)
+        assert caught.value.code == ("no_scene_in_time" if least is None else "outside_imagery")
+        return
+    name, gap = chosen(*scenes)
+    assert gap == least and cases[int(name[1:])][2] > -4_900
+
+
+def test_scenes_without_a_date_are_told() -> None:
+    with pytest.raises(Reject, match=r"1 without a date .*--datetime imagery"):
+        chosen(tile("a", 1, datetime=None), tile("b", 300))

@@ -260,6 +260,24 @@ def test_the_grid_that_measures_is_as_fine_as_it_must_be(ground: Land) -> None:
     assert Audit().settled(ctx_of(imagery=[image])).over == "imagery"
 
 
+def test_a_source_that_cannot_be_used_does_not_cost_the_release(
+    tmp_path: Path, ground: Land
+) -> None:
+    (tmp_path / "c.csv").write_text("id,lon,lat,people\n1,10,50,5\n")
+    cities = open_cities(tmp_path / "c.csv", Override("CC0-1.0"))
+    ctx = ctx_of(land=ground, cities=cities)
+    ctx.locations = {"cities": str(tmp_path / "c.csv")}
+    rows = pa.table({"lon": [10.0], "lat": [50.0]})
+    Audit(over="land", step_km=100).write(iter([rows]), tmp_path / "a.json", ctx)
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["samples"] == 1 and "grid" in found["samplers"]
+    assert "c.csv: has no column 'population'" in found["left_out"]["cities"]
+    assert str(tmp_path) not in (tmp_path / "a.json").read_text()
+    named = Audit(over="land", step_km=100, population="people")
+    named.write(iter([rows]), tmp_path / "a.json", ctx)
+    assert "cities" in json.loads((tmp_path / "a.json").read_text())["samplers"]
+
+
 def test_an_empty_release_has_an_audit_too(tmp_path: Path, ground: Land) -> None:
     Audit(over="land", step_km=100).write(iter([]), tmp_path / "a.json", ctx_of(land=ground))
     found = json.loads((tmp_path / "a.json").read_text())

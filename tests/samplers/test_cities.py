@@ -13,11 +13,14 @@ from scipy.spatial import cKDTree
 
 from catalogs.sources.points import open_cities
 from catalogs.sources.terms import Override
+from pipelines.registry import recipe
 from sampling import ctx_of, scan
+from schemas import recipes
 from schemas.errors import SourceError
 from schemas.windows import arcs, unit_vectors
 from transforms.samplers import Cities
 from transforms.samplers.cities import laid_off, scattered
+from transforms.seasons.sampling import Places
 
 SPHERE = Geod(a=6371008.8, b=6371008.8)
 
@@ -135,6 +138,25 @@ def test_the_largest_cities_are_taken_by_their_true_population(tmp_path: Path) -
     ]
     with pytest.raises(SourceError, match=r"--set samplers.population=NAME"):
         scan(Cities(population="id"), ctx_of(cities=source))
+
+
+def test_a_file_of_no_city_is_one_sentence(tmp_path: Path) -> None:
+    source = world_cities(tmp_path / "c.csv", [])
+    with pytest.raises(SourceError, match=r"c\.csv: holds no city"):
+        scan(Cities(count=10), ctx_of(cities=source))
+
+
+def test_a_recipe_can_name_the_column_of_people(tmp_path: Path) -> None:
+    source = world_cities(tmp_path / "c.csv", [("a", 10, 10, 5000, "a")])
+    text = (tmp_path / "c.csv").read_text().replace("population", "pop")
+    (tmp_path / "c.csv").write_text(text)
+    with pytest.raises(SourceError, match=r"'population'.*--set seasons\.population"):
+        scan(Places("cities", count=3), ctx_of(cities=source))
+    found = Places("cities", count=3, cities=1, apart_km=0, population="pop")
+    assert len(scan(found, ctx_of(cities=source))) == 3
+    assert {"seasons.Places.population", "samplers.Audit.population"} <= set(
+        recipes.settings(recipe("ssl4eco"))
+    )
 
 
 def test_the_clusters_that_users_complain_of_are_there(cities: Any) -> None:

@@ -132,6 +132,17 @@ def test_a_raster_is_a_mask_too(tmp_path: Path) -> None:
     assert len(set(places) ^ set(others)) < 0.05 * len(others)
 
 
+def test_nan_is_no_land(tmp_path: Path) -> None:
+    path, shape = tmp_path / "land.tif", (2, 3)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=3, height=2, count=1, dtype="float32", crs="EPSG:4326",
+        transform=rasterio.transform.from_origin(10, 50, 1, 1),
+    ) as file:  # fmt: skip
+        file.write(np.broadcast_to(np.array([1, 0, np.nan], np.float32), shape), 1)
+    held = open_land(path, FREE).holds(np.array([10.5, 11.5, 12.5]), np.full(3, 49.5))
+    assert held.tolist() == [True, False, False]
+
+
 def test_a_raster_that_breaks_off_is_named(tmp_path: Path) -> None:
     path = raster(tmp_path / "land.tif")
     land = open_land(path, FREE)
@@ -196,7 +207,7 @@ def test_what_is_no_mask_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no vector file"):
         open_land(tmp_path / "land.vrt", FREE)
     (tmp_path / "cut.gpkg").write_bytes(b"SQLite format 3\x00" + b"x" * 200)
-    with pytest.raises(SourceError, match=r"cut.gpkg: cannot be read"):
+    with pytest.raises(SourceError, match=r"cut.gpkg: no vector file"):
         open_land(tmp_path / "cut.gpkg", FREE)
     line = write(tmp_path / "line.geojson", [shapely.LineString([(1, 1), (2, 2)])])
     with pytest.raises(SourceError, match="holds no polygon"):

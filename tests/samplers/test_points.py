@@ -171,6 +171,12 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
         Points(columns=("height",))
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,lon,lat,lon\n1,11,47,12\n")
+    with pytest.raises(SourceError, match=r"p\.csv: has two columns 'lon'"):
+        of(tmp_path / "p.csv")
+
+
 def test_the_second_row_of_an_id_is_a_drop_wherever_it_lies(tmp_path: Path) -> None:
     """Though it lies on the other side of the Earth, and many rows later."""
     path = tmp_path / "twice.csv"

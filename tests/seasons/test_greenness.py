@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import Fault, UsageError
+from catalogs.sources.land import open_mountains
+from catalogs.sources.terms import Override
+from schemas.errors import Fault, SourceError
 from schemas.samples import Image, Sample
 from schemas.windows import Grid
 from transforms.context import Context
@@ -107,19 +109,22 @@ def test_mountains_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mountains.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [
         {"type": "Feature", "properties": {}, "geometry": shape}]}))  # fmt: skip
-    step, ctx = Weight(mountains=str(path)), Context()
+    ground = open_mountains(path, Override("CC0-1.0"))
+    step, ctx = Weight(), Context(sources={"mountains": ground})
     facts = [
         step(Sample("a", lon, 47.0, facts={"ndvi_means": "0.01,0.05"}), ctx).facts
         for lon in (11.0, 13.0)
     ]
     assert [f["sampling_weight"] for f in facts] == [0.5, 0.25]
-    assert [f["mountain"] for f in facts] == [True, False]
-    plain = Weight()(Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), ctx).facts
-    assert plain["sampling_weight"] == 1 and plain["mountain"] is None
-    with pytest.raises(UsageError, match="no such file"):
-        Weight(mountains=str(tmp_path / "none.gpkg"))(
-            Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"}), Context()
-        )
+    assert [f["mountain"] for f in facts] == ["yes", "no"]
+    assert step.roles == ("mountains",)  # so that block ids know the content
+    alone = Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"})
+    plain = Weight()(alone, Context()).facts
+    assert plain["sampling_weight"] == 1 and plain["mountain"] == ""
+    with pytest.raises(SourceError, match=r"--mountains .*none.gpkg: no such file"):
+        open_mountains(tmp_path / "none.gpkg", Override("CC0-1.0"))
+    with pytest.raises(SourceError, match=r"--license mountains="):
+        open_mountains(path, Override())
 
 
 # --- tables

@@ -146,6 +146,92 @@ def test_poor_years_count_only_where_nothing_else_is_left() -> None:
     assert found.offsets[0, 0] == 110 and found.years[0] == 3
 
 
+WINTER, SUMMER = [40.0, 80, 120, 160], [200.0, 240, 280, 320]
+"""Two crops of a year."""
+
+
+def test_two_crops_of_like_amplitude_are_not_mixed() -> None:
+    """The larger of each year in turn would have its medians on 120, 160, 200 and 240: between both."""
+    years = (2018, 2019, 2020, 2021)
+    dates = dates_with([[WINTER, SUMMER]] * 4, years)
+    dates.amplitude[0] = [[3010, 3000], [3000, 3010]] * 2
+    found = summarise(dates)
+    assert found.offsets[0].tolist() == WINTER
+    assert (found.years[0], found.left_out[0], found.cycle[0]) == (4, 0, 1)
+    dates.amplitude[0, :, 1] += 100
+    assert summarise(dates).offsets[0].tolist() == SUMMER
+
+
+def test_the_same_crop_is_known_by_its_season_not_by_its_number() -> None:
+    """The summer crop is cycle 1 of a year without a winter crop; a year without it is left out."""
+    years = (2017, 2018, 2019, 2020, 2021)
+    late = [v + 4 for v in SUMMER]
+    dates = dates_with([[WINTER, SUMMER], [late], [WINTER], [WINTER, late], [late]], years)
+    dates.amplitude[0] = [
+        [2000, 3000],
+        [3000, np.nan],
+        [2000, np.nan],
+        [2000, 3000],
+        [3000, np.nan],
+    ]
+    found = summarise(dates)
+    assert found.offsets[0].tolist() == late
+    assert (found.years[0], found.left_out[0], found.cycle[0]) == (4, 1, 1)
+
+
+def test_pairs_on_both_sides_of_new_year_are_matched() -> None:
+    """One year begins with the cycle with which the year before ended."""
+    early, middle, end = [-60.0, -10, 10, 60], [120.0, 160, 200, 240], [305.0, 355, 372, 425]
+    dates = dates_with([[early, middle], [middle, end], [early, middle]])
+    dates.amplitude[0] = [[2000, 3000], [3000, 2000], [2000, 3000]]
+    found = summarise(dates)
+    assert found.offsets[0].tolist() == middle and found.years[0] == 3
+    assert found.cycle[0] == 2
+
+
+def test_a_poor_cycle_does_not_hide_a_good_one_of_its_year() -> None:
+    one, two = [100.0, 150, 250, 300], [305.0, 310, 320, 340]
+    dates = dates_with([[one, two]] * 3)
+    dates.amplitude[0] = [[3000, 3500]] * 3
+    dates.quality[0] = [[0, 3], [0, 3], [0, 0]]
+    found = summarise(dates)
+    assert found.offsets[0].tolist() == one
+    assert (found.years[0], found.left_out[0], found.cycle[0]) == (3, 0, 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["w", "s", "ws"]), st.integers(-20, 20), st.integers(-20, 20)),
+        min_size=1, max_size=8,
+    ),
+    st.booleans(),
+)  # fmt: skip
+def test_medians_are_of_one_crop_whatever_the_years_hold(
+    each: list[tuple[str, int, int]], summer: bool
+) -> None:
+    """Where some year has both, each date lies within the spread of one crop's."""
+    rows: list[list[list[float] | None]] = [
+        [[v + shift for v in crop] for name, crop, shift in
+         (("w", WINTER, a), ("s", SUMMER, b)) if name in kind]
+        for kind, a, b in each
+    ]  # fmt: skip
+    years = tuple(range(2001, 2001 + len(rows)))
+    dates = dates_with(rows, years)
+    sizes = {"w": 2000.0 + 100 * (not summer), "s": 2000.0 + 100 * summer}
+    for year, (kind, _, _) in enumerate(each):
+        dates.amplitude[0, year, : len(kind)] = [sizes[name] for name in kind]
+    if not any(kind == "ws" for kind, _, _ in each):
+        return
+    found = summarise(dates)
+    counts = {n: sum(n in kind for kind, _, _ in each) for n in "ws"}
+    better = "s" if summer else "w"
+    main = better if 2 * counts[better] >= len(each) else "ws".replace(better, "")
+    middle = np.array(WINTER if main == "w" else SUMMER)
+    assert np.abs(found.offsets[0] - middle).max() <= 20
+    assert found.years[0] == counts[main] and found.left_out[0] == len(each) - counts[main]
+
+
 @pytest.mark.parametrize("greenup", [-110.0, -5.0, 0.0, 109.5, 300.0, 364.75])
 def test_every_moment_has_one_cycle_but_a_leap_cycles_last_day(greenup: float) -> None:
     """Half-open intervals of 365 days from greenup to greenup; a leap day adds one that has none."""

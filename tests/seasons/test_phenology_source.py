@@ -1,6 +1,7 @@
 """Phenology read from rasters and tables: the right pixel, the nearest usable one, clear refusals."""
 
 import csv
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,28 @@ def test_each_point_gets_its_own_pixel(tmp_path: Path) -> None:
     assert not found.valid[:, :, 1].any()
     outside = source.at(np.array([14.9, -60.0]), np.array([48.0, -20.0]))
     assert not outside.valid.any()
+
+
+def test_years_of_another_extent_are_not_lost(tmp_path: Path) -> None:
+    """The export of one year is a column wider than that of the others, on the same lattice."""
+    wide, narrow = (6, 7), (6, 6)
+    base = {year: np.zeros((*wide, 4)) + BASE + 10 * (year - 2019) for year in (2019, 2020, 2021)}
+    for year, offsets in base.items():
+        shape = narrow if year == 2019 else wide
+        own = offsets[: shape[0], : shape[1]]
+        if year == 2020:
+            own[0, 0] = np.nan
+        write(tmp_path / f"MCD12Q2_{year}.tif", year_of_layers(year, own, shape))
+    source = opened(tmp_path)
+    lon, lat = middles(wide)
+    found = summarise(source.at(lon, lat))
+    assert found.years.reshape(wide).tolist() == [[2, 3, 3, 3, 3, 3, 2]] + [[3] * 6 + [2]] * 5
+    assert found.left_out.sum() == 0
+    assert found.offsets.reshape(*wide, 4)[3, 3].tolist() == (BASE + 10).tolist()
+    assert found.offsets.reshape(*wide, 4)[3, 6].tolist() == (BASE + 15).tolist()
+    near, km = source.nearest(lon[8:9] + 1e-5, lat[8:9])
+    assert near.years.tolist() == [3] and km[0] < 0.1
+    assert any("2019; 2020, 2021" in note for note in source.about.notes)
 
 
 def test_only_boxes_around_points_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,3 +371,28 @@ def test_pixels_lie_where_the_sinusoidal_grid_has_them() -> None:
     cols, rows, inside = cubes.places(grid, np.array([-88.052897]), np.array([41.813583]))
     assert (cols[0], rows[0], inside[0]) == (0, 0, True)
     assert CORNER.a == CELL
+
+
+def test_many_points_over_many_years_open_in_little_time_and_memory(tmp_path: Path) -> None:
+    """Positions are sorted once, not once for each layer; memory grows with what is kept."""
+    rng = np.random.default_rng(4)
+    count, years = 4_000, list(range(2001, 2011))
+    lon, lat = rng.uniform(-180, 180, count), rng.uniform(-60, 70, count)
+    table: dict[str, Any] = {
+        "lon": np.tile(lon, len(years)), "lat": np.tile(lat, len(years)),
+        "year": np.repeat(years, count),
+    }  # fmt: skip
+    start = np.repeat(new_year(years), count)
+    for cycle in (1, 2):
+        for name, offset in zip(TRANSITIONS, (100, 150, 250, 300), strict=True):
+            table[f"{name}_{cycle}"] = start + offset + cycle
+    pq.write_table(pa.table(table), tmp_path / "p.parquet")
+    tracemalloc.start()
+    source = opened(tmp_path / "p.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    rows, layers = count * len(years), 8
+    assert peak < 4 * 8 * rows * (layers + 3)
+    found = source.at(lon, lat)
+    np.testing.assert_array_equal(found.days[:, 3, 1, 2] - new_year(2004), 252)
+    assert source.points is not None and len(source.points.lon) == count

@@ -115,9 +115,25 @@ def test_the_clearest_or_the_one_in_the_middle() -> None:
     assert [s.id for s in taken([*alike, scenes[2]]).scenes] == ["A", "S2_2020-08-02T10:00:00"]
 
 
-def test_twenty_per_cent_is_too_much_and_unknown_is_no_number() -> None:
+@pytest.mark.parametrize("select", ["min_cloud", "mid_season"])
+def test_an_image_of_unknown_cloud_comes_after_all_that_is_known(select: str) -> None:
+    scenes = [scene("2020-05-20", None), scene("2020-06-20", 19.0), scene("2020-08-01", None)]
+    found = taken(scenes, select=select)
+    assert days(found) == ["2020-06-20", "2020-08-01"]
+    assert (found.facts["clouds"], found.facts["cloud_scene"]) == ("19.0,", None)
+    spread = taken([*scenes, scene("2021-06-20", 1.0)], select=select, max_year_span=0.5)
+    assert days(spread) == ["2020-06-20", "2020-08-01"]
+
+
+def test_scenes_of_another_sensor_are_told() -> None:
+    aerial = scene("2020-06-01", collection="naip", bands=(Band("red", "a.tif"),))
+    with pytest.raises(Reject, match=r"0 scenes .*; 2 of other sensors .*seasons\.sensor"):
+        taken([aerial, aerial])
+
+
+def test_twenty_per_cent_is_too_much() -> None:
     with pytest.raises(Reject) as caught:
-        taken([scene("2020-06-01", 20.0), scene("2020-08-01", None)])
+        taken([scene("2020-06-01", 20.0), scene("2020-08-01", 30.0)])
     assert (
         caught.value.code == "cloudy" and "none of 2 scenes is below 20 %" in caught.value.message
     )
@@ -200,7 +216,17 @@ def test_images_of_a_place_are_of_one_collection() -> None:
     found = taken([*above, *below])
     assert days(found) == ["2019-06-01", "2019-08-01", "2019-10-01"]
     assert found.facts["collection"] == "sentinel-2-l2a"
-    assert days(taken([*above, *below[:2]])) == ["2020-06-01", "2020-08-01"]  # l1c comes before l2a
+    assert days(taken([*above, *below[:2]])) == [
+        "2019-06-01",
+        "2019-08-01",
+    ]  # the ground comes first
+    only = taken([*above, *below], collection="sentinel-2-l1c")
+    assert days(only) == ["2020-06-01", "2020-08-01"]
+
+
+def test_scenes_without_a_date_are_told() -> None:
+    with pytest.raises(Reject, match=r"2 without a date .*--datetime imagery"):
+        taken([scene("2020-06-01", datetime=None)] * 2)
 
 
 # --- the calendar's control set
@@ -286,6 +312,7 @@ def test_a_source_without_a_usable_pixel_ends_the_build(tmp_path: Any) -> None:
     [
         ({"select": "first"}, "select='first': one of min_cloud, mid_season"),
         ({"least": 5}, "least=5"),
+        ({"sensor": "sentinel2"}, "sensor='sentinel2': one of sentinel-2, hls"),
         ({"first": 2020, "last": 2019}, "last=2019: must be at least 2020"),
         ({"window_days": 60}, "window_days=60"),
         ({"max_year_span": -1}, "max_year_span=-1"),

@@ -158,9 +158,13 @@ class Shots:
             raise SourceError(
                 f"--shots: holds {source.about.title}; biomass wants L4A granules (GEDI04_A_*.h5)"
             )
-        for name, code, message in source.broken:
+
+        def broken(name: str, code: str, message: str) -> None:
             key = re.sub(r"[^a-z0-9_-]", "-", name.lower())[:80]
             on_drop(Drop(key, "footprints.Shots", code, message, "failed"))
+
+        for granule in source.broken:
+            broken(*granule)
 
         def lost(
             numbers: Any, code: str, message: str,
@@ -170,7 +174,7 @@ class Shots:
 
         rules = self.predicates(ctx.region)
         columns = (*FLOATS, *WHOLE, "degrade_include_flag")
-        for table in source.shots(_box(ctx), columns, lost):
+        for table in source.shots(_box(ctx), columns, lost, broken):
             first = firsts(Columns(table), rules)
             for place in np.unique(first[first < len(rules)]).tolist():
                 some = table.filter(pa.array(first == place))

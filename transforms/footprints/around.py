@@ -9,6 +9,7 @@ import numpy.typing as npt
 from schemas.errors import Reject
 from schemas.recipes import within
 from schemas.samples import Image, Sample
+from schemas.windows import Grid, near_metres, to_lonlat
 from transforms.context import Context
 from transforms.footprints.relief import slope_degrees
 
@@ -126,6 +127,18 @@ def plane(image: Image, place: int = 0) -> npt.NDArray[np.float64]:
     return np.where(known(image, place), image.array[place].astype(np.float64), np.nan)
 
 
+def pixel_metres(grid: Grid) -> tuple[float, float]:
+    """Metres on the ground that the middle pixel is wide and tall, in any CRS."""
+    x, y = grid.width / 2, grid.height / 2
+    cols, rows = np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5])
+    a, _, c, _, e, f = grid.transform
+    lon, lat = to_lonlat(grid.crs, c + a * cols, f + e * rows)
+    return (
+        near_metres(float(lon[0]), float(lat[0]), float(lon[1]), float(lat[1])),
+        near_metres(float(lon[2]), float(lat[2]), float(lon[3]), float(lat[3])),
+    )
+
+
 @dataclass(frozen=True)
 class Slope:
     """The ground's slope at the middle pixel, degrees, from the elevation around it.
@@ -151,8 +164,7 @@ class Slope:
             Reject: `steep`, or `no_slope` where a limit is asked for and nobody knows the elevation.
         """
         image = sample.images["dem"]
-        transform = image.grid.transform
-        found = slope_degrees(plane(image), abs(transform[0]), abs(transform[4]))
+        found = slope_degrees(plane(image), *pixel_metres(image.grid))
         if self.most < 90:
             if found is None:
                 raise Reject("no_slope", "no elevation around the middle pixel")

@@ -9,7 +9,7 @@ from functools import cache, partial
 
 from schemas.masks import legend_of
 from schemas.scenes import Band, Scene
-from schemas.sensors import OTHER, common_name, experimental, family
+from schemas.sensors import OTHER, common_name, experimental, family, level_of
 from schemas.windows import Grid, ground_gsd
 from schemas.zones import crs_for
 from transforms.imagery.series import UNKNOWN_CLOUD
@@ -81,6 +81,55 @@ def usable(
     return found, reason
 
 
+def of_sensor(scenes: Iterable[Scene], sensor: str, collection: str = "") -> list[Scene]:
+    """Scenes of a family of sensors and of a collection; "" for any."""
+    return [
+        scene
+        for scene in scenes
+        if (not collection or scene.collection == collection)
+        and (not sensor or family(scene.collection, tuple(b.name for b in scene.bands)) == sensor)
+    ]
+
+
+def one_pass(scenes: Sequence[Scene], lon: float, lat: float, bounds: str) -> Scene:
+    """The scene of the pass of the first one that shows a place best.
+
+    Scenes of one pass are of one platform and within `SAME_PASS` of the first: neighbouring tiles, tiles in
+    two zones, products of two levels. Before others come those that hold a box whole, hold reflectance of the
+    ground, and are in the zone of the place; then the clearest, then the lower id.
+
+    Args:
+        scenes: at least one, the first of which sets the time.
+        bounds: "west south east north" in degrees.
+    """
+    first = scenes[0]
+
+    def order(scene: Scene) -> tuple[bool, bool, bool, float, str]:
+        return (
+            not _holds(bounds, scene.grid),
+            level_of(scene.collection) == "l1c",
+            scene.grid.crs != crs_for(lon, lat),
+            UNKNOWN_CLOUD if scene.cloud is None else scene.cloud,
+            scene.id,
+        )
+
+    return min((s for s in scenes if s is first or _near_in_time(s, first)), key=order)
+
+
+def undated(scenes: Iterable[Scene]) -> str:
+    """What a message says of scenes without a date, "" without any."""
+    count = sum(scene.datetime is None for scene in scenes)
+    return f"; {count} without a date (say it with --datetime imagery=ISO)" if count else ""
+
+
+def others(scenes: Sequence[Scene], kept: Sequence[Scene], module: str) -> str:
+    """What a message says of scenes that `of_sensor` has let go, "" without any."""
+    count = len(scenes) - len(kept)
+    if not count:
+        return ""
+    return f"; {count} of other sensors or collections (see {module}.sensor, {module}.collection)"
+
+
 def one_per_year(scenes: Iterable[Scene], bounds: str = "") -> dict[tuple[str, int], Scene]:
     """The first scene of every (collection, year) that holds a box whole, else the first; sorted.
 
@@ -143,7 +192,11 @@ def one_zone(scenes: Sequence[Scene], lon: float, lat: float, bounds: str = "") 
 
 
 def _one_pass(one: Scene, two: Scene) -> bool:
-    if one.datetime is None or two.datetime is None or one.grid == two.grid:
+    return one.grid != two.grid and _near_in_time(one, two)
+
+
+def _near_in_time(one: Scene, two: Scene) -> bool:
+    if one.datetime is None or two.datetime is None:
         return False
     return one.platform == two.platform and abs(one.datetime - two.datetime) <= SAME_PASS
 

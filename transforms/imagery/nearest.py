@@ -8,8 +8,10 @@ from schemas.errors import Reject
 from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
+from schemas.sensors import known_sensor
+from schemas.windows import box_around
 from transforms.context import Context
-from transforms.imagery.choice import one_zone, usable
+from transforms.imagery.choice import of_sensor, one_pass, others, undated, usable
 from transforms.imagery.series import UNKNOWN_CLOUD, Span, wanted
 
 
@@ -17,20 +19,27 @@ from transforms.imagery.series import UNKNOWN_CLOUD, Span, wanted
 class Nearest:
     """One scene for each sample: the nearest in time to a date that the sample has.
 
-    Ties go to less cloud over the scene, then to the lower id (specs/agbd.md, joining step 4, where the
-    original's matcher takes the first hit).
+    Of the scenes of that pass (neighbouring tiles, two zones, two levels) one that holds the square
+    around the sample comes first, then one with reflectance of the ground, then one in the zone of the
+    place, then that with less cloud, then the lower id. The original's matcher takes the first hit.
 
     Attributes:
         date: name of the fact that holds the date or time.
         before: whether a scene must not be later than it.
         max_days: how far a scene may be from it.
         max_cloud: percent of cloud over the whole scene above which it is not used.
+        sensor: family of the scenes; "" for any.
+        collection: id of the only collection that is used; "" for any.
+        reach_m: half the side of the square around the place that the scene should hold whole.
     """
 
     date: str = "_sensed"
     before: bool = True
     max_days: float = 180.0
     max_cloud: float = 100.0
+    sensor: str = ""
+    collection: str = ""
+    reach_m: float = 0.0
     gives: dict[str, str] = field(
         default_factory=lambda: {
             "scenes": "noun",
@@ -48,6 +57,8 @@ class Nearest:
         """Refuse distances and clouds that there are not."""
         at_least("imagery.Nearest.max_days", self.max_days, 0)
         within("imagery.Nearest.max_cloud", self.max_cloud, 0, 100)
+        at_least("imagery.Nearest.reach_m", self.reach_m, 0)
+        known_sensor("imagery.Nearest.sensor", self.sensor)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -64,18 +75,23 @@ class Nearest:
         span = wanted(f"@{self.date}", sample)
         if span is None:
             raise Reject("undated", f"{self.date} is not known")
-        over = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        there = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        over = of_sensor(there, self.sensor, self.collection)
         found, reason = usable(over, ctx.years, self.max_cloud)
         if not found:
-            raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
-        near = in_time(one_zone(found, sample.lon, sample.lat), span, self.before, self.max_days)
+            place = f"{sample.lon:.5f} {sample.lat:.5f}"
+            more = f"{undated(over)}{others(there, over, 'imagery')}"
+            raise Reject(reason, f"{len(over)} scenes over {place}{more}")
+        near = in_time(found, span, self.before, self.max_days)
         if not near:
             side = "before" if self.before else "around"
             raise Reject(
                 "no_scene_in_time",
-                f"none of {len(found)} scenes within {self.max_days:g} days {side} {span[0]:%Y-%m-%d}",
+                f"none of {len(found)} scenes within {self.max_days:g} days {side} {span[0]:%Y-%m-%d}"
+                + undated(found),
             )
-        scene = near[0]
+        bounds = " ".join(map(repr, box_around(sample.lon, sample.lat, self.reach_m)))
+        scene = one_pass(near, sample.lon, sample.lat, bounds)
         assert scene.datetime is not None
         facts = {
             **sample.facts,

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalogs.files import write_json
+from schemas.errors import SourceError
 from schemas.recipes import at_least, within
 from transforms.context import Context
 from transforms.samplers.cities import Cities
@@ -31,7 +32,8 @@ class Audit:
 
     The ground is measured by the middles of a Major TOM grid of `step_km` on it, so that both sides of
     the comparison are counts. See `evenness.compared` for what is in the table. `samplers` holds the
-    same of places that other samplers put on this ground, where their sources are there.
+    same of places that other samplers put on this ground, where their sources are there; `left_out` says
+    why one whose source cannot be used is not among them.
 
     Attributes:
         over: the ground: `land`, `imagery` or `everywhere`, as in `samplers.Grid`; "": land where that
@@ -43,6 +45,7 @@ class Audit:
             that is filled.
         against: other samplers: `grid`, `cities`, `scenes`, `scenes_weighted`.
         draws: places of each of these, about.
+        population: name of the column of the cities' people.
     """
 
     over: str = ""
@@ -52,6 +55,7 @@ class Audit:
     landcover: str = ""
     against: tuple[str, ...] = OTHERS
     draws: int = 20_000
+    population: str = "population"
     name: str = field(default="audit.json", init=False)
     about: str = field(
         default="how evenly the samples lie on the ground, by latitude, cell and land cover, beside "
@@ -88,11 +92,16 @@ class Audit:
             else:
                 samples.add(lon, lat, cover(lon, lat) if cover else ())
         ground = audit.ground(ctx, cover)
-        others = {
-            name: compared(tally_of(other, ctx, ground, cover), ground)
-            for name, other in audit.others(ctx, ground).items()
-        }
+        others: dict[str, Any] = {}
+        left_out: dict[str, str] = {}
+        for name, other in audit.others(ctx, ground).items():
+            try:
+                others[name] = compared(tally_of(other, ctx, ground, cover), ground)
+            except SourceError as error:  # nothing that was made is lost for a comparison
+                folder = Path(ctx.locations.get(other.role, "")).parent
+                left_out[name] = str(error).replace(f"{folder}/", "")
         facts = {"ground": audit.over, "step_km": audit.step_km, "samplers": others}
+        facts |= {"left_out": left_out} if left_out else {}
         write_json(target, {**facts, **compared(samples, ground)})
 
     def settled(self, ctx: Context) -> "Audit":
@@ -116,7 +125,7 @@ class Audit:
         km = max(self.step_km * (ground.places / self.draws) ** 0.5, 0.01)
         known: dict[str, Any] = {
             "grid": Grid(km, self.over, max_lat=90.0),
-            "cities": Cities(self.draws),
+            "cities": Cities(self.draws, population=self.population),
             "scenes": Scenes(self.draws, px=1, max_cloud=100.0),
             "scenes_weighted": Scenes(self.draws, px=1, weighted=True, max_cloud=100.0),
         }

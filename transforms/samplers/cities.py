@@ -30,6 +30,12 @@ KM_PER_DEGREE = 111.19
 
 BATCH = 65_536
 
+NAME_IT = (
+    "name the column of people by the setting `population` (--set samplers.population=NAME, of "
+    "seasons.Places --set seasons.population=NAME)"
+)
+"""What to do about a file of cities without people."""
+
 
 @dataclass(frozen=True)
 class Around:
@@ -64,7 +70,7 @@ class Cities:
         apart_km: least distance of two places; the original's is 1.98. 0: any.
         faithful: as the original, degrees of one length on both axes: the cloud of places is squeezed
             from east to west by the cosine of the latitude.
-        population: name of the column; "": `population`.
+        population: name of the column.
     """
 
     count: int = 250_000
@@ -128,12 +134,19 @@ class Cities:
             on_drop(Drop(f"city-{number}", "samplers.Cities", code, message))
 
         source = ctx.sources["cities"]
-        table = pa.concat_tables(list(source.batches(bad, (self.population,))))
+        try:
+            batches = list(source.batches(bad, (self.population,)))
+        except SourceError as error:
+            if f"no column {self.population!r}" not in str(error):
+                raise
+            raise SourceError(f"{error}; {NAME_IT}") from error
+        if not sum(map(len, batches)):
+            raise SourceError(f"{source.path}: holds no city with a place")
+        table = pa.concat_tables(batches)
         people = np.nan_to_num(numbers_of(table[self.population]), nan=-1.0)
         if not (people > 0).any():
             raise SourceError(
-                f"{source.path}: no city has people in column {self.population!r}; "
-                "name the column with --set samplers.population=NAME"
+                f"{source.path}: no city has people in column {self.population!r}; {NAME_IT}"
             )
         ids = np.array(table["id"].to_pylist(), object)
         first = np.unique(ids, return_index=True)[1]  # of an id that stands twice

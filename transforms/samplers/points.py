@@ -23,7 +23,8 @@ LONGEST = 48
 class Points:
     """One place for each row of the role `points` (or `cities`), under its own id.
 
-    A row without a place on Earth is dropped, by file and row; a later row of an id as `duplicate`.
+    A row without a place on Earth is dropped, by file and row; a later row of an id as `duplicate`: of
+    rows of one id, which are a fault of the file, the first counts.
 
     Attributes:
         ident, lon, lat: names of the columns; "": the usual ones (`id`, `lon`, `longitude`, ...).

@@ -14,11 +14,12 @@ from schemas.recipes import at_least, within
 from schemas.samples import Sample
 from schemas.scenes import Scene
 from schemas.seasons import SEASONS
-from schemas.sensors import family
+from schemas.sensors import known_sensor, level_of
 from schemas.windows import box_around
 from transforms.context import Context
-from transforms.imagery.choice import one_zone, usable
+from transforms.imagery.choice import of_sensor, one_zone, others, undated, usable
 from transforms.seasons.choice import (
+    OFFSETS,
     QUARTER_NAMES,
     SELECT,
     Shown,
@@ -28,10 +29,7 @@ from transforms.seasons.choice import (
     season_of,
 )
 
-__all__ = ["Images", "Phenology"]
-
-OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
-"""Facts that bound the seasons."""
+__all__ = ["OFFSETS", "Images", "Phenology"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ class Phenology:
     that of the nearest pixel which has one (`pheno_source` = `nearest`, `pheno_fill_km` away).
 
     Attributes:
-        max_km: how far that pixel may be; a place without one nearer has no phenology. 0: however far.
+        max_km: how far that pixel may be; a place without one nearer has no phenology. 0: however far, but
+            500 km on Earth Engine, which would be asked for thousands of boxes.
     """
 
     max_km: float = 0.0
@@ -69,7 +68,8 @@ class Phenology:
         """All samples of a partition, each with its phenology.
 
         Raises:
-            SourceError: the source holds no usable pixel at all, or cannot be read.
+            SourceError: the source holds no usable pixel at all (with `max_km` nobody looks that far, and
+                each place is left out as `no_phenology`), or cannot be read.
         """
         if not samples:
             return samples
@@ -106,8 +106,9 @@ class Images:
 
     Seasons are [greenup, maturity), [maturity, senescence), [senescence, dormancy) and [dormancy, the
     next greenup). A scene is a candidate with less cloud than `max_cloud`; one whose cloud nobody has
-    counted is none. All scenes of a place are of one collection, that which shows most seasons, and in
-    one CRS, that of the place where there is one.
+    counted is taken only for a season that no other shows. All scenes of a place are of one collection,
+    that which shows most seasons (of equals: reflectance of the ground first), and in one CRS, that of
+    the place where there is one.
 
     With `calendar`, the control set: seasons are windows around SSL4EO-S12's four quarter dates, called
     by their months, and everything else is the same.
@@ -124,6 +125,7 @@ class Images:
         shift_days: of the calendar: all dates of a place are earlier by a random number of days below
             this one (SSL4EO-S12 itself: 365); 0: none is.
         sensor: family of the scenes; "" for any.
+        collection: id of the only collection that is used; "" for any.
         reach_m: half the side of the square around the place that scenes should hold whole.
     """
 
@@ -137,6 +139,7 @@ class Images:
     window_days: float = 15.0
     shift_days: int = 0
     sensor: str = "sentinel-2"
+    collection: str = ""
     reach_m: float = 1280.0
     needs: tuple[str, ...] = field(default=OFFSETS, init=False)
     gives: dict[str, str] = field(
@@ -160,6 +163,7 @@ class Images:
         """Refuse choices that cannot be met."""
         if self.select not in SELECT:
             raise ValueError(f"seasons.Images.select={self.select!r}: one of {', '.join(SELECT)}")
+        known_sensor("seasons.Images.sensor", self.sensor)
         within("seasons.Images.max_cloud", self.max_cloud, 0, 101)
         within("seasons.Images.least", self.least, 1, 4)
         within("seasons.Images.window_days", self.window_days, 0.5, 44)
@@ -195,13 +199,16 @@ class Images:
 
     def _scenes(self, sample: Sample, ctx: Context) -> list[Scene]:
         """Scenes over the place that are clear enough and of these years."""
-        over = [s for s in ctx.sources["imagery"].over(sample.lon, sample.lat) if self._fits(s)]
+        there = ctx.sources["imagery"].over(sample.lon, sample.lat)
+        over = of_sensor(there, self.sensor, self.collection)
         low, high = ctx.years or (self.first, self.last)
         years = max(low, self.first), min(high, self.last)
         found, reason = usable(over, years, 101.0)
         if not found:
-            raise Reject(reason, f"{len(over)} scenes over {sample.lon:.5f} {sample.lat:.5f}")
-        clear = [s for s in found if s.cloud is not None and s.cloud < self.max_cloud]
+            place = f"{sample.lon:.5f} {sample.lat:.5f}"
+            more = f"{undated(over)}{others(there, over, 'seasons')}"
+            raise Reject(reason, f"{len(over)} scenes over {place}{more}")
+        clear = [s for s in found if s.cloud is None or s.cloud < self.max_cloud]
         if not clear:
             raise Reject("cloudy", f"none of {len(found)} scenes is below {self.max_cloud:g} %")
         return clear
@@ -209,20 +216,21 @@ class Images:
     def _best(
         self, sample: Sample, scenes: list[Scene], seed: int
     ) -> tuple[list[Shown], list[Shown]]:
-        """(images, candidates) of the collection that shows most seasons, the first by name of equals."""
+        """(images, candidates) of the collection that shows most seasons.
+
+        Of equals one with reflectance of the ground comes before one as seen from space, then the first
+        by name.
+        """
         bounds = " ".join(map(repr, box_around(sample.lon, sample.lat, self.reach_m)))
         found: tuple[list[Shown], list[Shown]] = [], []
-        for collection in sorted({scene.collection for scene in scenes}):
+        names = {scene.collection for scene in scenes}
+        for collection in sorted(names, key=lambda name: (level_of(name) == "l1c", name)):
             own = [scene for scene in scenes if scene.collection == collection]
             shown = self._shown(sample, one_zone(own, sample.lon, sample.lat, bounds), seed)
             chosen = choose(shown, self.select, self.max_year_span)
             if len(chosen) > len(found[0]) or not found[1]:
                 found = chosen, shown
         return found
-
-    def _fits(self, scene: Scene) -> bool:
-        names = tuple(band.name for band in scene.bands)
-        return not self.sensor or family(scene.collection, names) == self.sensor
 
     def _shown(self, sample: Sample, scenes: list[Scene], seed: int) -> list[Shown]:
         if self.calendar:

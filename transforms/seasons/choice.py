@@ -8,12 +8,16 @@ from typing import Any
 
 from schemas.scenes import Scene
 from schemas.seasons import SEASONS, cycle_of, edges, moment
+from transforms.imagery.series import UNKNOWN_CLOUD
 
 QUARTERS = ((3, 20), (6, 21), (9, 22), (12, 21))
 """(month, day) of SSL4EO-S12's four dates."""
 
 QUARTER_NAMES = ("march", "june", "september", "december")
 """What they are called here: in the south they are other seasons than in the north."""
+
+OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
+"""Facts that bound the seasons."""
 
 SELECT = ("min_cloud", "mid_season")
 
@@ -54,9 +58,8 @@ class Shown:
 
     @property
     def cloud(self) -> float:
-        """Percent over the whole scene."""
-        assert self.scene.cloud is not None
-        return self.scene.cloud
+        """Percent over the whole scene, `UNKNOWN_CLOUD` where nobody has counted it."""
+        return UNKNOWN_CLOUD if self.scene.cloud is None else self.scene.cloud
 
 
 def season_of(when: datetime, offsets: Sequence[float]) -> Span | None:
@@ -92,14 +95,14 @@ def quarter_of(when: datetime, days: float, shift: int = 0) -> Span | None:
     return None
 
 
-def order(shown: Shown, select: str) -> tuple[float, float, str]:
-    """Sorts the best image of a season first.
+def order(shown: Shown, select: str) -> tuple[bool, float, float, str]:
+    """Sorts the best image of a season first; those whose cloud nobody has counted come last.
 
     `min_cloud`: the clearest, ties to the nearest to its target; `mid_season`: the other way about.
     """
     away = abs(shown.days_off)
     first, second = (shown.cloud, away) if select == "min_cloud" else (away, shown.cloud)
-    return first, second, shown.scene.id
+    return shown.scene.cloud is None, first, second, shown.scene.id
 
 
 def choose(candidates: Iterable[Shown], select: str, years: float = 0) -> list[Shown]:
@@ -109,8 +112,8 @@ def choose(candidates: Iterable[Shown], select: str, years: float = 0) -> list[S
         candidates: images that may be taken, of any year.
         select: as `order`.
         years: most years between the first and the last of them; 0: however far apart. Then as many
-            seasons as can be had so are shown, and of these choices the best is taken: the least sum
-            of what `order` looks at first, then second, then the earliest.
+            seasons as can be had so are shown, and of these choices the best is taken: the least sums
+            of what `order` looks at, one after the other, then the earliest.
     """
     known = sorted(candidates, key=lambda shown: (shown.when, shown.scene.id))
     if not years:
@@ -121,7 +124,8 @@ def choose(candidates: Iterable[Shown], select: str, years: float = 0) -> list[S
     for place, first in enumerate(known):
         group = _best([s for s in known[place:] if s.when - first.when <= reach], select)
         keys = [order(shown, select) for shown in group]
-        score = (-len(group), sum(k[0] for k in keys), sum(k[1] for k in keys))
+        sums = (sum(k[0] for k in keys), sum(k[1] for k in keys), sum(k[2] for k in keys))
+        score = (-len(group), *sums)
         if score < rank:
             found, rank = group, score
     return found
@@ -145,14 +149,14 @@ def facts_of(chosen: Sequence[Shown]) -> dict[str, Any]:
         "season_ends": [s.span.end.isoformat() for s in chosen],
         "target_dates": [s.span.target.isoformat() for s in chosen],
         "date_offset_days": [f"{s.days_off:.3f}" for s in chosen],
-        "clouds": [repr(s.cloud) for s in chosen],
+        "clouds": ["" if s.scene.cloud is None else repr(s.cloud) for s in chosen],
         "_platforms": [scene.platform for scene in scenes],
         "_baselines": [scene.baseline for scene in scenes],
     }
     return {
         "collection": scenes[0].collection,
         "datetime": first,
-        "cloud_scene": max(s.cloud for s in chosen),
+        "cloud_scene": None if "" in lists["clouds"] else max(s.cloud for s in chosen),
         "processing_baseline": ",".join(dict.fromkeys(scene.baseline for scene in scenes)),
         "n_images": len(chosen),
         "year_span_days": round((last - first).total_seconds() / 86_400, 6),

@@ -31,6 +31,7 @@ class Places:
         cities: so many, by population.
         apart_km: least distance of two of them.
         faithful: whether they are spread in degrees, as the original does it.
+        population: name of the column of the cities' people.
     """
 
     sampler: str = "grid"
@@ -42,6 +43,7 @@ class Places:
     cities: int = 10_000
     apart_km: float = 1.98
     faithful: bool = False
+    population: str = "population"
     needs: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +60,9 @@ class Places:
         """The sampler that is switched on."""
         if self.sampler == "grid":
             return samplers.Grid(km=self.km, over=self.over, max_lat=self.max_lat)
-        return samplers.Cities(self.count, self.std_km, self.cities, self.apart_km, self.faithful)
+        return samplers.Cities(
+            self.count, self.std_km, self.cities, self.apart_km, self.faithful, self.population
+        )
 
     @property
     def gives(self) -> dict[str, str]:

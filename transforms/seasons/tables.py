@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.phenology import YEAR
+from schemas.cycles import YEAR
 from schemas.seasons import SEASONS, middles
 from transforms.context import Context
-from transforms.seasons.choice import QUARTERS
+from transforms.seasons.choice import OFFSETS, QUARTERS
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -112,8 +112,6 @@ def _read(text: str, kind: pa.DataType) -> Any:
         return datetime.fromisoformat(text).astimezone(UTC)
     return float(text) if kind == pa.float64() else text
 
-
-OFFSETS = ("pheno_greenup", "pheno_maturity", "pheno_senescence", "pheno_dormancy")
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,11 +4,10 @@ Names, types and fill values: user guides of GEDI L4A V2 and V3 (ORNL DAAC) and 
 (LP DAAC), releases 001, 002 and 003.
 """
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 
-from catalogs.files import sha256
+from catalogs.sources.about import content
 from catalogs.sources.gedi.granules import Granule, look
 from catalogs.sources.gedi.hdf import GediError
 from catalogs.sources.gedi.shots import HEAD, Lost, Shots
@@ -43,8 +42,8 @@ def open_shots(location: Path, terms: Override = Override()) -> Shots:  # noqa: 
     known, wherever it lies.
 
     Raises:
-        SourceError: nothing usable at `location`, or another product or version.
-        UsageError: the licence is not known.
+        SourceError: nothing usable at `location`, another product or version, or an unknown licence.
+        UsageError: there is no such file, or the licence is another than the granules state.
     """
     paths = _paths(location)
     granules: list[Granule] = []
@@ -109,7 +108,10 @@ def _about(
         raise UsageError(
             f"--license shots={terms.licence}: {location} already declares {own_terms}"
         )
-    named = licence(terms.licence or own_terms or "LicenseRef-LPDAAC", "shots")
+    try:
+        named = licence(terms.licence or own_terms or "LicenseRef-LPDAAC", "shots")
+    except UsageError as error:
+        raise SourceError(f"--shots {location}: {error}") from error
     own = sorted({g.attribution for g in granules if g.attribution})
     real = [
         CREDIT.get(kind, f"GEDI {kind[0]} {kind[1]}, NASA LP DAAC and ORNL DAAC") for kind in kinds
@@ -119,15 +121,14 @@ def _about(
     title = ", ".join(
         f"{counted(counts[name], 'granule')} of GEDI {name}" for name in sorted(counts)
     )
-    sums = [(g.path.name, sha256(g.path)) for g in granules]
-    every = hashlib.sha256("".join(f"{name} {found}\n" for name, found in sorted(sums)).encode())
+    checksum, size = content(location, [g.path for g in granules], terms.checksum)
     starts = sorted(g.name.start[:7] for g in granules if g.name.start)
     return About(
         title=title,
         licence=named.id,
         attribution=credit,
-        checksum=sums[0][1] if len(sums) == 1 else every.hexdigest(),
-        size=sum(g.path.stat().st_size for g in granules),
+        checksum=checksum,
+        size=size,
         datetime=_day(starts[-1]) if starts else "",
         parts=("tables",),
         notes=notes,

@@ -85,6 +85,10 @@ def look(path: Path) -> Granule:
                         f"{path}: {beam} has no dataset {name}, which {layout.product} "
                         f"{layout.version} must have",
                     )
+            for name in sorted(set(layout.paths.values())):
+                find(
+                    file, f"{beam}/{name}"
+                )  # nothing of the granule is used if any leads elsewhere
             found = shot_numbers(file, beam)
             shots[beam] = len(found)
             if len(found) and not len(first):

@@ -41,6 +41,9 @@ HEAD = pa.schema(
 Lost = Callable[[Numbers, str, str, npt.NDArray[np.float64], npt.NDArray[np.float64]], None]
 """Takes numbers, reason code, message, lon and lat of shots that are no rows."""
 
+Broken = Callable[[str, str, str], None]
+"""Takes file name, reason code and message of a granule that turns out to be unusable."""
+
 PRODUCTS = ("L4A", "L2A", "L2B")
 """In the order in which one is taken as the one whose shots are rows."""
 
@@ -66,7 +69,11 @@ class Shots:
         return next((name for name in PRODUCTS if name in there), "")
 
     def shots(
-        self, bounds: Bounds | None, columns: Sequence[str], on_drop: Lost | None = None
+        self,
+        bounds: Bounds | None,
+        columns: Sequence[str],
+        on_drop: Lost | None = None,
+        on_broken: Broken | None = None,
     ) -> Iterator[pa.Table]:
         """Tables of `HEAD` and `columns` (int64 or float64; null where a shot has no value).
 
@@ -74,15 +81,34 @@ class Shots:
         shots: relative heights `rh0` to `rh100` come from L2A. Tables have at most some hundred
         thousand rows, in order of orbit, beam and shot.
 
+        What turns out to be unusable while it is read (a damaged chunk, a link to another file) goes to
+        `on_broken` once, and the others go on: shots read before it stay, a granule to join gives no
+        more values. Shots of a newer granule that could not be read come from an older one of the same.
+
         Args:
             bounds: (west, south, east, north) in degrees, west > east across 180; None: everywhere.
             columns: names of `layouts`.
             on_drop: takes shots without a place (`gedi:no_place`) and those that a newer granule, or
                 the same, has already given (`duplicate_shot`).
+            on_broken: takes granules that are not what their heads said.
 
         Raises:
-            GediError: a granule is not what its head said.
+            GediError: a granule is not what its head said, and nobody takes it, it is the only file,
+                or no granule with rows is left.
         """
+        alone = len(self.granules) + len(self.broken) == 1
+        told: set[str] = set()
+        left = sum(granule.layout.product == self.product for granule in self.granules)
+
+        def broken(granule: Granule, error: GediError) -> None:
+            nonlocal left
+            left -= granule.layout.product == self.product
+            if on_broken is None or alone or not left:
+                raise error
+            if granule.path.name not in told:
+                told.add(granule.path.name)
+                on_broken(granule.path.name, error.code, str(error))
+
         groups: dict[tuple[int, int], list[Granule]] = {}
         for granule in self.granules:
             groups.setdefault((granule.orbit, granule.sub_granule), []).append(granule)
@@ -92,9 +118,14 @@ class Shots:
             seen: Numbers = np.empty(0, np.uint64)
             for granule in sorted(own, key=lambda g: g.newest):
                 found = []
-                for piece, table in self._granule(granule, others, bounds, columns, on_drop, seen):
-                    found.append(piece)
-                    yield table
+                try:
+                    for piece, table in self._granule(
+                        granule, others, bounds, columns, on_drop, seen, broken
+                    ):
+                        found.append(piece)
+                        yield table
+                except GediError as error:
+                    broken(granule, error)
                 seen = np.concatenate([seen, *found])
 
     def _granule(
@@ -105,15 +136,20 @@ class Shots:
         columns: Sequence[str],
         on_drop: Lost | None,
         seen: Numbers,
+        broken: Callable[[Granule, GediError], None],
     ) -> Iterator[tuple[Numbers, pa.Table]]:
         own = [name for name in columns if granule.layout.place(name) is not None]
         joined = _givers([name for name in columns if name not in own], others)
         with ExitStack() as stack:
             file = stack.enter_context(opened(granule.path))
-            partners = [
-                (_Partner(stack.enter_context(opened(other.path)), other), names)
-                for other, names in joined
-            ]
+            partners: list[tuple[_Partner, list[str]]] = []
+            for other, names in joined:
+                try:
+                    partners.append(
+                        (_Partner(stack.enter_context(opened(other.path)), other), names)
+                    )
+                except GediError as error:
+                    broken(other, error)
             known = seen
             for piece in pieces(file, granule, bounds):
                 piece = _fresh(piece, known, on_drop)
@@ -123,8 +159,14 @@ class Shots:
                 values = {
                     name: values_of(file, granule, piece.beam, name, piece.rows) for name in own
                 }
-                for partner, names in partners:
-                    for name, found in partner.values(piece, names).items():
+                for partner, names in list(partners):
+                    try:
+                        given = partner.values(piece, names)
+                    except GediError as error:
+                        partners.remove((partner, names))
+                        broken(partner.granule, error)
+                        continue
+                    for name, found in given.items():
                         values[name] = _first(values.get(name), found)
                 when = values_of(file, granule, piece.beam, "delta_time", piece.rows)
                 yield piece.shots, _table(granule, piece, when, columns, values)

@@ -8,13 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalogs.rasters import guard_environment
-from catalogs.sources import feature_files
 from catalogs.sources.parcels.archives import unpacked
 from catalogs.sources.parcels.encoding import of_dbf
+from catalogs.sources.vector_kinds import SHAPEFILE, kind_of, layers_of, whole
 from schemas.errors import SourceError
-
-SHAPEFILE = "ESRI Shapefile"
 
 FORMS = "GeoPackage, GeoParquet, Shapefile, FlatGeobuf, GeoJSON, or a zip of them"
 
@@ -107,7 +104,6 @@ def tables(source: Path, scratch: Path) -> list[Table]:
     Raises:
         SourceError: it is of no known form, damaged, unsafe, or without outlines.
     """
-    guard_environment()
     paths = [source]
     if _kind(source) == "zip":
         scratch.mkdir(parents=True, exist_ok=True)
@@ -125,13 +121,7 @@ def _kind(path: Path) -> str:
     """The driver's name, `zip`, or "" for what holds no parcels. Zips are not opened within zips."""
     if path.name.endswith("parcels.json"):
         return ""
-    with path.open("rb") as stream:
-        head = stream.read(4)
-    if head == b"PK\x03\x04":
-        return "zip" if path.suffix.lower() == ".zip" else ""
-    if head == b"\x00\x00\x27\x0a" and path.suffix.lower() == ".shp":
-        return SHAPEFILE
-    return feature_files.driver_of(path)
+    return kind_of(path)
 
 
 def _layers(source: Path, path: Path) -> Iterator[Table]:
@@ -141,8 +131,6 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
         return
     if driver in ("", "zip"):
         raise SourceError(f"{path} is no file of parcels: give {FORMS}")
-    import pyogrio
-
     encoding = ""
     if driver == SHAPEFILE:
         dbf = next(
@@ -151,35 +139,14 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
         if dbf is None:
             raise SourceError(f"{path} has no .dbf beside it: give all files of the Shapefile")
         encoding = of_dbf(dbf)
-        _whole(source, path)
-    for name, shape in pyogrio.list_layers(path):
+        whole(source, path)
+    for name, shape, info in layers_of(path, driver, encoding=encoding or None):
         if shape is None or not ("Polygon" in shape or shape == "Unknown"):
             continue
-        info = pyogrio.read_info(path, layer=name, encoding=encoding or None)
-        if info["driver"] != driver:
-            raise SourceError(f"{path} opens as {info['driver']}, not as {driver}: refused")
         yield Table(
-            source, path, driver, str(name), info["crs"] or "",
+            source, path, driver, name, info["crs"] or "",
             info["geometry_name"] or "wkb_geometry", tuple(map(str, info["fields"])), encoding, {},
         )  # fmt: skip
-
-
-def _whole(source: Path, path: Path) -> None:
-    """The outlines of a Shapefile to the last byte.
-
-    Source of the layout: ESRI Shapefile Technical Description (1998), main file header.
-
-    Raises:
-        SourceError: the file ends before its header says.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(100)
-    declared = 2 * int.from_bytes(head[24:28], "big")
-    if len(head) < 100 or path.stat().st_size < declared:
-        raise SourceError(
-            f"{source} is cut: {path.name} has {path.stat().st_size:,} of {declared:,} bytes; fetch it "
-            "anew"
-        )
 
 
 def _parquet(source: Path, path: Path) -> Table:

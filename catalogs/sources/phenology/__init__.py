@@ -4,7 +4,6 @@
 holds of a place (`at`), and which usable place is the nearest (`nearest`).
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from catalogs.sources.about import content
 from catalogs.sources.phenology import earth_engine, rasters, tables
 from catalogs.sources.phenology.cubes import Cube, at
 from catalogs.sources.phenology.nearest import Nearest
@@ -25,6 +25,10 @@ from schemas.sources import About
 __all__ = ["Phenology", "open_phenology"]
 
 EARTH_ENGINE = "earth-engine"
+
+REACH_KM = 500.0
+"""How far a service is asked for the nearest usable pixel: from the middle of an ice sheet to its edge
+would be thousands of requests a product year."""
 
 TERMS = "LicenseRef-LPDAAC"
 CREDIT = (
@@ -44,12 +48,14 @@ class Phenology:
         where: location, for messages.
         cubes: rasters, by grid.
         points: tables of points, None without.
+        reach_km: how far the nearest pixel is looked for where nobody says; 0: however far.
     """
 
     about: About
     where: str
     cubes: Sequence[Cube] = ()
     points: tables.Points | None = None
+    reach_km: float = 0.0
 
     @cached_property
     def years(self) -> tuple[int, ...]:
@@ -71,15 +77,17 @@ class Phenology:
     def nearest(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """The nearest usable pixel to each place, and kilometres along the great circle to its middle.
 
-        Of equally near ones that with the lower place in the source counts. With `max_km` pixels beyond it
-        are not looked for: without one within it the summary is blank and the distance infinite.
+        Of equally near ones that with the lower place in the source counts. Pixels beyond `max_km` (0:
+        `reach_km`) are not looked for: without one within it the summary is blank and the distance
+        infinite.
 
         Raises:
             SourceError: there is no usable pixel at all; as `at`.
         """
         search = self.points.nearest if self.points is not None else self._search
-        found, km = search(lon, lat, max_km)
-        if not max_km and not found.known.all():
+        most = max_km or self.reach_km
+        found, km = search(lon, lat, most)
+        if not most and not found.known.all():
             raise SourceError(
                 f"--phenology {self.where}: no pixel has the four dates of a cycle in order "
                 f"(days since 1970-01-01, {VALID[0]} to {VALID[1]}) in any of the years "
@@ -110,9 +118,14 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
             f"{earth_engine.COLLECTION} on Earth Engine, {_span(images.years)}",
             stated,
             credit,
+            images.checksum,
             datetime=_end(images.years),
+            notes=(
+                f"the nearest usable pixel is looked for within {REACH_KM:g} km of a place, on a service; "
+                "--set seasons.max_km=KM for another distance",
+            ),
         )
-        return Phenology(about, EARTH_ENGINE, [images])
+        return Phenology(about, EARTH_ENGINE, [images], reach_km=REACH_KM)
     pictures, lists = (_files(location, kinds.FILES) for kinds in (rasters, tables))
     if bool(pictures) == bool(lists):
         what = (
@@ -127,29 +140,26 @@ def open_phenology(location: Path, terms: Override) -> Phenology:
             f"--phenology {location}: {', '.join(missing[:4])} missing; all four dates of a year are needed"
         )
     years = points.years if points else tuple(sorted({y for c in cubes for y in c.years}))
-    checksum, size = _content(location, [*pictures, *lists])
-    about = About(
-        f"{location.name} (MCD12Q2, {_span(years)})", stated, credit, checksum, size, _end(years)
-    )
+    checksum, size = content(location, [*pictures, *lists], terms.checksum)
+    title = f"{location.name} (MCD12Q2, {_span(years)})"
+    about = About(title, stated, credit, checksum, size, _end(years), notes=_notes(cubes))
     return Phenology(about, str(location), cubes, points)
+
+
+def _notes(cubes: Sequence[rasters.Rasters]) -> tuple[str, ...]:
+    """What must be told of rasters whose product years are not all on each grid."""
+    kinds = sorted({cube.years for cube in cubes})
+    if len(kinds) < 2:
+        return ()
+    told = "; ".join(", ".join(map(str, years)) for years in kinds)
+    return (
+        f"phenology: not all grids have the same product years ({told}); places take what is there",
+    )
 
 
 def _files(location: Path, endings: tuple[str, ...]) -> list[Path]:
     found: Iterable[Path] = location.rglob("*") if location.is_dir() else [location]
     return sorted(p for p in found if p.suffix.lower() in endings and p.is_file())
-
-
-def _content(location: Path, files: Sequence[Path]) -> tuple[str, int]:
-    """SHA-256 of a file, or over names and sums of a folder's files; bytes."""
-    sums, size = [], 0
-    for path in files:
-        with path.open("rb") as stream:
-            sums.append((path, hashlib.file_digest(stream, "sha256").hexdigest()))
-        size += path.stat().st_size
-    if location.is_file():
-        return sums[0][1], size
-    lines = "".join(f"{s}  {p.relative_to(location).as_posix()}\n" for p, s in sums)
-    return hashlib.sha256(lines.encode()).hexdigest(), size
 
 
 def _span(years: Sequence[int]) -> str:

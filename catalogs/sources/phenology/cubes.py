@@ -86,16 +86,20 @@ def places(grid: Grid, lon: Floats, lat: Floats) -> tuple[Any, Any, npt.NDArray[
 
 
 def at(cubes: Sequence[Cube], years: Sequence[int], lon: Floats, lat: Floats) -> Dates:
-    """What the pixels hold that points lie in; of overlapping cubes the first counts."""
+    """What the pixels hold that points lie in; each product year is of the first cube there that has it."""
     found = Dates.blank(len(lon), years)
-    left = np.ones(len(lon), bool)
+    left = np.ones((len(lon), len(found.years)), bool)
     for cube in cubes:
         cols, rows, inside = places(cube.grid, lon, lat)
-        here = np.flatnonzero(inside & left)
-        left[here] = False
-        for some in _together(here, cols, rows):
+        own = np.searchsorted(found.years, cube.years)
+        wanted = left[:, own] & inside[:, None]
+        left[:, own] &= ~inside[:, None]
+        for some in _together(np.flatnonzero(wanted.any(axis=1)), cols, rows):
             box, within = _box(cols[some], rows[some])
-            found.put(some, cube.read(box), within)
+            read = cube.read(box)
+            for kind in np.unique(wanted[some], axis=0):
+                rows_of = np.flatnonzero((wanted[some] == kind).all(axis=1))
+                found.put(some[rows_of], read.of_years(kind), within[rows_of])
     return found
 
 

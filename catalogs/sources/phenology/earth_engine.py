@@ -8,6 +8,7 @@ from catalogs.sources.earth_engine.calls import Service, service
 from catalogs.sources.earth_engine.pixels import read
 from catalogs.sources.earth_engine.session import connect
 from catalogs.sources.phenology.layers import Layer, dates_of, lacking, of_band
+from schemas.chance import digest
 from schemas.errors import Fault, SourceError
 from schemas.phenology import Dates
 from schemas.scenes import Box
@@ -32,12 +33,14 @@ class Images:
     Attributes:
         assets: (product year, asset id, bands that are read), ascending.
         size: bytes of a number of the widest band.
+        checksum: of the assets' ids and the times at which the service last changed them.
     """
 
     grid: Grid
     assets: tuple[tuple[int, str, tuple[str, ...]], ...]
     size: int
     by: Service | None = None
+    checksum: str = ""
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -98,7 +101,8 @@ def open_images(by: Service | None = None) -> Images:
     if missing := lacking(layer for layer in layers if layer is not None):
         raise SourceError(f"--phenology earth-engine: {COLLECTION} lacks {', '.join(missing[:4])}")
     kinds = [dtype_of(b.get("dataType") or {}) for _, _, a in assets for b in a.get("bands", ())]
-    return Images(grids[0], named, 8 if "float64" in kinds else 4, by)
+    states = [(name, str(asset.get("updateTime") or "")) for _, name, asset in assets]
+    return Images(grids[0], named, 8 if "float64" in kinds else 4, by, digest(states))
 
 
 def _year(asset: dict[str, Any]) -> int:

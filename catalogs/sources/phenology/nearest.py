@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from catalogs.sources.phenology.cubes import Cube, chunks, lonlat, pixels
+from catalogs.sources.phenology.cubes import Cube, at, chunks, lonlat, pixels
 from schemas.phenology import Dates, Summary, summarise, usable_cycles
 from schemas.windows import Grid, arcs, chords, unit_vectors
 
@@ -68,6 +68,8 @@ class Nearest:
 
     def __init__(self, cubes: Sequence[Cube]) -> None:
         self.cubes = cubes
+        self.years = sorted({year for cube in cubes for year in cube.years})
+        self._mixed = any(list(cube.years) != self.years for cube in cubes)
         self.chunks = list(chunks(cubes))
         self._centres, self._radii = self._bounds()
         self._empty = np.asarray(~np.isfinite(self._radii))
@@ -115,7 +117,24 @@ class Nearest:
             rows = np.flatnonzero(closer)
             best[rows], numbers[rows] = chord[rows], number[rows]
             found.put(rows, known.summary(row[rows]))
-        return found, np.where(found.known, best, np.inf)
+        there = found.known
+        if self._mixed and there.any():
+            found.put(*self._of_all_years(np.flatnonzero(there), numbers))
+        return found, np.where(there, best, np.inf)
+
+    def _of_all_years(self, rows: Ints, numbers: Ints) -> tuple[Ints, Summary]:
+        """(rows, summaries) of those pixels found that other cubes have further years of."""
+        lon, lat = np.zeros(len(rows)), np.zeros(len(rows))
+        first = 0
+        for cube in self.cubes:
+            size = cube.grid.width * cube.grid.height
+            own = (numbers[rows] >= first) & (numbers[rows] < first + size)
+            row, col = np.divmod(numbers[rows][own] - first, cube.grid.width)
+            lon[own], lat[own] = lonlat(cube.grid, col + 0.5, row + 0.5)
+            first += size
+        summary = summarise(at(self.cubes, self.years, lon, lat))
+        kept = np.flatnonzero(summary.known)
+        return rows[kept], summary.take(kept)
 
     def _known(self, number: int) -> Known | None:
         """The usable pixels of a chunk, None without any."""

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from catalogs.sources.phenology.nearest import Known
 from schemas.errors import SourceError
 from schemas.phenology import CYCLES, Dates, Summary, usable_cycles
 from schemas.windows import arcs, chords, unit_vectors
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 FILES = (".csv", ".parquet")
 
@@ -50,24 +54,34 @@ class Points:
         """Product years."""
         return tuple(self.dates.years.tolist())
 
-    def at(self, lon: Floats, lat: Floats) -> Dates:
-        """Of the nearest point within `REACH_M`; nothing beyond it."""
+    @cached_property
+    def _tree(self) -> "cKDTree":
         from scipy.spatial import cKDTree
 
+        return cKDTree(unit_vectors(self.lon, self.lat))
+
+    @cached_property
+    def _known(self) -> Known | None:
+        """The points with a usable cycle, None without any."""
+        kept = np.flatnonzero(usable_cycles(self.dates).any(axis=(1, 2)))
+        if not len(kept):
+            return None
+        return Known.of(unit_vectors(self.lon[kept], self.lat[kept]), kept, self.dates.take(kept))
+
+    def at(self, lon: Floats, lat: Floats) -> Dates:
+        """Of the nearest point within `REACH_M`; nothing beyond it."""
         found = Dates.blank(len(lon), self.dates.years)
         if len(self.lon) and len(lon):
-            tree = cKDTree(unit_vectors(self.lon, self.lat))
-            chord, row = map(np.asarray, tree.query(unit_vectors(lon, lat)))
+            chord, row = map(np.asarray, self._tree.query(unit_vectors(lon, lat)))
             near = np.flatnonzero(chord <= chords(REACH_M))
             found.put(near, self.dates, row[near])
         return found
 
     def nearest(self, lon: Floats, lat: Floats, max_km: float = 0.0) -> tuple[Summary, Floats]:
         """As `nearest.Nearest`."""
-        kept = np.flatnonzero(usable_cycles(self.dates).any(axis=(1, 2)))
-        if not len(kept):
+        known = self._known
+        if known is None:
             return Summary.blank(len(lon)), np.full(len(lon), np.inf)
-        known = Known.of(unit_vectors(self.lon[kept], self.lat[kept]), kept, self.dates.take(kept))
         chord, row = known.nearest(unit_vectors(lon, lat))
         km, found = np.asarray(arcs(chord) / 1000), known.summary(row)
         far = np.flatnonzero(km > max_km) if max_km else row[:0]
@@ -83,34 +97,55 @@ def open_tables(paths: Iterable[Path]) -> Points:
         SourceError: unreadable, without the columns, positions off the globe, or two values for one
             layer of a point.
     """
-    lons, lats, numbers, values = [], [], [], []
-    layers: dict[Layer, int] = {}
+    positions: list[npt.NDArray[np.complex128]] = []
+    found: dict[Layer, list[tuple[npt.NDArray[np.int64], Floats]]] = {}
+    count = 0
     for path in sorted(paths):
         lon, lat, columns = _rows(path, _table(path))
         _check(path, lon, lat)
-        for layer, rows, array in columns:
-            lons.append(lon[rows])
-            lats.append(lat[rows])
-            values.append(array)
-            numbers.append(np.full(len(rows), layers.setdefault(layer, len(layers))))
-    if not layers:
+        own, place = np.unique(lon + 1j * lat, return_inverse=True)
+        positions.append(own)
+        for layer, rows, values in columns:
+            found.setdefault(layer, []).append((place[rows] + count, values))
+        count += len(own)
+    if not found:
         raise SourceError("--phenology: the tables hold no row")
-    lon, lat, number, value = map(np.concatenate, (lons, lats, numbers, values))
-    at, place = np.unique(np.stack([lon, lat], axis=1), axis=0, return_inverse=True)
-    place = place.ravel()
-    grids = {layer: np.full(len(at), np.nan) for layer in layers}
-    for layer, which in layers.items():
-        rows = np.flatnonzero(number == which)
-        grids[layer][place[rows]] = value[rows]
-        told = grids[layer][place[rows]]
-        if (bad := np.flatnonzero(~((told == value[rows]) | np.isnan(value[rows])))).size:
-            row = rows[bad[0]]
+    at, same = np.unique(np.concatenate(positions), return_inverse=True)  # by lon, then lat
+    years = sorted({layer.year for layer in found})
+    dates = Dates.blank(len(at), years)
+    every = np.arange(len(at))
+    for year in years:
+        grids = {
+            layer: _spread(layer, [(same[rows], values) for rows, values in parts], at)
+            for layer, parts in found.items()
+            if layer.year == year
+        }
+        dates.put(every, dates_of([year], grids, len(at)), every)
+    return Points(at.real.copy(), at.imag.copy(), dates, frozenset(found))
+
+
+def _spread(
+    layer: Layer, parts: list[tuple[npt.NDArray[np.int64], Floats]], at: npt.NDArray[np.complex128]
+) -> Floats:
+    """A layer's value at each place, NaN where there is none.
+
+    Raises:
+        SourceError: two values for one place.
+    """
+    grid = np.full(len(at), np.nan)
+    for place, values in parts:
+        some = np.isfinite(values)
+        grid[place[some]] = values[some]
+    for place, values in parts:
+        told = grid[place]
+        bad = np.flatnonzero(np.isfinite(values) & (told != values))
+        if bad.size:
+            where = at[place[bad[0]]]
             raise SourceError(
-                f"--phenology: {layer.name}_{layer.cycle + 1} of {layer.year} at {lon[row]:g} "
-                f"{lat[row]:g} is both {value[row]:g} and {told[bad[0]]:g}"
+                f"--phenology: {layer.name}_{layer.cycle + 1} of {layer.year} at {where.real:g} "
+                f"{where.imag:g} is both {values[bad[0]]:g} and {told[bad[0]]:g}"
             )
-    years = sorted({layer.year for layer in layers})
-    return Points(at[:, 0], at[:, 1], dates_of(years, grids, len(at)), frozenset(layers))
+    return grid
 
 
 def missing(points: Points) -> list[str]:
