@@ -32,10 +32,10 @@ from catalogs.sources.crop_lists import (
     v1,
     v2,
 )
-from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, stem
+from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, own_terms, stem
 from catalogs.sources.terms import Override
 from schemas.chance import digest
-from schemas.errors import SourceError
+from schemas.errors import UsageError
 from schemas.licences import licence
 from schemas.sources import About
 
@@ -75,14 +75,17 @@ class Codes:
 
         Raises:
             SourceError: as `code_tables`.
-            UsageError: an unknown licence.
+            UsageError: as `crop_tables.own_terms`.
         """
         self.location, self.terms = location, terms or Override()
+        self.own = own_terms(location)
         self.tables = code_tables(location)
         self.icc = by_code(self._rows("icc"))
         self.hcat3 = by_code(self._rows("hcat3"))
         self.hcat4 = by_code(self._rows("hcat4"))
-        self.seasons = {int(r["code"]): int(r["seasonality_code"]) for r in self._rows("hcat4")}
+        self.seasons = {
+            int(r["code"]): int(r["seasonality_code"] or -1) for r in self._rows("hcat4")
+        }
         self.schemes: dict[str, dict[str, Native]] = {
             "s4a": lists(s4a(self._rows("s4a"))),
             "hcat3": lists(v1(self._rows("v1"))),
@@ -116,7 +119,7 @@ class Codes:
     @property
     def abouts(self) -> tuple[About, ...]:
         """Terms of each table: share-alike ones stay apart from the others."""
-        return tuple(_about(table, self.terms) for table in self.tables)
+        return tuple(_about(table, self.own, self.terms) for table in self.tables)
 
     @property
     def about(self) -> About:
@@ -253,21 +256,27 @@ def open_codes(location: Path, terms: Override | None = None) -> Codes:
 
     Raises:
         SourceError: none is there, or one makes no sense.
-        UsageError: an unknown licence.
+        UsageError: an unknown licence, or another than `codes.json` or the tables' publishers state.
     """
     codes = Codes(Path(location), terms)
     _ = codes.abouts
     return codes
 
 
-def _about(table: CodeTable, terms: Override) -> About:
-    found = licence(terms.licence or table.layout.licence, "codes")
-    if not (terms.attribution or table.layout.attribution):
-        raise SourceError(f"{table.path}: say whose it is with --attribution codes=...")
+def _about(table: CodeTable, own: Override, terms: Override) -> About:
+    stated = licence(own.licence or table.layout.licence, "codes")
+    if terms.licence and licence(terms.licence, "codes") != stated:
+        raise UsageError(
+            f"--license codes={terms.licence}: {table.path} is under {stated.id}, as "
+            f"{'codes.json' if own.licence else 'its publisher'} states; leave the option out, or say the "
+            "terms of tables of your own in a codes.json beside them"
+        )
     return About(
         title=f"{table.layout.title} ({table.path.name})",
-        licence=found.id,
-        attribution=terms.attribution or table.layout.attribution,
+        licence=stated.id,
+        attribution=own.attribution
+        or (own.licence and terms.attribution)
+        or table.layout.attribution,
         checksum=table.checksum,
         size=table.path.stat().st_size,
     )

@@ -51,7 +51,8 @@ def s4a(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
     """List, code, name and target of each row of Sen4AgriNet's mapping."""
     for row in rows:
         native = row["native_crop_code_or_name"]
-        yield row["source"], native, native, (int(row["s4a_code"]), -1)
+        if row["s4a_code"]:
+            yield row["source"], native, native, (int(row["s4a_code"]), -1)
 
 
 def v1(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:

@@ -63,10 +63,10 @@ RECIPE = Recipe(
     start=samplers.Tiles(px=PX, finest=10),
     plan=(
         samplers.Acquisitions(max_cloud=100),
-        samplers.Patch(px=PX),
+        samplers.Patch(),
         crops.Join(),
-        crops.Least(parcels=1, mapped=1),
         crops.Mapped(unmapped=0.5),
+        crops.Least(parcels=1, mapped=1),
         splits.ByCell(km=20, buffer_km=5, val=0.2, test=0.2),
         crops.OneSide(reach_m=1000),
     ),

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, write_json
+from schemas.errors import BuildError, UsageError
 from schemas.recipes import at_least
 from schemas.spacing import circles
 from transforms.context import Context
@@ -49,15 +50,31 @@ class Patches:
     radius: npt.NDArray[np.float64]
 
 
-def roles(countries: Sequence[str], years: Sequence[int]) -> tuple[str, str]:
+def roles(
+    countries: Sequence[str], years: Sequence[int], many: str = "", one: str = ""
+) -> tuple[str, str]:
     """(the country with the most years, the one with the second most); ties by patches, then name.
 
     "" where there is none.
+
+    Args:
+        countries, years: of the patches.
+        many, one: the countries that are meant, "" for one of the others.
+
+    Raises:
+        BuildError: no patch is of a country that is meant.
     """
     patches = Counter(countries)
     spans = {c: len({y for o, y in zip(countries, years, strict=True) if o == c}) for c in patches}
     order = sorted((c for c in patches if c), key=lambda c: (-spans[c], -patches[c], c))
-    return (*order, "", "")[0], (*order, "", "")[1]
+    for name, meant in (("many", many), ("one", one)):
+        if meant and meant not in order:
+            raise BuildError(
+                f"crops.Scenarios.{name}={meant}: no patch is of that country, they are of "
+                f"{', '.join(sorted(order)) or 'none'}"
+            )
+    others = iter([c for c in order if c not in (many, one)])
+    return many or next(others, ""), one or next(others, "")
 
 
 def assign(found: Patches, many: str, one: str, buffer_m: float) -> dict[str, list[str]]:
@@ -219,14 +236,22 @@ class Scenarios:
     needs: tuple[str, ...] = field(default=NEEDS, init=False)
 
     def __post_init__(self) -> None:
-        """Refuse a distance below nothing."""
+        """Refuse a distance below nothing, and one country for both."""
         at_least("crops.Scenarios.buffer_km", self.buffer_km, 0)
+        if self.many and self.many == self.one:
+            raise UsageError(
+                f"crops.Scenarios.many and one are both {self.one}: name two countries, or one of them"
+            )
 
     def write(self, rows: Iterator[pa.Table], target: Path, ctx: Context) -> None:
-        """Write the table, and beside it `scenarios.json`: classes, weights and counts."""
+        """Write the table, and beside it `scenarios.json`: classes, weights and counts.
+
+        Raises:
+            BuildError: as `roles`.
+        """
         found, counts = read(rows)
-        many, one = roles(found.countries, found.years)
-        splits = assign(found, self.many or many, self.one or one, self.buffer_km * 1000)
+        many, one = roles(found.countries, found.years, self.many, self.one)
+        splits = assign(found, many, one, self.buffer_km * 1000)
         columns = [
             pa.array(found.keys, pa.string()),
             *(pa.array(splits[n], pa.string()) for n in NAMES),

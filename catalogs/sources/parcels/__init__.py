@@ -25,7 +25,7 @@ from catalogs.files import atomic, cache_folder, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
-from catalogs.sources.parcels.files import files_of, parts_of
+from catalogs.sources.parcels.files import files_of, parts_of, sidecars
 from catalogs.sources.parcels.making import collected, ordered, write
 from catalogs.sources.parcels.overlaps import overlapping
 from catalogs.sources.parcels.reader import META, Parcels, drops_beside
@@ -57,10 +57,10 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     files = files_of(location)
     place = _place()
     sums = {str(path): _sum_of(path, place) for path in files}
-    said = sorted({p for file in files for p in file.parent.glob("*parcels.json")})
+    root = location if location.is_dir() else location.parent
     address = digest(
-        [(path.name, sums[str(path)][0]) for path in files],
-        [(path.name, sha256(path)) for path in said],
+        [(path.relative_to(root).as_posix(), sums[str(path)][0]) for path in files],
+        [(path.relative_to(root).as_posix(), sha256(path)) for path in sidecars(files)],
         [terms.licence, terms.attribution],
         code_version(),
     )[:32]

@@ -3,6 +3,7 @@
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from schemas.errors import SourceError
@@ -13,10 +14,10 @@ ENDINGS = frozenset((
 """What is taken out; all else stays inside."""
 
 EXPANSION = 500
-"""Most that a member may grow by, once it is `SUSPECT`: tables padded with blanks reach 60."""
+"""Most that a member, or all of them, may grow by, once `SUSPECT`: tables padded with blanks reach 60."""
 
 SUSPECT = 1 << 28
-"""Bytes from which `EXPANSION` is held against a member."""
+"""Bytes from which `EXPANSION` is held against a member, or all of them."""
 
 
 def unpacked(path: Path, folder: Path) -> list[Path]:
@@ -33,13 +34,21 @@ def unpacked(path: Path, folder: Path) -> list[Path]:
                 _check(path, member)
             wanted = [m for m in members if Path(m.filename).suffix.lower() in ENDINGS]
             need, free = sum(m.file_size for m in wanted), shutil.disk_usage(folder).free
+            held = path.stat().st_size
+            if need > SUSPECT and need > EXPANSION * held:
+                raise SourceError(
+                    f"{path}: archive_unsafe, its members grow from {held:,} to {need:,} bytes: it is "
+                    "not opened"
+                )
             if need > free // 2:
                 raise SourceError(
                     f"{path}: archive_unsafe, unpacks to {need / 1e9:,.1f} GB and {free / 1e9:,.1f} GB "
                     "are free: make room, or unpack it yourself and name the folder"
                 )
             return [_out(archive, member, folder) for member in wanted]
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError,
+    ) as error:  # fmt: skip
         raise SourceError(f"{path} cannot be unpacked ({error}): fetch it anew") from error
 
 

@@ -1,8 +1,9 @@
 """Registers become one GeoParquet table, sorted by year and place; memory does not grow with them."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from catalogs.runs import Runs
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.doubles import Doubles
-from catalogs.sources.parcels.files import tables
+from catalogs.sources.parcels.files import Table, tables
 from catalogs.sources.parcels.profiles import Profile
 from catalogs.sources.parcels.rows import Rows, geometry_prints
 from catalogs.sources.parcels.settings import settled
@@ -55,12 +56,14 @@ class Made:
 
     Attributes:
         profiles: of each source file, one or several.
+        undated: names of files none of whose parcels has a year.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     profiles: list[tuple[Path, Profile]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     years: set[int] = field(default_factory=set)
+    undated: list[str] = field(default_factory=list)
 
 
 def collected(
@@ -76,8 +79,10 @@ def collected(
     runs.folder.mkdir()
     held: list[pa.Table] = []
     for number, source in enumerate(files):
-        for table in tables(source, folder / "unpacked" / str(number)):
-            how = settled(table, terms)
+        own = tables(source, folder / "unpacked" / str(number))
+        years: set[int] = set()
+        for table in own:
+            how = replace(settled(table, terms), part=_part(table, own, files))
             rows = Rows(table, how)
             for batch in table.batches(sorted(set(how.columns.values())), READ):
                 part, at = rows.read(batch)
@@ -88,7 +93,7 @@ def collected(
                 total += len(part)
                 doubles.add((b"k" + key.encode() for key in part["key"].to_pylist()), numbers)
                 doubles.add((b"g" + mark for mark in geometry_prints(part)), numbers)
-                made.years.update(part["year"].unique().to_pylist())
+                years.update(part["year"].unique().to_pylist())
                 for name, values in (("_row", numbers), ("_file", np.full(len(part), number)),
                                      ("_at", at)):  # fmt: skip
                     part = part.append_column(name, pa.array(values, pa.int64()))
@@ -100,9 +105,30 @@ def collected(
             made.notes += rows.notes
             if (source, how.profile) not in made.profiles:
                 made.profiles.append((source, how.profile))
+        made.years |= years
+        if years == {0}:
+            made.undated.append(source.name)
     if held:
         _run(runs, held)
     return made
+
+
+def _part(table: Table, own: Sequence[Table], files: Sequence[Path]) -> str:
+    """What tells ids of a table from others of its collection: the layer, and the folder of its file.
+
+    "" where its file has no other table, and no file in another folder is called the same.
+    """
+    source, found = table.source, []
+    if any(source.parent != f.parent and _stem(source) == _stem(f) for f in files):
+        top = os.path.commonpath([f.parent for f in files])
+        found.append(source.parent.relative_to(top).as_posix())
+    if len(own) > 1:
+        found += [table.path.name, table.layer]
+    return "/".join(found)
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0].lower()
 
 
 def _run(runs: Runs, held: list[pa.Table]) -> None:

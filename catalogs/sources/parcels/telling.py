@@ -71,5 +71,6 @@ def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
         "abouts": abouts_of(made, sums),
         "counts": dict(sorted(made.counts.items())),
         "years": sorted(made.years),
+        "undated": sorted(made.undated),
     }
     return json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
