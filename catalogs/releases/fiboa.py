@@ -48,8 +48,14 @@ CUSTOM = {
     "harvest:year": {"type": "int32"},
     "metrics:declared_area": {"type": "float"},
     "overlaps": {"type": "boolean"},
+    "register:id": {"type": "string"},
+    "register:code_list": {"type": "string"},
 }
-"""What no extension names: in square metres, and codes as `crop_codes.MAPPED` explains them."""
+"""What no extension names: in square metres, and codes as `crop_codes.MAPPED` explains them.
+
+`register:id` is the parcel's name in its register, `register:code_list` the `code_list` of its crop in
+`CODE_LIST`.
+"""
 
 COLUMNS = pa.schema(
     [
@@ -81,6 +87,8 @@ COLUMNS = pa.schema(
         pa.field("mapping:hcat3", pa.string()),
         pa.field("mapping:hcat4", pa.string()),
         pa.field("overlaps", pa.bool_()),
+        pa.field("register:id", pa.string()),
+        pa.field("register:code_list", pa.string()),
     ]
 )
 
@@ -156,7 +164,7 @@ def columns(part: pa.Table, code_list: str = CODE_LIST) -> pa.Table:
         "determination:method": pa.array(["unknown"] * size),
         "determination:details": pa.array([_DETAILS] * size),
         "admin:country_code": _or(part["country"], "", NOWHERE),
-        "harvest:year": part["year"],
+        "harvest:year": _or(part["year"], 0, pa.scalar(None, pa.int64())),
         "crop:code_list": pa.array([code_list] * size), "crop:code": crop,
         "crop:name": part["crop_name"],
         "hcat:code": _or(part["hcat3_code"], 0, 3_399_000_000),
@@ -167,6 +175,8 @@ def columns(part: pa.Table, code_list: str = CODE_LIST) -> pa.Table:
         "fao_icc:code": part["s4a_code"], "fao_icc:name": part["s4a_name"],
         "mapping:fao_icc": part["s4a_status"], "mapping:hcat3": part["hcat3_status"],
         "mapping:hcat4": part["hcat4_status"], "overlaps": part["overlaps"],
+        "register:id": _or(part["id"], "", pa.scalar(None, pa.string())),
+        "register:code_list": part["code_list"],
     }  # fmt: skip
     arrays = [made[field.name].cast(field.type) for field in COLUMNS]
     return pa.table(arrays, schema=COLUMNS)

@@ -17,9 +17,10 @@ Target = tuple[int, int]  # code and usage (-1 unknown)
 
 @dataclass
 class Native:
-    """One list of native crops in one scheme: targets by code and by forms of the name."""
+    """One list of native crops in one scheme: targets by code, by its number, by forms of the name."""
 
     codes: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
+    numbers: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     names: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     bares: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     stems: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
@@ -28,6 +29,7 @@ class Native:
         """Note one row."""
         if code:
             self.codes[code].add(target)
+            self.numbers[code.lstrip("0")].add(target)
         if name:
             self.names[plain(name)].add(target)
             self.bares[bare(name)].add(target)
@@ -36,7 +38,7 @@ class Native:
     def find(self, code: str, name: str) -> set[Target]:
         """The targets of a crop, none where it is not listed."""
         tries = (
-            (self.codes, code), (self.codes, code.lstrip("0")), (self.names, plain(name)),
+            (self.codes, code), (self.numbers, code.lstrip("0")), (self.names, plain(name)),
             (self.bares, bare(name)), (self.stems, stem(name)),
         )  # fmt: skip
         return next((where[what] for where, what in tries if what and what in where), set())

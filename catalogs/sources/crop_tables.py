@@ -3,6 +3,7 @@
 import csv
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ def check_taxonomy(table: CodeTable) -> None:
         SourceError: names the code.
     """
     codes = [row["code"] for row in table.rows]
-    known = set(codes)
+    known = Counter(codes)
     for row in table.rows:
         code, parent = row["code"], row["parent_code"]
         why = ""
@@ -163,7 +164,7 @@ def check_taxonomy(table: CodeTable) -> None:
             why = f"has a parent {parent} that is not there"
         elif table.layout.name == "icc" and row["level"] != str(icc_level(code)):
             why = f"is of level {icc_level(code)} by its digits, and {row['level'] or 'none'} by its column"
-        elif codes.count(code) > 1:
+        elif known[code] > 1:
             why = "is there twice"
         if why:
             raise SourceError(f"{table.path}: code {code!r} {why}: correct the table")

@@ -60,7 +60,7 @@ RECIPE = Recipe(
             "that either has.",
         ),
     ),
-    start=samplers.Tiles(px=PX, finest=10),
+    start=samplers.Tiles(px=PX, coarsest=10, finest=10),
     plan=(
         samplers.Acquisitions(max_cloud=100),
         samplers.Patch(),
@@ -87,6 +87,7 @@ RECIPE = Recipe(
         crops.Oad(),
         crops.Numbers(),
         crops.Parcels(),
+        crops.Lost(),
         crops.Mapping(),
         crops.Scenarios(),
     ),

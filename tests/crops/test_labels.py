@@ -171,10 +171,10 @@ def test_edges_are_densified() -> None:
 
 def test_the_rim_is_drawn_in() -> None:
     """By metres on the ground; what is too narrow is gone, not turned inside out."""
-    wide, narrow = drawn_in(shapes(box(0, 0, 100, 200), box(0, 0, 15, 200)), 10, 1.0)
+    wide, narrow = drawn_in(shapes(box(0, 0, 100, 200), box(0, 0, 15, 200)), 10, (1.0, 1.0))
     assert wide.equals(box(10, 10, 90, 190))
     assert narrow.is_empty
-    mercator = drawn_in(shapes(box(0, 0, 100, 200)), 10, 0.5)[0]
+    mercator = drawn_in(shapes(box(0, 0, 100, 200)), 10, (0.5, 0.5))[0]
     assert mercator.equals(box(20, 20, 80, 180))
 
 

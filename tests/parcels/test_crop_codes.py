@@ -11,7 +11,7 @@ from catalogs.sources.crop_lists import bridge, english_names
 from catalogs.sources.crop_report import Tally
 from catalogs.sources.crop_tables import code_tables, icc_level
 from catalogs.sources.terms import Override
-from schemas.errors import BuildError, SourceError, UsageError
+from schemas.errors import SourceError, UsageError
 from tests.parcels.registers import real
 
 pytestmark = pytest.mark.realdata
@@ -154,6 +154,35 @@ def test_terms_of_share_alike_tables_stay_apart(codes: Codes) -> None:
         open_codes(real("taxonomies"), Override("Mine"))
 
 
+def test_the_option_changes_no_terms_of_the_publishers(tmp_path: Path) -> None:
+    """Tables of one's own say theirs in codes.json; what is stated is not relabelled."""
+    (tmp_path / "hcat3.csv").write_text("code,name,level,parent_code\n3301000000,a,1,\n")
+    with pytest.raises(
+        UsageError, match=r"--license codes=CC0-1\.0: .*hcat3\.csv is under CC-BY-SA-4\.0"
+    ):
+        open_codes(tmp_path, Override("CC0-1.0", "Me"))
+    about = open_codes(tmp_path, Override("cc-by-sa-4.0", "Me")).about
+    assert about.licence == "CC-BY-SA-4.0" and about.attribution.startswith("EuroCrops")
+    (tmp_path / "codes.json").write_text('{"licence": "CC0-1.0", "attribution": "Ours"}')
+    about = open_codes(tmp_path, Override("CC0-1.0")).about
+    assert (about.licence, about.attribution) == ("CC0-1.0", "Ours")
+    with pytest.raises(UsageError, match=r"is under CC0-1\.0, as codes\.json states"):
+        open_codes(tmp_path, Override("MIT"))
+    (tmp_path / "codes.json").write_text('{"license": "CC0-1.0"}')
+    with pytest.raises(UsageError, match="'license' is not understood; did you mean"):
+        open_codes(tmp_path)
+
+
+def test_numbers_are_found_with_and_without_leading_zeros(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(
+        "source,native_crop_code_or_name,s4a_name,s4a_code\nXE,007,Wheat,110\nXE,8,Maize,120\n"
+    )
+    codes = open_codes(tmp_path)
+    assert [codes.find("XE", 2021, code, "")[0] for code in ("7", "007", "08", "70")] == [
+        110, 110, 120, UNKNOWN,
+    ]  # fmt: skip
+
+
 def test_codes_pickle_and_their_version_follows_the_content(codes: Codes, tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(codes))
     assert again.version == codes.version and again.find("DK", 2021, "1", "") == codes.find(
@@ -198,8 +227,8 @@ def parcels(**columns: list) -> pa.Table:
     return pa.table({"year": [2021] * size, **columns})
 
 
-def test_the_report_counts_parcels_and_area_and_holds_the_limit(codes: Codes) -> None:
-    """Check 3: three of four parcels and 30 of 100 m² are mapped; the build fails above a limit."""
+def test_the_report_counts_parcels_and_area(codes: Codes) -> None:
+    """Check 3: three of four parcels and 30 of 100 m² are mapped."""
     table = parcels(crop_code=["1", "1", "2", "9999"], area_m2=[10.0, 10.0, 10.0, 70.0])
     tally = Tally(codes)
     tally.add(codes.map(table.slice(0, 2)))
@@ -211,16 +240,6 @@ def test_the_report_counts_parcels_and_area_and_holds_the_limit(codes: Codes) ->
     assert report["schemes"]["hcat4"]["unmapped"] == [
         {"code_list": "DK", "code": "9999", "name": "", "parcels": 1, "area_m2": 70.0}
     ]
-    tally.check(0.25)
-    with pytest.raises(BuildError, match=r"25\.0% of 4 parcels have no s4a code.*DK 9999 \(1\)"):
-        tally.check(0.2)
-
-
-def test_an_unknown_code_list_maps_nothing_and_fails_the_build(codes: Codes) -> None:
-    tally = Tally(codes)
-    tally.add(codes.map(parcels(crop_code=["1"], code_list=["XQ"], area_m2=[1.0])))
-    with pytest.raises(BuildError, match=r"100\.0% of 1 parcels.*XQ 1"):
-        tally.check(0.5)
 
 
 def test_no_parcels_map_to_no_rows(codes: Codes) -> None:

@@ -13,6 +13,8 @@ import pytest
 import shapely
 
 from catalogs.sources.parcels import open_parcels
+from catalogs.sources.parcels.cells import dates
+from catalogs.sources.parcels.doubles import ENTRY, later
 from catalogs.sources.parcels.shapes import outlines
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
@@ -88,6 +90,22 @@ def test_51_a_huge_multipolygon_is_one_parcel(tmp_path: Path) -> None:
     assert shapely.get_num_geometries(shapely.from_wkb(row["geometry"])) == 20_000
 
 
+def test_51_a_hole_outside_of_its_outline_is_no_part_of_it() -> None:
+    """And a corner that is no number costs one row, not the register; curved edges are named."""
+    shell = [(10, 50), (10.01, 50), (10.01, 50.01), (10, 50.01)]
+    hole = [(10.02, 50.02), (10.021, 50.02), (10.021, 50.021)]
+    ring = np.array([11.0, 50, 11.01, 50, np.nan, 50.01, 11, 50.01, 11, 50], "<f8")
+    head = np.array([1], "u1").tobytes() + np.array([3, 1, 5], "<u4").tobytes()
+    arc = np.array([10, 50, 10.005, 50.005, 10.01, 50, 10.005, 49.995, 10, 50], "<f8")
+    curve = b"\1" + np.array([10, 1], "<u4").tobytes() + b"\1" + np.array([8, 5], "<u4").tobytes()
+    wkb = [shapely.to_wkb(shapely.Polygon(shell)), shapely.to_wkb(shapely.Polygon(shell, [hole])),
+           head + ring.tobytes(), curve + arc.tobytes()]  # fmt: skip
+    found = outlines(np.array(wkb, object), "EPSG:4326", None)
+    assert found.area[1] == pytest.approx(found.area[0], rel=1e-9) and found.repaired[1]
+    assert {row: code for row, (code, _) in found.reasons.items()} == {2: "bounds", 3: "geometry"}
+    assert "curved" in found.reasons[3][1]
+
+
 def test_52_latitude_91_and_infinite_places_are_named(tmp_path: Path) -> None:
     good = shapely.box(13, 52, 13.001, 52.001)
     over = shapely.box(13, 90.5, 13.001, 91)
@@ -151,14 +169,49 @@ def test_53_duplicates_are_kept_once_and_counted(tmp_path: Path) -> None:
         crop=["Weizen", "Mais", "Weizen", "Mais", "Raps", "Roggen", "Hafer"],
     )  # fmt: skip
     parcels, drops = opened(path)
-    assert ids(parcels) == ["1", "2", "4", "5"]  # 4 and 5: one outline, two crops
-    assert parcels.counts["duplicate"] == 3 == len(drops)
+    assert ids(parcels) == ["1", "2", "2", "4", "5"]  # 2: two outlines; 4 and 5: two crops
+    assert parcels.counts["duplicate"] == 2 == len(drops) and parcels.counts["id_again"] == 1
     assert [(x["row"], x["code"]) for x in sorted(drops, key=lambda x: x["row"])] == [
-        (2, "duplicate"), (3, "duplicate"), (6, "duplicate"),
+        (2, "duplicate"), (6, "duplicate"),
     ]  # fmt: skip
     counts = parcels.counts
     assert counts["read"] == counts["kept"] + counts["duplicate"] == 7
+    assert "2 of 7 rows of the registers are no parcels" in parcels.about.notes[0]
+    keys = pa.concat_tables(parcels.batches())["key"].to_pylist()
+    assert len(set(keys)) == 5 and all(key.startswith("xe-2021-") for key in keys)
     assert counts["overlaps"] == 2
+
+
+def test_53_a_row_is_no_double_of_a_row_that_is_itself_dropped(tmp_path: Path) -> None:
+    """Y is a double of X by id and outline, Z one of Y by outline and crop: Z stays where Y is dropped."""
+    a, b = fields(2)
+    entries = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
+    assert later(np.array(entries, ENTRY)).tolist() == [1, 3]
+    path = register(
+        tmp_path / "r_2021.gpkg", [a, a, a, b], id=["1", "1", "2", "2"],
+        crop=["Weizen", "Mais", "Mais", "Mais"],
+    )  # fmt: skip
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["1", "2", "2"] and [d["row"] for d in drops] == [1]
+
+
+def test_53_registers_do_not_push_each_other_out(tmp_path: Path) -> None:
+    """Files and layers that number their parcels alike: all stay, whatever they are called."""
+    squares = gpd.GeoSeries(fields(15), crs=25833).to_crs(4326)
+    common = {"id": ["1", "2", "3"], "crop:code": ["w"] * 3, "admin:country_code": ["DE"] * 3}
+    folder = tmp_path / "many"
+    for number, name in enumerate(("bb_2021", "nrw_2021", "a/fields_2021", "b/fields_2021")):
+        path = folder / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = squares.iloc[3 * number : 3 * number + 3].reset_index(drop=True)
+        gpd.GeoDataFrame(common, geometry=part).to_parquet(path)
+    parcels = open_parcels(folder, Override("CC0-1.0", "Tests"))
+    assert len(parcels) == 12 and parcels.counts["duplicate"] == parcels.counts["id_again"] == 0
+    for layer in ("one", "two"):
+        frame = gpd.GeoDataFrame(common, geometry=squares.iloc[:3] if layer == "one" else part)
+        frame.to_file(tmp_path / "layers_2021.gpkg", layer=layer, engine="pyogrio")
+    parcels = open_parcels(tmp_path / "layers_2021.gpkg", Override("CC0-1.0", "Tests"))
+    assert len(parcels) == 6 and parcels.counts["id_again"] == 0
 
 
 def test_53_the_same_id_in_another_year_is_another_parcel(tmp_path: Path) -> None:
@@ -200,6 +253,22 @@ def test_62_the_option_says_what_the_file_does_not(tmp_path: Path) -> None:
         opened(path, Override("CC-BY-4.0", "Me"))
 
 
+def test_62_the_option_changes_no_terms_of_a_known_register(tmp_path: Path) -> None:
+    """What its publisher states stands; so does the credit line."""
+    shapes = list(gpd.GeoSeries(fields(2), crs=25833).to_crs(4326))
+    path = register(
+        tmp_path / "fr_2021.gpkg", shapes, 4326, id_parcel=["1", "2"], code_cultu=["A", "B"]
+    )
+    with pytest.raises(
+        UsageError, match=r"--license parcels=CC0-1\.0: .*declares etalab-2\.0; leave"
+    ):
+        open_parcels(path, Override("CC0-1.0", "Me"))
+    about = open_parcels(path, Override("ETALAB-2.0", "Me")).about
+    assert (about.licence, about.attribution) == (
+        "etalab-2.0", "IGN, ASP: Registre parcellaire graphique",
+    )  # fmt: skip
+
+
 def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -> None:
     path = register(tmp_path / "r.gpkg", fields(1))
     said = "Licence Ouverte 2.0 <https://www.etalab.gouv.fr>"
@@ -221,6 +290,91 @@ def test_a_file_without_crops_lists_its_columns(tmp_path: Path) -> None:
         opened(path, crops="crop")
     with pytest.raises(UsageError, match="unit 'acre'"):
         opened(path, unit="acre")
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [({"name": 5}, "name is 5: write it as text"), ({"country": None}, "country is None"),
+     ({"code_list": ["A", "B"]}, "code_list is"), ({"country": "Austria"}, "'Austria' is neither a code"),
+     ({"country": "WORT"}, "WORT: 'Austria' is no country's code"),
+     ({"date": "tag"}, r"column tag: '15\.05\.2021' is no date"),
+     ({"area": "gross"}, "column gross: 'viel' is no number")],
+)  # fmt: skip
+def test_what_cannot_be_understood_is_one_sentence(
+    tmp_path: Path, said: dict[str, Any], match: str
+) -> None:
+    path = register(
+        tmp_path / "r.gpkg", fields(1), WORT=["Austria"], tag=["15.05.2021"], gross=["viel"]
+    )
+    with pytest.raises((SourceError, UsageError), match=match):
+        opened(path, **said)
+
+
+def test_a_crs_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    path = register(tmp_path / "r.gpkg", fields(1), crs=None)
+    with pytest.raises(SourceError, match=r"r\.gpkg: its sidecar says the CRS 'LAMB93'"):
+        opened(path, crs="LAMB93")
+
+
+def test_countries_areas_and_dates_as_registers_write_them(tmp_path: Path) -> None:
+    """A column in capitals, one that is called as the country, a decimal comma, a date as text."""
+    path = register(
+        tmp_path / "r.gpkg",
+        fields(2),
+        LAND=["DE", "at"],
+        HA=["1,5", "2"],
+        D=["2021-05-15", "20220515"],
+    )
+    parcels, _ = opened(path, country="LAND", area="HA", date="D")
+    rows = pa.concat_tables(parcels.batches()).sort_by("id").to_pylist()
+    assert [(r["country"], r["declared_m2"], r["year"]) for r in rows] == [
+        ("DE", 15_000, 2021), ("AT", 20_000, 2022),
+    ]  # fmt: skip
+    assert rows[1]["determined"].isoformat() == "2022-05-15T00:00:00+00:00"
+    parcels, _ = opened(path, country="ID")  # Indonesia, not the column `id`
+    assert set(pa.concat_tables(parcels.batches())["country"].to_pylist()) == {"ID"}
+
+
+def test_instants_finer_than_a_microsecond_are_cut(tmp_path: Path) -> None:
+    when = pa.array([1_620_000_000_123_456_789], pa.timestamp("ns", "UTC"))
+    assert dates(when, "x")[0].as_py().isoformat() == "2021-05-03T00:00:00.123456+00:00"
+
+
+def test_files_without_a_year_are_known(tmp_path: Path) -> None:
+    parcels, _ = opened(register(tmp_path / "r.gpkg", fields(2), jahr=[2021, None]), year="jahr")
+    assert parcels.undated == () and parcels.counts["no_year"] == 1
+    assert "1 of 2 rows have no year of harvest" in parcels.about.notes[0]
+    parcels, _ = opened(tmp_path / "r.gpkg")
+    assert parcels.undated == ("r.gpkg",)
+
+
+def test_a_layer_without_crops_is_passed_over_with_a_note(tmp_path: Path) -> None:
+    """The French register has one of blocks beside that of parcels."""
+    path = tmp_path / "RPG_2019.gpkg"
+    shapes = gpd.GeoSeries(fields(2, west=400_000), crs=25831).to_crs(2154)
+    columns = {"ID_PARCEL": ["1", "2"], "CODE_CULTU": ["BTH", "MIS"]}
+    gpd.GeoDataFrame(columns, geometry=shapes).to_file(path, layer="PARCELLES", engine="pyogrio")
+    gpd.GeoDataFrame({"ID_ILOT": ["1", "2"]}, geometry=shapes).to_file(
+        path, layer="ILOTS", engine="pyogrio"
+    )
+    parcels = open_parcels(path)
+    assert len(parcels) == 2
+    assert "layer ILOTS holds no crop and is not read" in parcels.about.notes[0]
+
+
+@pytest.mark.parametrize("name", ["b.shp", "b.7z", "b.kml", "b.gpkg"])
+def test_what_was_meant_as_a_register_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    say(register(tmp_path / "a.gpkg", fields(1)))
+    (tmp_path / name).write_bytes(b"\0" * 50)
+    with pytest.raises(SourceError, match=rf"{name} is named as a register and cannot be read"):
+        open_parcels(tmp_path)
+
+
+def test_geojson_that_is_called_parcels_is_no_sidecar(tmp_path: Path) -> None:
+    shapes = list(gpd.GeoSeries(fields(1), crs=25833).to_crs(4326))
+    path = register(tmp_path / "r.geojson", shapes, 4326).rename(tmp_path / "farm_parcels.json")
+    say(path)
+    assert len(open_parcels(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -278,7 +432,23 @@ def test_65_links_and_bombs(tmp_path: Path) -> None:
         archive.writestr("r.dbf", bytes(300 << 20))
     with pytest.raises(SourceError, match=r"archive_unsafe.*grows"):
         open_parcels(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"r{number}.dbf", bytes(100 << 20))
+    with pytest.raises(SourceError, match=r"archive_unsafe, its members grow"):
+        open_parcels(path)
     assert not list((tmp_path / "cache").rglob("*.dbf"))
+
+
+def test_65_a_spoilt_stream_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("r.dbf", b"Weizen" * 100)
+    held = bytearray(path.read_bytes())
+    held[35:43] = b"\xff" * 8
+    path.write_bytes(held)
+    with pytest.raises(SourceError, match=r"r\.zip cannot be unpacked"):
+        open_parcels(path)
 
 
 def test_a_shapefile_in_folders_of_a_zip_is_read(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pyarrow as pa
 from schemas.errors import SourceError
 from schemas.geo import all_beside, beside
 from schemas.samples import Sample
-from schemas.windows import Bounds
+from schemas.windows import Bounds, Grid
 from transforms.context import Context
 from transforms.crops.declared import PARCELS, UNMAPPED, packed
-from transforms.crops.outlines import projected, touching
+from transforms.crops.outlines import projected, touching, unit_sides
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Join:
     """The parcels of a patch's year that share area with it, and their classes.
 
     Gives `country` (the one with the most declared area in the patch), `parcels`, `parcels_mapped`
-    (those whose declared crop has a class, ambiguous ones included), `classes` ("110,120,998": those
+    (those whose declared crop has one class: an ambiguous one has none), `classes` ("110,120,998": those
     present) and `main_class`, the name of the class with the most area. The outlines go along, in the
     CRS of the patch, so that `make` needs no source and a block's id knows its parcels.
     """
@@ -100,7 +100,7 @@ def _give(
         "classes": ",".join(str(code) for code in sorted(set(labels.tolist()))),
         "main_class": _most(own["s4a_name"].to_pylist(), inside),
         "_parcels": packed(pa.Table.from_arrays(found, schema=PARCELS)),
-        "_wide": " ".join(f"{keys[i]}:{reach:.0f}" for i, reach in _reaches(shapes, wide)),
+        "_wide": " ".join(f"{keys[i]}:{reach:.0f}" for i, reach in _reaches(shapes, wide, grid)),
     }
     sample.facts.update(given)
 
@@ -113,14 +113,17 @@ def _most(names: list[str | None], weights: npt.NDArray[np.float64]) -> str | No
     return min(total, key=lambda name: (-round(total[name], 3), name)) if total else None
 
 
-def _reaches(shapes: npt.NDArray[Any], wide: npt.NDArray[np.bool_]) -> list[tuple[int, float]]:
+def _reaches(
+    shapes: npt.NDArray[Any], wide: npt.NDArray[np.bool_], grid: Grid
+) -> list[tuple[int, float]]:
     """(place, metres between the corners of its box) of the shapes that leave the chip."""
     import shapely
 
     if not len(shapes):
         return []
     bounds = shapely.bounds(shapes)
-    reach = np.hypot(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
+    across, along = unit_sides(grid)
+    reach = np.hypot((bounds[:, 2] - bounds[:, 0]) * across, (bounds[:, 3] - bounds[:, 1]) * along)
     return [(int(i), float(reach[i])) for i in np.flatnonzero(wide)]
 
 

@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from schemas.recipes import at_least
 from schemas.samples import Image, Sample
-from schemas.windows import ground_gsd
 from transforms.context import Context
 from transforms.crops.coverage import among, counts, exact, statistics, whole
 from transforms.crops.cube import BANDS
 from transforms.crops.declared import packed, parcel_id, write_packed
 from transforms.crops.labels import numbered, parcels_of
 from transforms.crops.months import MONTHS
-from transforms.crops.outlines import drawn_in
+from transforms.crops.outlines import drawn_in, unit_sides
 
 MEASURES = ("mean", "std")
 
@@ -82,8 +81,8 @@ class Statistics:
 
     Attributes:
         inner_m: rim along the parcel's edge that is left out, metres; 0 takes the whole parcel.
-        pixels: `exact`: each pixel counts by the share that the parcel covers; `centre`: pixels whose
-            centre lies within.
+        pixels: `exact`: each pixel counts by the share that the parcel covers; `centre`: pixels that
+            the label raster gives it.
     """
 
     inner_m: float = 10.0
@@ -104,9 +103,7 @@ class Statistics:
         image: Image = sample.images["image"]
         grid = image.grid
         table, shapes = parcels_of(sample)
-        west, south, east, north = grid.bounds()
-        metres = ground_gsd(grid, (west + east) / 2, (south + north) / 2)
-        shapes = drawn_in(shapes, self.inner_m, metres / abs(grid.transform[0]))
+        shapes = drawn_in(shapes, self.inner_m, unit_sides(grid))
         if self.pixels == "exact":
             cover = exact(shapes, grid)
         else:

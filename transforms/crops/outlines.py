@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.windows import Grid, from_lonlat
+from schemas.windows import Grid, from_lonlat, ground_sides
 
 Shapes = npt.NDArray[Any]
 """Shapely geometries, object array `(n,)`."""
@@ -13,6 +13,10 @@ Shapes = npt.NDArray[Any]
 STEP = 0.002
 """Degrees between the points of a densified edge, about 200 m: an edge that is straight in lon/lat then
 stays within a centimetre of its course in a projected CRS."""
+
+
+ALIKE = 0.01
+"""Share by which the two sides of a unit may differ and still count as one length."""
 
 
 def projected(shapes: Shapes, crs: str, step: float = STEP) -> Shapes:
@@ -43,16 +47,29 @@ def touching(shapes: Shapes, grid: Grid) -> npt.NDArray[np.int64]:
     return np.asarray(near[shapely.area(shapely.intersection(shapes[near], box)) > 0])
 
 
-def drawn_in(shapes: Shapes, metres: float, side_m: float) -> Shapes:
+def drawn_in(shapes: Shapes, metres: float, sides: tuple[float, float]) -> Shapes:
     """Shapes without the rim along their edges; what is narrower than twice that becomes empty.
 
     Args:
         shapes: in the CRS of a grid.
         metres: width of the rim on the ground.
-        side_m: metres on the ground for one unit of the CRS.
+        sides: metres on the ground for one unit of the CRS, across and along; degrees differ in them.
     """
     import shapely
 
     if not metres:
         return shapes
-    return np.asarray(shapely.buffer(shapes, -metres / side_m, join_style="mitre"), dtype=object)
+    across, along = sides
+    if abs(along / across - 1) <= ALIKE:
+        rim = -metres / (across * along) ** 0.5
+        return np.asarray(shapely.buffer(shapes, rim, join_style="mitre"), dtype=object)
+    flat = shapely.transform(shapes, lambda points: points * sides)
+    found = shapely.buffer(flat, -metres, join_style="mitre")
+    return np.asarray(shapely.transform(found, lambda points: points / sides), dtype=object)
+
+
+def unit_sides(grid: Grid) -> tuple[float, float]:
+    """Metres on the ground for one unit of a grid's CRS in its middle, across and along."""
+    west, south, east, north = grid.bounds()
+    width, height = ground_sides(grid, (west + east) / 2, (south + north) / 2)
+    return width / abs(grid.transform[0]), height / abs(grid.transform[4])

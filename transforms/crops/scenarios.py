@@ -186,7 +186,7 @@ def report(
     splits: dict[str, list[str]], found: Patches, counts: list[dict[int, tuple[int, int]]]
 ) -> dict[str, Any]:
     """What `scenarios.json` says of each scenario: sides, counts, common classes and their weights."""
-    classes = [frozenset(own) for own in counts]
+    classes = [frozenset(code for code, (_, pixels) in own.items() if pixels) for own in counts]
     result: dict[str, Any] = {}
     for name, own in splits.items():
         common = common_classes(own, classes)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from catalogs.files import write_json
+from catalogs.files import atomic, write_json
+from schemas.sources import About
 from transforms.context import Context
 from transforms.crops.declared import NUMBERS, unpacked, write_packed
 
@@ -66,18 +67,39 @@ class Parcels:
         source = ctx.sources["parcels"]
         abouts = getattr(source, "abouts", None) or (source.about,)
 
-        def joined(name: str, between: str) -> str:
-            return between.join(dict.fromkeys(getattr(about, name) for about in abouts))
+        def joined(name: str, between: str, more: tuple[About, ...] = ()) -> str:
+            return between.join(dict.fromkeys(getattr(about, name) for about in (*abouts, *more)))
 
+        codes = getattr(ctx.sources["codes"], "abouts", ())  # names of HCAT and FAO ICC are theirs
         facts = {
             "title": joined("title", "; "),
-            "license": joined("licence", " AND "),
-            "attribution": joined("attribution", "; "),
+            "license": joined("licence", " AND ", codes),
+            "attribution": joined("attribution", "; ", codes),
             "provider": joined("attribution", "; "),
         }
         keys = shown(rows)
         write_fiboa(declared(keys, ctx), target, facts)
         write_code_list(declared(keys, ctx), target.with_name(CODE_LIST))
+
+
+@dataclass(frozen=True)
+class Lost:
+    """`parcel_drops.parquet`: rows of the registers that are no parcels."""
+
+    name: str = field(default="parcel_drops.parquet", init=False)
+    about: str = field(
+        default="rows of all registers that are no parcels (file, row, id, reason): no sound outline, "
+        "outside of where they should lie, or doubles",
+        init=False,
+    )
+    needs: tuple[str, ...] = field(default=(), init=False)
+
+    def write(self, rows: Iterator[pa.Table], target: Path, ctx: Context) -> None:
+        """Write them as the source lists them."""
+        import pyarrow.parquet as pq
+
+        with atomic(target) as stream:
+            pq.write_table(ctx.sources["parcels"].drops(), stream, compression="zstd")
 
 
 @dataclass(frozen=True)
@@ -87,7 +109,7 @@ class Mapping:
     name: str = field(default="mapping.json", init=False)
     about: str = field(
         default="how declared crops became classes: coverage by count and by area, codes without a "
-        "class, conflicts, and the version of the code lists",
+        "class, conflicts, and the version of the code lists; how many rows the registers had and lost",
         init=False,
     )
     needs: tuple[str, ...] = field(default=("_numbers",), init=False)
@@ -99,4 +121,5 @@ class Mapping:
         tally = Tally(ctx.sources["codes"])
         for table in declared(shown(rows), ctx):
             tally.add(table)
-        write_json(target, tally.report())
+        counts = dict(ctx.sources["parcels"].counts)
+        write_json(target, {**tally.report(), "registers": counts})

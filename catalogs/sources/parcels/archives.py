@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from schemas.errors import SourceError
 
 ENDINGS = frozenset((
-    ".gpkg", ".shp", ".shx", ".dbf", ".prj", ".cpg", ".parquet", ".geojson", ".json", ".fgb",
+    ".gpkg", ".shp", ".shx", ".dbf", ".prj", ".cpg", ".parquet", ".geoparquet", ".geojson", ".json", ".fgb",
 ))  # fmt: skip
 """What is taken out; all else stays inside."""
 

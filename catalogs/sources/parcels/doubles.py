@@ -29,14 +29,23 @@ class Doubles:
             with (self.folder / f"{pile:02d}").open("ab") as sink:
                 entries[piles == pile].tofile(sink)
 
-    def found(self) -> npt.NDArray[np.int64]:
-        """Rows that bear a mark of an earlier row that stays, sorted; memory grows with such rows."""
-        shared = [np.empty(0, ENTRY)]
+    def shared(self) -> npt.NDArray[np.void]:
+        """`ENTRY` of all rows whose mark another row bears too, sorted by mark and row.
+
+        Memory grows with such rows, not with all.
+        """
+        found = [np.empty(0, ENTRY)]
         for path in sorted(self.folder.iterdir()):
             entries = np.sort(np.fromfile(path, ENTRY), order=("mark", "row"))
             same = entries["mark"][1:] == entries["mark"][:-1]
-            shared.append(entries[np.append(same, False) | np.insert(same, 0, False)])
-        return later(np.concatenate(shared))
+            found.append(entries[np.append(same, False) | np.insert(same, 0, False)])
+        return np.concatenate(found)
+
+
+def repeated(entries: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    """Of rows with shared marks, those that do not come first, sorted."""
+    again = entries["mark"][1:] == entries["mark"][:-1]
+    return np.unique(entries["row"][1:][again])
 
 
 def later(entries: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:

@@ -21,6 +21,12 @@ PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 FORMS = "GeoPackage, GeoParquet, Shapefile, FlatGeobuf, GeoJSON, or a zip of them"
 
+MEANT = frozenset((
+    ".gpkg", ".shp", ".parquet", ".geoparquet", ".fgb", ".geojson", ".zip", ".7z", ".rar", ".kml", ".kmz",
+    ".gml",
+))  # fmt: skip
+"""Endings of files that somebody meant as registers."""
+
 Meta = dict[str, Any]
 
 
@@ -89,7 +95,14 @@ def files_of(location: Path) -> list[Path]:
         return [location]
     if not location.is_dir():
         raise SourceError(f"{location}: no such file or folder of parcels")
-    found = [p for p in sorted(location.rglob("*")) if p.is_file() and _kind(p)]
+    there = [path for path in sorted(location.rglob("*")) if path.is_file()]
+    found = [path for path in there if _kind(path)]
+    strange = next((p for p in there if p.suffix.lower() in MEANT and p not in found), None)
+    if strange is not None:
+        raise SourceError(
+            f"{strange} is named as a register and cannot be read as one: give {FORMS}, or take it out of "
+            "the folder"
+        )
     if not found:
         raise SourceError(f"{location} holds no file of parcels: give {FORMS}")
     return found

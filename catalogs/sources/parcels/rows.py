@@ -163,7 +163,7 @@ class Rows:
         wrong = next((word for word in sorted(set(found)) if not COUNTRY.fullmatch(word)), None)
         if wrong is not None:
             raise SourceError(
-                f"{self._where(name)}: {wrong!r} is no country's code of two letters (ISO 3166-1)"
+                f"{self._where(self.settled.columns[name])}: {wrong!r} is no country's code of two letters (ISO 3166-1)"
             )
         return [word[:2].upper() for word in found]
 
@@ -251,11 +251,9 @@ def _prints(shapes: npt.NDArray[Any]) -> list[bytes]:
     return [whole[a:b].tobytes() for a, b in pairwise(ends)]
 
 
-def geometry_prints(table: pa.Table) -> list[bytes]:
-    """What makes two rows one parcel though their ids differ: year, crop and outline."""
+def geometry_prints(table: pa.Table) -> tuple[list[bytes], list[bytes]]:
+    """Of each row, its outline; and its year and crop: rows that agree in both are one parcel."""
     shapes = shapely.from_wkb(np.array(table["geometry"].to_pylist(), object))
-    facts = zip(
-        table["year"].to_pylist(), table["crop_code"].to_pylist(), table["crop_name"].to_pylist(),
-        _prints(shapes), strict=True,
-    )  # fmt: skip
-    return [f"{year}\0{code}\0{name}\0".encode() + print_ for year, code, name, print_ in facts]
+    facts = zip(*(table[n].to_pylist() for n in ("year", "crop_code", "crop_name")), strict=True)
+    crops = [f"{year}\0{code}\0{name}\0".encode() for year, code, name in facts]
+    return _prints(shapes), crops

@@ -18,6 +18,10 @@ YEAR = re.compile(r"(?<!\d)(19[89]\d|20\d\d)(?!\d)")
 REGION = re.compile(r"([A-Za-z]{2}[A-Za-z0-9]?\d?)_(?:19|20)\d\d")
 
 
+class UnknownColumns(SourceError):
+    """Nothing says which columns of a table hold the crop."""
+
+
 @dataclass(frozen=True)
 class Settled:
     """How a table is read.
@@ -51,7 +55,7 @@ def settled(table: Table, terms: Override) -> Settled:
         profile = found = _sidecar(table.source, table.source.with_name("parcels.json"))
     own = {name.lower(): name for name in table.names}
     if profile is None:
-        raise SourceError(
+        raise UnknownColumns(
             f"{table.source}: no column is known to hold the crop; it has {_listed(table.names)}: name "
             f"them in {_beside(table.source).name}, as "
             '{"id": "...", "code": "...", "name": "...", "country": "...", "licence": "..."}'
@@ -63,8 +67,21 @@ def settled(table: Table, terms: Override) -> Settled:
         raise SourceError(
             f'{table.source} declares no CRS: say it in {_beside(table.source).name} ("crs": "EPSG:n")'
         )
+    if not table.crs:
+        _known_crs(table, profile.crs)
     columns = {name: own[name] for name in profile.reads() if name in own}
     return Settled(profile, columns, _year(table))
+
+
+def _known_crs(table: Table, crs: str) -> None:
+    import pyproj
+
+    try:
+        pyproj.CRS(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise SourceError(
+            f"{table.source}: its sidecar says the CRS {crs!r}, which is unknown: give EPSG:n or WKT"
+        ) from error
 
 
 def _year(table: Table) -> int:
@@ -93,6 +110,11 @@ def _sidecar(source: Path, path: Path) -> Profile | None:
     for name in said:
         if name not in SIDECAR:
             raise UsageError(f"{path}: {name!r} is not understood; {nearest(name, SIDECAR)}")
+        if name == "year" and isinstance(said[name], int):
+            said[name] = str(said[name])
+        several = said[name] if name in LISTS and isinstance(said[name], list) else [said[name]]
+        if not all(isinstance(value, str) for value in several):
+            raise UsageError(f"{path}: {name} is {said[name]!r}: write it as text")
     for name in LISTS:
         value = said.get(name, ())
         said[name] = tuple(v.lower() for v in ([value] if isinstance(value, str) else value))
@@ -138,7 +160,7 @@ def _there(table: Table, profile: Profile, own: dict[str, str]) -> None:
     if profile.year and not profile.year.isdigit() and profile.year not in own:
         missing.append(profile.year)
     if missing:
-        raise SourceError(
+        raise UnknownColumns(
             f"{table.source} has no column {missing[0]!r}, which its sidecar names; it has "
             f"{_listed(table.names)}"
         )

@@ -105,7 +105,8 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
 def _read(wkb: Shapes, reasons: dict[int, tuple[str, str]]) -> Shapes:
     """The geometries of WKB, None where it makes no sense or is curved."""
     try:
-        return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
     except NotImplementedError:
         found = np.empty(len(wkb), object)
         for row, data in enumerate(wkb):
@@ -139,7 +140,10 @@ def mended(shapes: Shapes, reasons: dict[int, tuple[str, str]]) -> tuple[Shapes,
     wrong = ~shapely.is_missing(shapes) & (~shapely.is_valid(shapes) | ~np.isin(kinds, (3, 6)))
     for row in np.flatnonzero(wrong).tolist():
         shape = shapes[row]
-        made = _repaired(shape)
+        try:
+            made = _repaired(shape)
+        except shapely.errors.GEOSException:
+            made = None
         if made is None:
             reasons.setdefault(row, ("geometry", f"a {shape.geom_type} that encloses no area"))
             found[row] = None
@@ -171,7 +175,9 @@ def _within_shells(shape: Any) -> Any:
     made = shapely.make_valid(shape)
     if not len(rings):
         return made
-    return shapely.intersection(made, shapely.union_all(shapely.make_valid(shapely.polygons(rings))))
+    return shapely.intersection(
+        made, shapely.union_all(shapely.make_valid(shapely.polygons(rings)))
+    )
 
 
 def _narrowed(shape: Any) -> Any:

@@ -1,6 +1,7 @@
 """What a table of parcels says of itself: its outlines, its terms, and what was counted."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ def abouts_of(made: Made, sums: dict[str, tuple[str, int]]) -> list[dict[str, An
             "notes": made.notes if number == 0 else [],
         })  # fmt: skip
     return found
+
+
+def lost_of(counts: Counter[str]) -> str:
+    """A sentence on the rows that are no parcels."""
+    return (
+        f"{counts['read'] - counts['kept']:,} of {counts['read']:,} rows of the registers are no parcels: "
+        f"{counts['geometry']:,} without a sound outline, {counts['bounds']:,} outside of where they "
+        f"should lie, {counts['duplicate']:,} doubles"
+    )
 
 
 def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
