@@ -5,7 +5,7 @@ import pytest
 import shapely
 
 from parcel_world import FewParcels, box, context, grid, parcel, sample
-from schemas.errors import BuildError, Reject
+from schemas.errors import BuildError, Reject, SourceError
 from schemas.windows import Grid
 from transforms.crops.declared import packed, unpacked
 from transforms.crops.join import Join
@@ -32,6 +32,27 @@ def test_parcels_of_the_year_that_share_area() -> None:
     source = ctx.sources["parcels"]
     assert isinstance(source, FewParcels)
     assert [year for _, year in source.asked] == [2020, 2021]  # once a year, not once a patch
+
+
+def test_a_register_without_a_year_is_refused() -> None:
+    """It would be in no patch, without a word."""
+    ctx = context(parcel("p", box(10, 10, 90, 90), year=0))
+    ctx.sources["parcels"].undated = ("east.gpkg",)
+    with pytest.raises(SourceError, match=r"east\.gpkg says no year of harvest"):
+        Join().across([sample()], ctx)
+
+
+def test_reaches_are_metres_on_grids_of_degrees_too() -> None:
+    """A parcel of 8.6 km that leaves the patch may be in two splits."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
+    row = parcel("long", box(0, 0, 1, 1))
+    row["geometry"] = shapely.to_wkb(shapely.box(10.03, 49.98, 10.15, 49.985))
+    one = sample(on=degrees)
+    Join().across([one], context(row))
+    name, _, reach = str(one.facts["_wide"]).partition(":")
+    assert name == "long" and float(reach) == pytest.approx(8_625, rel=0.005)
+    part = pa.table({"split": ["test"], "_wide": [one.facts["_wide"]]})
+    assert OneSide().count(part) == {"long test": 1}
 
 
 def test_outlines_come_back_in_metres() -> None:

@@ -12,13 +12,13 @@ from rasterio.features import geometry_mask
 from parcel_world import box, context, grid, parcel, sample, shapes
 from schemas.errors import Reject
 from schemas.samples import Image
-from schemas.windows import Grid, from_lonlat
+from schemas.windows import Grid, from_lonlat, near_metres
 from transforms.context import Context
 from transforms.crops.coverage import exact
 from transforms.crops.declared import unpacked
 from transforms.crops.join import Join
 from transforms.crops.labels import Labels
-from transforms.crops.outlines import drawn_in, projected
+from transforms.crops.outlines import drawn_in, projected, unit_sides
 from transforms.crops.rasters import covered, edge_distance, painted, ranks
 
 SLANTED = shapely.affinity.rotate(box(103, 88, 391, 304), 31)
@@ -176,6 +176,15 @@ def test_the_rim_is_drawn_in() -> None:
     assert narrow.is_empty
     mercator = drawn_in(shapes(box(0, 0, 100, 200)), 10, (0.5, 0.5))[0]
     assert mercator.equals(box(20, 20, 80, 180))
+
+
+def test_the_rim_is_as_wide_everywhere_in_degrees() -> None:
+    """A degree of longitude is shorter than one of latitude."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 49.92), 100, 400)
+    found = drawn_in(shapes(shapely.box(10.0, 49.9, 10.01, 49.91)), 10, unit_sides(degrees))[0]
+    west, south, _, _ = found.bounds
+    assert near_metres(10.0, 49.9, west, 49.9) == pytest.approx(10, rel=1e-3)
+    assert near_metres(10.0, 49.9, 10.0, south) == pytest.approx(10, rel=1e-3)
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import LoomError
+from schemas.errors import BuildError, LoomError, UsageError
 from schemas.windows import from_lonlat
 from transforms.context import Context
 from transforms.crops.declared import PARCELS, number_table
@@ -183,6 +183,38 @@ def test_settings_name_the_countries(tmp_path: Path) -> None:
     assert side(rows, "scenario_2", "test") == {r[0] for r in ROWS if r[2] == "XW"}
     with pytest.raises((ValueError, LoomError), match="buffer_km"):
         Scenarios(buffer_km=-1)
+
+
+def test_a_setting_alone_leaves_the_other_country(tmp_path: Path) -> None:
+    """The one that is named is not both; a country that is not there, or one twice, is refused."""
+    assert roles(["B", "B", "A"], [1, 2, 1], many="A") == ("A", "B")
+    assert roles(["B", "B", "A"], [1, 2, 1], one="B") == ("A", "B")
+    assert roles(["B"], [1], many="B") == ("B", "")
+    target = tmp_path / "scenarios.parquet"
+    Scenarios(many="XE", buffer_km=0).write(iter([placed()]), target, Context())
+    rows = pq.read_table(target).to_pylist()
+    assert side(rows, "scenario_2", "train") and side(rows, "scenario_2", "test")
+    with pytest.raises(
+        BuildError, match=r"many=FRR: no patch is of that country, they are of XE, XW"
+    ):
+        Scenarios(many="FRR").write(iter([placed()]), target, Context())
+    with pytest.raises(UsageError, match="both XE"):
+        Scenarios(many="XE", one="XE")
+
+
+def test_classes_without_a_pixel_are_none(tmp_path: Path) -> None:
+    """A parcel may be too narrow for the centre of any pixel: there is nothing to learn it from."""
+    rows = placed().to_pylist()
+    for row, (*_, classes) in zip(rows, ROWS, strict=True):
+        parcels = pa.Table.from_pylist(
+            [{"key": f"{row['key']}-{code}", "label": code} for code in classes], schema=PARCELS
+        )
+        pixels = np.array([0 if code == 120 else 10 for code in classes])
+        row["_numbers"] = number_table(row["key"], parcels, pixels)
+    target = tmp_path / "scenarios.parquet"
+    Scenarios().write(iter([pa.Table.from_pylist(rows, schema=placed().schema)]), target, Context())
+    found = json.loads(target.with_suffix(".json").read_text())["scenario_2"]
+    assert found["classes"] == [110] and set(found["weights_by_pixels"]) == {"110"}
 
 
 def test_same_bytes(tmp_path: Path) -> None:

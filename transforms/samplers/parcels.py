@@ -12,6 +12,9 @@ from schemas.samples import Drop
 from transforms.context import Context
 from transforms.samplers.ground import asked_for
 
+ROWS = 8192
+"""Drops that are unpacked at a time."""
+
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -50,7 +53,8 @@ class Parcels:
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of a point within the parcel), a row group at a time."""
         parcels = ctx.sources["parcels"]
-        for number, row in enumerate(parcels.drops().to_pylist()):
+        lost = (row for part in parcels.drops().to_batches(ROWS) for row in part.to_pylist())
+        for number, row in enumerate(lost):
             where = f"{row['file']}, row {row['row']}: {row['message']}"
             on_drop(Drop(f"parcel-{number}", "samplers.Parcels", row["code"], where))
         for batch in parcels.batches():

@@ -163,7 +163,8 @@ class Rows:
         wrong = next((word for word in sorted(set(found)) if not COUNTRY.fullmatch(word)), None)
         if wrong is not None:
             raise SourceError(
-                f"{self._where(self.settled.columns[name])}: {wrong!r} is no country's code of two letters (ISO 3166-1)"
+                f"{self._where(self.settled.columns[name])}: {wrong!r} is no country's code of two "
+                "letters (ISO 3166-1)"
             )
         return [word[:2].upper() for word in found]
 
