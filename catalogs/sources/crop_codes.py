@@ -6,7 +6,8 @@ by its name, then by its name without accents, then without the s of plurals too
 are lists themselves, and `ENGLISH` is `schemas/data/crop_names.csv`.
 
 Where no Sen4AgriNet list knows a crop and a HCAT list does, `schemas/data/crop_bridge.csv` leads from
-the HCAT name, or that of the nearest group above it, to the FAO ICC.
+the HCAT name, or that of the nearest group above it, to the FAO ICC; where it lacks the name,
+`schemas/data/crop_words.csv` goes by the English words in it.
 """
 
 import re
@@ -22,6 +23,7 @@ from catalogs.sources.crop_lists import (
     Native,
     Target,
     bridge,
+    by_words,
     english_names,
     in_order,
     listed,
@@ -31,6 +33,7 @@ from catalogs.sources.crop_lists import (
     spelt,
     v1,
     v2,
+    words,
 )
 from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, own_terms, stem
 from catalogs.sources.terms import Override
@@ -102,9 +105,10 @@ class Codes:
 
     @cached_property
     def version(self) -> str:
-        """A checksum of all tables and of the bridge: which mapping it is."""
+        """A checksum of all tables and of our own ways between them: which mapping it is."""
         found = sorted((table.layout.name, table.checksum) for table in self.tables)
-        return digest(found, sorted(bridge().items()), sorted(english_names().items()))
+        own = (bridge(), words(), english_names())
+        return digest(found, *(sorted(table.items()) for table in own))
 
     @property
     def names(self) -> dict[int, str]:
@@ -241,7 +245,8 @@ class Codes:
         """FAO ICC code of a HCAT code, or of the nearest group above it; 0 without one."""
         while code in taxonomy:
             name, above = taxonomy[code]
-            if found := self._kept(bridge().get(SEASON.sub("", name), 0)):
+            own = SEASON.sub("", name)
+            if found := self._kept(bridge().get(own, 0) or by_words(own)):
                 return found
             code = above
         return 0

@@ -117,6 +117,21 @@ def bridge() -> dict[str, int]:
 
 
 @cache
+def words() -> dict[str, int]:
+    """FAO ICC code by English words in names of crops."""
+    return _table("crop_words.csv", "words")
+
+
+@cache
+def by_words(name: str) -> int:
+    """FAO ICC code by what a HCAT name says in English: that of the most words which it has all of, or 0."""
+    there = set(stem(name).split())
+    known = ((stem(text).split(), code) for text, code in words().items())
+    found = [(-len(own), own, code) for own, code in known if there.issuperset(own)]
+    return min(found)[2] if found else 0
+
+
+@cache
 def english_names() -> dict[str, int]:
     """FAO ICC code by English name of a crop."""
     return {stem(name): code for name, code in _table("crop_names.csv", "english_name").items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from catalogs.sources.crop_codes import MAPPED, UNKNOWN, Codes, open_codes
-from catalogs.sources.crop_lists import bridge, english_names
+from catalogs.sources.crop_codes import MAPPED, SEASON, UNKNOWN, Codes, open_codes
+from catalogs.sources.crop_lists import bridge, by_words, english_names, words
 from catalogs.sources.crop_report import Tally
 from catalogs.sources.crop_tables import code_tables, icc_level
 from catalogs.sources.terms import Override
@@ -128,8 +128,8 @@ def test_the_bridge_leads_to_codes_that_are_there_and_agrees_where_both_are(code
     They differ where Sen4AgriNet differs from the names (triticale as oats), so that not all agree.
     """
     assert set(bridge().values()) | set(english_names().values()) <= set(codes.icc)
-    known = {name for name, _ in (*codes.hcat3.values(), *codes.hcat4.values())}
-    assert set(bridge()) <= known
+    assert set(words().values()) <= set(codes.icc)
+    assert set(bridge()) <= {SEASON.sub("", name) for name, _ in codes.hcat4.values()}
     same = group = total = 0
     for code in codes.schemes["s4a"]["fr"].codes:
         row = found(codes, "FR", code, year=2018)
@@ -140,6 +140,17 @@ def test_the_bridge_leads_to_codes_that_are_there_and_agrees_where_both_are(code
             group += way // 100 == row["s4a_code"] // 100
     print(f"{same} codes and {group} groups of {total} are Sen4AgriNet's")
     assert total > 150 and same > 0.65 * total and group > 0.85 * total
+
+
+def test_names_of_hcat3_alone_go_by_their_words(codes: Codes) -> None:
+    """The table of names is HCAT4's; what HCAT3 calls otherwise is told by English words in it."""
+    for name, icc in (("grain_maize_corn_popcorn", 120), ("arachis", 420), ("sweet_lupins", 760),
+                      ("unspecified_legumes_dried_pulses_protein_crops", 790),
+                      ("pasture_meadow_grassland_grass", 912), ("temporary_grass", 911)):  # fmt: skip
+        assert name not in bridge() and by_words(name) == icc
+        (code,) = (code for code, (own, _) in codes.hcat3.items() if own == name)
+        assert codes._bridged(code, codes.hcat3) == icc
+    assert by_words("common_soft_wheat") == by_words("") == 0
 
 
 def test_terms_of_share_alike_tables_stay_apart(codes: Codes) -> None:
