@@ -27,8 +27,8 @@ pytestmark = REAL
 PX = 183
 FILES = {
     "catalonia": ("es_cat*", 0.9),
-    "austria": ("at_*", 0.0),
-    "netherlands": ("nl_*", 0.0),
+    "austria": ("at_*", 0.9),
+    "netherlands": ("nl_*", 0.5),
 }
 """File of a register, and the share of its parcels that must have a class of the FAO ICC."""
 

@@ -440,6 +440,15 @@ def test_65_links_and_bombs(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("*.dbf"))
 
 
+def test_65_a_name_twice(tmp_path: Path) -> None:
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("r.gpkg", b"a")
+        archive.writestr("r.gpkg", b"b")
+    with pytest.raises(SourceError, match=r"holds 'r\.gpkg' twice"):
+        open_parcels(path)
+
+
 def test_65_a_spoilt_stream_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "r.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

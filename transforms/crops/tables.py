@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from catalogs.files import atomic, write_json
@@ -29,23 +31,31 @@ class Numbers:
         write_packed(rows, "_numbers", NUMBERS, target)
 
 
-def shown(rows: Iterator[pa.Table]) -> set[str]:
-    """Keys of the parcels that shipped patches show."""
-    found: set[str] = set()
+Keys = npt.NDArray[np.bytes_]
+"""Keys of parcels in ASCII, sorted, each once: a tenth of what a set of them takes."""
+
+
+def shown(rows: Iterator[pa.Table]) -> Keys:
+    """The parcels that shipped patches show."""
+    found: Keys = np.empty(0, "S1")
     for batch in rows:
-        for data in batch["_numbers"].to_pylist():
-            if data is not None:
-                found.update(unpacked(data)["parcel"].to_pylist())
+        own = [
+            unpacked(data)["parcel"] for data in batch["_numbers"].to_pylist() if data is not None
+        ]
+        found = np.unique(np.concatenate([found, *(np.array(k.to_pylist(), "S") for k in own)]))
     return found
 
 
-def declared(keys: set[str], ctx: Context) -> Iterator[pa.Table]:
+def declared(keys: Keys, ctx: Context) -> Iterator[pa.Table]:
     """Those parcels of the source, with the codes of their crops, in the source's order."""
     codes = ctx.sources["codes"]
     for batch in ctx.sources["parcels"].batches():
-        kept = pa.array([key in keys for key in batch["key"].to_pylist()], pa.bool_())
-        if kept.true_count:
-            yield codes.map(batch.filter(kept))
+        own = np.array(batch["key"].to_pylist(), "S")
+        at = np.searchsorted(keys, own)
+        kept = at < len(keys)
+        kept[kept] = keys[at[kept]] == own[kept]
+        if kept.any():
+            yield codes.map(batch.filter(pa.array(kept)))
 
 
 @dataclass(frozen=True)

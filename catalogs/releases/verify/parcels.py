@@ -15,8 +15,8 @@ PARCELS = "metadata/parcels.parquet"
 STATISTICS = "metadata/oad.parquet"
 SCENARIOS = "metadata/scenarios.parquet"
 
-APART = ("scenario_2", "scenario_3")
-"""Scenarios in which no tile may be both learnt from and tested."""
+APART = {"scenario_2": ("patch_tile",), "scenario_3": ("patch_tile", "year")}
+"""Of what, in these scenarios, nothing may be both learnt from and tested."""
 
 
 def check_parcels(release: Path, good: set[str], report: Report) -> None:
@@ -69,7 +69,7 @@ def _known(release: Path, rows: pa.Table, report: Report) -> None:
 def _statistics(release: Path, rows: pa.Table, report: Report) -> None:
     """One row for each parcel and patch, in the same order, with the same label."""
     told = pq.read_table(release / STATISTICS, columns=["parcel_id", "label"])
-    same = told["parcel_id"].to_pylist() == rows["parcel_id"].to_pylist()
+    same = told["parcel_id"].equals(rows["parcel_id"])
     said = (
         f"{len(told)} rows are not those of {NUMBERS} ({len(rows)}), one for each parcel and patch"
     )
@@ -80,22 +80,20 @@ def _statistics(release: Path, rows: pa.Table, report: Report) -> None:
 
 
 def _scenarios(release: Path, report: Report) -> None:
-    """Every sample has its place, scenario 1 is the split, and no tile is on both sides of the others."""
+    """Every sample has its place, scenario 1 is the split, no tile or year is on both sides of others."""
     table = pq.read_table(release / SCENARIOS).sort_by("key")
-    samples = pq.read_table(release / SAMPLES, columns=["key", "split", "patch_tile"]).sort_by(
-        "key"
-    )
+    names = ["key", "split", *APART["scenario_3"]]
+    samples = pq.read_table(release / SAMPLES, columns=names).sort_by("key")
     same = table["key"].to_pylist() == samples["key"].to_pylist()
     if not report.expect(same, "scenarios", SCENARIOS, f"its keys are not those of {SAMPLES}"):
         return
     first = table["scenario_1"].to_pylist() == samples["split"].to_pylist()
     report.expect(first, "scenarios", SCENARIOS, "scenario_1 is not the column `split`")
-    tiles: list[Any] = samples["patch_tile"].to_pylist()
-    for name in APART:
+    for name, column in ((name, column) for name, own in APART.items() for column in own):
         sides: dict[bool, set[Any]] = {True: set(), False: set()}
-        for split, tile in zip(table[name].to_pylist(), tiles, strict=True):
+        for split, value in zip(table[name].to_pylist(), samples[column].to_pylist(), strict=True):
             if split:
-                sides[split == "test"].add(tile)
-        for tile in sorted(sides[True] & sides[False]):
-            said = f"{name}: tile {tile} is learnt from and tested"
+                sides[split == "test"].add(value)
+        for value in sorted(sides[True] & sides[False]):
+            said = f"{name}: {column.removeprefix('patch_')} {value} is learnt from and tested"
             report.fault("scenarios", SCENARIOS, said)

@@ -4,6 +4,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from schemas.errors import SourceError
@@ -25,7 +26,7 @@ def unpacked(path: Path, folder: Path) -> list[Path]:
 
     Raises:
         SourceError: `archive_unsafe` (a member that leaves the folder, a link, or one that grows beyond
-            belief), damaged, encrypted, or more than the disk holds.
+            belief), a name twice, damaged, encrypted, or more than the disk holds.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -33,6 +34,9 @@ def unpacked(path: Path, folder: Path) -> list[Path]:
             for member in members:
                 _check(path, member)
             wanted = [m for m in members if Path(m.filename).suffix.lower() in ENDINGS]
+            names = Counter(member.filename for member in wanted)
+            if twice := next((name for name, count in names.items() if count > 1), ""):
+                raise SourceError(f"{path}: holds {twice!r} twice: nobody knows which is meant")
             need, free = sum(m.file_size for m in wanted), shutil.disk_usage(folder).free
             held = path.stat().st_size
             if need > SUSPECT and need > EXPANSION * held:
