@@ -121,7 +121,10 @@ def _sidecar(source: Path, path: Path) -> Profile | None:
     for name in ("id", "year", "date"):
         said[name] = str(said.get(name, "")).lower()
     said.setdefault("collection", _slug(source.name.split(".")[0]))
-    return Profile(**said)
+    try:
+        return Profile(**said)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _slug(text: str) -> str:

@@ -57,7 +57,8 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
         allowed: (west, south, east, north) in degrees that they should lie in, None for anywhere.
     """
     reasons: dict[int, tuple[str, str]] = {}
-    raw = shapely.force_2d(_read(wkb, reasons))
+    with np.errstate(invalid="ignore"):
+        raw = shapely.force_2d(_read(wkb, reasons))
     for row in np.flatnonzero(shapely.is_missing(raw) | shapely.is_empty(raw)).tolist():
         reasons.setdefault(row, ("geometry", "no outline, or one with too few points"))
     for row in np.flatnonzero(shapely.area(raw) == 0).tolist():
@@ -105,8 +106,7 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
 def _read(wkb: Shapes, reasons: dict[int, tuple[str, str]]) -> Shapes:
     """The geometries of WKB, None where it makes no sense or is curved."""
     try:
-        with np.errstate(invalid="ignore"):
-            return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
+        return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
     except NotImplementedError:
         found = np.empty(len(wkb), object)
         for row, data in enumerate(wkb):
