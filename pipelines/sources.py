@@ -75,12 +75,18 @@ def stamp(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
         if path.name in ("catalog.json", "collection.json"):
             path = path.parent
         if path.is_file():
-            status = path.stat()
-            found[role] = [status.st_size, status.st_mtime_ns]
-        elif path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.is_file())
+            files = _beside(path) if role in ("parcels", "codes") else [path]
+        else:
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else []
+        if files:
             found[role] = digest([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files])
     return found
+
+
+def _beside(path: Path) -> list[Path]:
+    from catalogs.sources.parcels.files import beside
+
+    return beside(path)
 
 
 FILES = (".visible", ".families", ".meanings", "tile_splits.ByTile.table")
@@ -149,7 +155,7 @@ def open_sources(
         found = open_role(role, at[role], terms[role])
         own = credits_of(role, at[role], found, getattr(args, role) == "world")
         credits += own
-        prints[role] = digest([credit.checksum for credit in own])
+        prints[role] = digest([credit.checksum for credit in own], getattr(found, "version", ""))
         notes += [f"{role}: {note}" for credit in own for note in credit.caveats]
         if len(own) == 1:
             terms[role] = replace(terms[role], checksum=own[0].checksum)

@@ -5,9 +5,9 @@ those of that name and a year (`xe_2021`). The first that knows the crop answers
 by its name, then by its name without accents, then without the s of plurals too. `HCAT3` and `HCAT4`
 are lists themselves, and `ENGLISH` is `schemas/data/crop_names.csv`.
 
-Where no Sen4AgriNet list knows a crop and a HCAT list does, its HCAT name leads to the FAO ICC, or that
-of the nearest group above it: by `schemas/data/crop_bridge.csv`, whose names are those of HCAT4, or by
-the English name that it begins or ends with.
+Where no Sen4AgriNet list knows a crop and a HCAT list does, `schemas/data/crop_bridge.csv` leads from
+the HCAT name, or that of the nearest group above it, to the FAO ICC; where it lacks the name,
+`schemas/data/crop_words.csv` goes by the English words in it.
 """
 
 import re
@@ -23,9 +23,9 @@ from catalogs.sources.crop_lists import (
     Native,
     Target,
     bridge,
+    by_words,
     english_names,
     in_order,
-    in_words,
     listed,
     lists,
     one,
@@ -33,11 +33,12 @@ from catalogs.sources.crop_lists import (
     spelt,
     v1,
     v2,
+    words,
 )
-from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, stem
+from catalogs.sources.crop_tables import CodeTable, Row, by_code, code_tables, own_terms, stem
 from catalogs.sources.terms import Override
 from schemas.chance import digest
-from schemas.errors import SourceError
+from schemas.errors import UsageError
 from schemas.licences import licence
 from schemas.sources import About
 
@@ -77,14 +78,17 @@ class Codes:
 
         Raises:
             SourceError: as `code_tables`.
-            UsageError: an unknown licence.
+            UsageError: as `crop_tables.own_terms`.
         """
         self.location, self.terms = location, terms or Override()
+        self.own = own_terms(location)
         self.tables = code_tables(location)
         self.icc = by_code(self._rows("icc"))
         self.hcat3 = by_code(self._rows("hcat3"))
         self.hcat4 = by_code(self._rows("hcat4"))
-        self.seasons = {int(r["code"]): int(r["seasonality_code"]) for r in self._rows("hcat4")}
+        self.seasons = {
+            int(r["code"]): int(r["seasonality_code"] or -1) for r in self._rows("hcat4")
+        }
         self.schemes: dict[str, dict[str, Native]] = {
             "s4a": lists(s4a(self._rows("s4a"))),
             "hcat3": lists(v1(self._rows("v1"))),
@@ -101,9 +105,10 @@ class Codes:
 
     @cached_property
     def version(self) -> str:
-        """A checksum of all tables and of the bridge: which mapping it is."""
+        """A checksum of all tables and of our own ways between them: which mapping it is."""
         found = sorted((table.layout.name, table.checksum) for table in self.tables)
-        return digest(found, sorted(bridge().items()), sorted(english_names().items()))
+        own = (bridge(), words(), english_names())
+        return digest(found, *(sorted(table.items()) for table in own))
 
     @property
     def names(self) -> dict[int, str]:
@@ -118,7 +123,7 @@ class Codes:
     @property
     def abouts(self) -> tuple[About, ...]:
         """Terms of each table: share-alike ones stay apart from the others."""
-        return tuple(_about(table, self.terms) for table in self.tables)
+        return tuple(_about(table, self.own, self.terms) for table in self.tables)
 
     @property
     def about(self) -> About:
@@ -239,9 +244,9 @@ class Codes:
     def _bridged(self, code: int, taxonomy: dict[int, tuple[str, int]]) -> int:
         """FAO ICC code of a HCAT code, or of the nearest group above it; 0 without one."""
         while code in taxonomy:
-            named, above = taxonomy[code]
-            name = SEASON.sub("", named)
-            if found := self._kept(bridge().get(name) or in_words(name)):
+            name, above = taxonomy[code]
+            own = SEASON.sub("", name)
+            if found := self._kept(bridge().get(own, 0) or by_words(own)):
                 return found
             code = above
         return 0
@@ -256,21 +261,27 @@ def open_codes(location: Path, terms: Override | None = None) -> Codes:
 
     Raises:
         SourceError: none is there, or one makes no sense.
-        UsageError: an unknown licence.
+        UsageError: an unknown licence, or another than `codes.json` or the tables' publishers state.
     """
     codes = Codes(Path(location), terms)
     _ = codes.abouts
     return codes
 
 
-def _about(table: CodeTable, terms: Override) -> About:
-    found = licence(terms.licence or table.layout.licence, "codes")
-    if not (terms.attribution or table.layout.attribution):
-        raise SourceError(f"{table.path}: say whose it is with --attribution codes=...")
+def _about(table: CodeTable, own: Override, terms: Override) -> About:
+    stated = licence(own.licence or table.layout.licence, "codes")
+    if terms.licence and licence(terms.licence, "codes") != stated:
+        raise UsageError(
+            f"--license codes={terms.licence}: {table.path} is under {stated.id}, as "
+            f"{'codes.json' if own.licence else 'its publisher'} states; leave the option out, or say the "
+            "terms of tables of your own in a codes.json beside them"
+        )
     return About(
         title=f"{table.layout.title} ({table.path.name})",
-        licence=found.id,
-        attribution=terms.attribution or table.layout.attribution,
+        licence=stated.id,
+        attribution=own.attribution
+        or (own.licence and terms.attribution)
+        or table.layout.attribution,
         checksum=table.checksum,
         size=table.path.stat().st_size,
     )

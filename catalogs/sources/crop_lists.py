@@ -17,9 +17,10 @@ Target = tuple[int, int]  # code and usage (-1 unknown)
 
 @dataclass
 class Native:
-    """One list of native crops in one scheme: targets by code and by forms of the name."""
+    """One list of native crops in one scheme: targets by code, by its number, by forms of the name."""
 
     codes: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
+    numbers: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     names: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     bares: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
     stems: dict[str, set[Target]] = field(default_factory=lambda: defaultdict(set))
@@ -28,6 +29,7 @@ class Native:
         """Note one row."""
         if code:
             self.codes[code].add(target)
+            self.numbers[code.lstrip("0")].add(target)
         if name:
             self.names[plain(name)].add(target)
             self.bares[bare(name)].add(target)
@@ -36,7 +38,7 @@ class Native:
     def find(self, code: str, name: str) -> set[Target]:
         """The targets of a crop, none where it is not listed."""
         tries = (
-            (self.codes, code), (self.codes, code.lstrip("0")), (self.names, plain(name)),
+            (self.codes, code), (self.numbers, code.lstrip("0")), (self.names, plain(name)),
             (self.bares, bare(name)), (self.stems, stem(name)),
         )  # fmt: skip
         return next((where[what] for where, what in tries if what and what in where), set())
@@ -51,7 +53,8 @@ def s4a(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
     """List, code, name and target of each row of Sen4AgriNet's mapping."""
     for row in rows:
         native = row["native_crop_code_or_name"]
-        yield row["source"], native, native, (int(row["s4a_code"]), -1)
+        if row["s4a_code"]:
+            yield row["source"], native, native, (int(row["s4a_code"]), -1)
 
 
 def v1(rows: Iterable[Row]) -> Iterator[tuple[str, str, str, Target]]:
@@ -109,24 +112,29 @@ def listed(targets: set[Target]) -> str:
 
 @cache
 def bridge() -> dict[str, int]:
-    """FAO ICC code by name of a class of HCAT4, seasons left out; HCAT3 has many of the names, too."""
+    """FAO ICC code by name of a HCAT class, seasons left out."""
     return _table("crop_bridge.csv", "hcat_name")
+
+
+@cache
+def words() -> dict[str, int]:
+    """FAO ICC code by English words in names of crops."""
+    return _table("crop_words.csv", "words")
+
+
+@cache
+def by_words(name: str) -> int:
+    """FAO ICC code by what a HCAT name says in English: that of the most words which it has all of, or 0."""
+    there = set(stem(name).split())
+    known = ((stem(text).split(), code) for text, code in words().items())
+    found = [(-len(own), own, code) for own, code in known if there.issuperset(own)]
+    return min(found)[2] if found else 0
 
 
 @cache
 def english_names() -> dict[str, int]:
     """FAO ICC code by English name of a crop."""
     return {stem(name): code for name, code in _table("crop_names.csv", "english_name").items()}
-
-
-def in_words(name: str) -> int:
-    """FAO ICC code of the English name that the most words of a HCAT name begin or end with; 0 without."""
-    words = stem(name.replace("_", " ")).split()
-    for count in range(len(words), 0, -1):
-        for part in (words[:count], words[-count:]):
-            if found := english_names().get(" ".join(part)):
-                return found
-    return 0
 
 
 def _table(file: str, column: str) -> dict[str, int]:

@@ -6,12 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from catalogs.sources.crop_codes import Codes
-from schemas.errors import BuildError
 
 SCHEMES = ("s4a", "hcat3", "hcat4")
-
-MOST = 20
-"""Native crops without a code that a message names."""
 
 
 class Tally:
@@ -72,23 +68,3 @@ class Tally:
             for crop, (count, size) in groups.items()
         ]  # fmt: skip
         return sorted(found, key=lambda r: (-r["parcels"], r["code_list"], r["code"], r["name"]))
-
-    def check(self, max_unmapped: float, scheme: str = "s4a") -> None:
-        """Hold the share of parcels without a code against a limit.
-
-        Raises:
-            BuildError: it is larger; names the most frequent crops without a code.
-        """
-        found = self.report()
-        lacking = 1 - found["schemes"][scheme]["share"]
-        if not found["parcels"] or lacking <= max_unmapped:
-            return
-        worst = [*found["schemes"][scheme]["unmapped"], *found["schemes"][scheme]["ambiguous"]]
-        named = ", ".join(
-            f"{row['code_list']} {row['code'] or row['name'] or '(no crop)'} ({row['parcels']:,})"
-            for row in sorted(worst, key=lambda row: -row["parcels"])[:MOST]
-        )
-        raise BuildError(
-            f"{lacking:.1%} of {found['parcels']:,} parcels have no {scheme} code, more than "
-            f"{max_unmapped:.1%}: {named}; add them to the code tables, or raise max_unmapped"
-        )

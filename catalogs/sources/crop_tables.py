@@ -1,14 +1,17 @@
 """Code tables of crops as files: recognised by their columns, read, and checked for sense."""
 
 import csv
+import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from catalogs.files import sha256
-from catalogs.sources.parcels.encoding import mended
-from schemas.errors import SourceError
+from catalogs.sources.parcels.encoding import EncodingError, mended
+from catalogs.sources.terms import Override
+from schemas.errors import SourceError, UsageError, nearest
 
 Row = dict[str, str]
 
@@ -20,6 +23,7 @@ class Layout:
     Attributes:
         columns: those that it has; the first layout that fits counts.
         title, licence, attribution: of the published table, for a copy of it.
+        numbers: columns whose cells are whole numbers or empty.
     """
 
     name: str
@@ -27,20 +31,21 @@ class Layout:
     title: str
     licence: str
     attribution: str
+    numbers: tuple[str, ...] = ()
 
 
 LAYOUTS = (
     Layout(
         "hcat4", frozenset({"code", "name", "level", "parent_code", "seasonality_code"}),
         "HCAT4 crop taxonomy", "CC-BY-4.0",
-        "EuroCrops v2, European Commission, Joint Research Centre",
+        "EuroCrops v2, European Commission, Joint Research Centre", ("level", "seasonality_code"),
     ),
     Layout(
-        "taxonomy", frozenset({"code", "name", "level", "parent_code"}), "", "", "",
+        "taxonomy", frozenset({"code", "name", "level", "parent_code"}), "", "", "", ("level",),
     ),
     Layout(
         "s4a", frozenset({"source", "native_crop_code_or_name", "s4a_code"}),
-        "Sen4AgriNet mapping of native crops", "MIT", "Sen4AgriNet (Sykas et al., 2022)",
+        "Sen4AgriNet mapping of native crops", "MIT", "Sen4AgriNet (Sykas et al., 2022)", ("s4a_code",),
     ),
     Layout(
         "v1", frozenset({"mapping_file", "original_code", "original_name", "hcat3_code"}),
@@ -50,7 +55,7 @@ LAYOUTS = (
     Layout(
         "v2", frozenset({"nuts", "original_code", "original_name", "hcat4_code", "usage_code"}),
         "EuroCrops v2 mappings of regions to HCAT4", "CC-BY-4.0",
-        "EuroCrops v2, European Commission, Joint Research Centre",
+        "EuroCrops v2, European Commission, Joint Research Centre", ("usage_code",),
     ),
 )  # fmt: skip
 
@@ -92,6 +97,27 @@ def code_tables(folder: Path) -> list[CodeTable]:
     return found
 
 
+def own_terms(folder: Path) -> Override:
+    """What `codes.json` of the folder says of its tables; it stands before the terms of their layouts.
+
+    Raises:
+        UsageError: it is no JSON object of texts, or says something else than licence and attribution.
+    """
+    path = (folder.parent if folder.is_file() else folder) / "codes.json"
+    if not path.is_file():
+        return Override()
+    try:
+        said = {str(k): str(v) for k, v in dict(json.loads(path.read_text("utf-8"))).items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path}: not a JSON object ({error})") from error
+    for name in said:
+        if name not in ("licence", "attribution"):
+            raise UsageError(
+                f"{path}: {name!r} is not understood; {nearest(name, ('licence', 'attribution'))}"
+            )
+    return Override(**said)
+
+
 def _read(path: Path) -> CodeTable | None:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -101,14 +127,24 @@ def _read(path: Path) -> CodeTable | None:
             if layout is None:
                 return None
             rows = tuple(
-                {str(k).strip().lower(): mended(str(v or "").strip()) for k, v in row.items() if k}
+                {str(k).strip().lower(): mended(str(v or "")).strip() for k, v in row.items() if k}
                 for row in reader
             )
+    except EncodingError as error:
+        raise EncodingError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8 ({error}): write it so") from error
+    for name in layout.numbers:
+        wrong = next((r[name] for r in rows if r[name] and not _whole(r[name])), None)
+        if wrong is not None:
+            raise SourceError(f"{path}: {name} {wrong!r} is no whole number: correct the table")
     if layout.name == "taxonomy":
         layout = HCAT3 if all(len(row["code"]) == 10 for row in rows) else ICC
     return CodeTable(path, layout, rows, sha256(path))
+
+
+def _whole(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
 
 
 def check_taxonomy(table: CodeTable) -> None:
@@ -118,17 +154,17 @@ def check_taxonomy(table: CodeTable) -> None:
         SourceError: names the code.
     """
     codes = [row["code"] for row in table.rows]
-    known = set(codes)
+    known = Counter(codes)
     for row in table.rows:
         code, parent = row["code"], row["parent_code"]
         why = ""
-        if not code.isdigit():
+        if not (code.isascii() and code.isdigit()):
             why = "is no number"
         elif parent and parent not in known:
             why = f"has a parent {parent} that is not there"
-        elif table.layout.name == "icc" and int(row["level"]) != icc_level(code):
-            why = f"is of level {icc_level(code)} by its digits, and {row['level']} by its column"
-        elif codes.count(code) > 1:
+        elif table.layout.name == "icc" and row["level"] != str(icc_level(code)):
+            why = f"is of level {icc_level(code)} by its digits, and {row['level'] or 'none'} by its column"
+        elif known[code] > 1:
             why = "is there twice"
         if why:
             raise SourceError(f"{table.path}: code {code!r} {why}: correct the table")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalogs.files import cache_folder
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the content of the world changes."""
 
 ROLES = {

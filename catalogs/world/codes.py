@@ -6,6 +6,7 @@ rows that the world needs. The registers XW (west) and XE (east) are invented.
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,10 @@ HCAT4: tuple[tuple[int, str, int, int | None, int, int], ...] = (
 """Code, name, level, parent, seasonality (0 none, 1 winter) and Copernicus HRL crop type."""
 
 
+TERMS = {"licence": "CC0-1.0", "attribution": "earthloom sample world"}
+"""What the folder says of its tables: their rows were written for the world."""
+
+
 def tables() -> dict[str, list[tuple[object, ...]]]:
     """Rows of every code table by file name, the heading first."""
     sources = [("XW", crop.code, crop) for crop in CROPS.values()]
@@ -154,10 +159,11 @@ def _third(name: str, rows: Iterable[tuple[str, str, Crop]]) -> list[tuple[objec
 
 
 def gather(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tuple[Json, Json]:
-    """Writes the code tables; returns no collection, and their numbers of rows."""
+    """Writes the code tables and their terms; returns no collection, and their numbers of rows."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in tables().items():
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         (folder / name).write_text(text.getvalue(), encoding="utf-8")
+    (folder / "codes.json").write_text(json.dumps(TERMS, indent=1) + "\n", encoding="utf-8")
     return {}, {name: len(rows) - 1 for name, rows in tables().items()}

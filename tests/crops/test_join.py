@@ -1,12 +1,11 @@
 """Parcels of the right year meet the right patch, and what is not known is counted."""
 
-import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
 
 from parcel_world import FewParcels, box, context, grid, parcel, sample
-from schemas.errors import BuildError, Reject
+from schemas.errors import BuildError, Reject, SourceError
 from schemas.windows import Grid
 from transforms.crops.declared import packed, unpacked
 from transforms.crops.join import Join
@@ -35,6 +34,27 @@ def test_parcels_of_the_year_that_share_area() -> None:
     assert [year for _, year in source.asked] == [2020, 2021]  # once a year, not once a patch
 
 
+def test_a_register_without_a_year_is_refused() -> None:
+    """It would be in no patch, without a word."""
+    ctx = context(parcel("p", box(10, 10, 90, 90), year=0))
+    ctx.sources["parcels"].undated = ("east.gpkg",)
+    with pytest.raises(SourceError, match=r"east\.gpkg says no year of harvest"):
+        Join().across([sample()], ctx)
+
+
+def test_reaches_are_metres_on_grids_of_degrees_too() -> None:
+    """A parcel of 8.6 km that leaves the patch may be in two splits."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
+    row = parcel("long", box(0, 0, 1, 1))
+    row["geometry"] = shapely.to_wkb(shapely.box(10.03, 49.98, 10.15, 49.985))
+    one = sample(on=degrees)
+    Join().across([one], context(row))
+    name, _, reach = str(one.facts["_wide"]).partition(":")
+    assert name == "long" and float(reach) == pytest.approx(8_625, rel=0.005)
+    part = pa.table({"split": ["test"], "_wide": [one.facts["_wide"]]})
+    assert OneSide().count(part) == {"long test": 1}
+
+
 def test_outlines_come_back_in_metres() -> None:
     """Within a centimetre of where they were drawn."""
     shape = shapely.affinity.rotate(box(100, 100, 300, 240), 20)
@@ -53,20 +73,6 @@ def test_a_parcel_belongs_to_each_patch_that_it_crosses() -> None:
     assert unpacked(one.facts["_parcels"])["key"].to_pylist() == ["p", "q"]
     assert unpacked(two.facts["_parcels"])["key"].to_pylist() == ["p"]
     assert one.facts["_wide"] == two.facts["_wide"] == "p:224"
-
-
-def test_the_reach_is_in_metres_on_a_grid_in_degrees() -> None:
-    """A parcel of 8.6 km that leaves the chip: long enough to be in two splits, and counted."""
-    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
-    one = sample(on=degrees)
-    row = parcel("long", box(0, 0, 1, 1))
-    row["geometry"] = shapely.to_wkb(shapely.box(10.03, 49.98, 10.15, 49.985))
-    Join().across([one], context(row))
-    key, reach = str(one.facts["_wide"]).split(":")
-    assert key == "long"
-    assert float(reach) == pytest.approx(np.hypot(0.12 * 71_700, 0.005 * 111_230), rel=2e-3)
-    split = pa.table({"split": ["test"], "_wide": [one.facts["_wide"]]})
-    assert OneSide().count(split) == {"long test": 1}
 
 
 def test_the_plan_is_the_same_whatever_the_partition() -> None:

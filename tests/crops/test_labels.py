@@ -4,7 +4,6 @@ import random
 from typing import Any
 
 import numpy as np
-import pyproj
 import pytest
 import shapely
 from affine import Affine
@@ -13,7 +12,7 @@ from rasterio.features import geometry_mask
 from parcel_world import box, context, grid, parcel, sample, shapes
 from schemas.errors import Reject
 from schemas.samples import Image
-from schemas.windows import Grid, from_lonlat
+from schemas.windows import Grid, from_lonlat, near_metres
 from transforms.context import Context
 from transforms.crops.coverage import exact
 from transforms.crops.declared import unpacked
@@ -179,16 +178,13 @@ def test_the_rim_is_drawn_in() -> None:
     assert mercator.equals(box(20, 20, 80, 180))
 
 
-def test_the_rim_is_as_wide_on_all_sides_in_degrees() -> None:
-    """10 m, though a degree of longitude is shorter than one of latitude."""
-    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 50.0), 366, 366)
-    field = shapely.box(10.01, 49.97, 10.02, 49.98)
-    inner = drawn_in(shapes(field), 10, unit_sides(degrees))[0]
-    geod = pyproj.Geod(ellps="WGS84")
-    lon, lat = field.centroid.x, field.centroid.y
-    _, _, east = geod.inv(inner.bounds[2], lat, field.bounds[2], lat)
-    _, _, north = geod.inv(lon, inner.bounds[3], lon, field.bounds[3])
-    assert (east, north) == pytest.approx((10, 10), rel=1e-3)
+def test_the_rim_is_as_wide_everywhere_in_degrees() -> None:
+    """A degree of longitude is shorter than one of latitude."""
+    degrees = Grid("EPSG:4326", (0.0001, 0.0, 10.0, 0.0, -0.0001, 49.92), 100, 400)
+    found = drawn_in(shapes(shapely.box(10.0, 49.9, 10.01, 49.91)), 10, unit_sides(degrees))[0]
+    west, south, _, _ = found.bounds
+    assert near_metres(10.0, 49.9, west, 49.9) == pytest.approx(10, rel=1e-3)
+    assert near_metres(10.0, 49.9, 10.0, south) == pytest.approx(10, rel=1e-3)
 
 
 def test_an_unknown_rule_is_refused() -> None:

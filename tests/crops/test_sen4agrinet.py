@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 
 from catalogs.releases.verify.findings import Report
 from catalogs.releases.verify.parcels import check_parcels
+from catalogs.sources.parcels import open_parcels
 from catalogs.world import World, ensure, truth
 from catalogs.world.codes import CROPS
 from pipelines.commands.build import main
+from pipelines.datasets.sen4agrinet import RECIPE
+from pipelines.sources import stamp
 from schemas.windows import Grid, to_lonlat
 from transforms.crops.cube import BANDS
 from transforms.crops.oad import SCHEMA
@@ -272,6 +276,62 @@ def test_too_many_unknown_crops_end_the_build(
     assert "Traceback" not in said
 
 
+def test_a_country_whose_list_is_missing_ends_the_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of its crops are unknown: its patches are not dropped as if nothing grew there."""
+    world = ensure()
+    (tmp_path / "codes").mkdir()
+    for path in world.role("codes").iterdir():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.lower().startswith(("xe,", "xe_2021,"))]
+        (tmp_path / "codes" / path.name).write_text("".join(kept), encoding="utf-8")
+    named = [
+        word for role in ("imagery", "parcels") for word in (f"--{role}", str(world.role(role)))
+    ]
+    options = ["--codes", str(tmp_path / "codes"), "--plan", "--quiet", "--out", str(tmp_path)]
+    assert main(["--dataset", "sen4agrinet", *named, *options]) == 1
+    assert (
+        "parcels of XE (100%) declare a crop that --codes does not know" in capsys.readouterr().err
+    )
+
+
+def test_rows_that_are_no_parcels_are_told(built: Built) -> None:
+    """The world's three bow ties and three doubles: in a table, in the counts, and on the card."""
+    lost = built.table("parcel_drops.parquet")
+    assert sorted(lost["code"].to_pylist()) == ["duplicate"] * 3 + ["geometry"] * 3
+    assert set(lost["file"].to_pylist()) == {
+        "world_east_2021.zip", "world_west_2021.parquet", "world_west_2022.parquet",
+    }  # fmt: skip
+    counts = built.report("mapping.json")["registers"]
+    assert (counts["duplicate"], counts["geometry"], counts["repaired"]) == (3, 3, 3)
+    card = (built.release / "README.md").read_text(encoding="utf-8")
+    assert "3 without a sound outline, 0 outside of where they should lie, 3 doubles" in card
+
+
+def test_parcels_can_be_joined_back_to_their_registers(built: Built) -> None:
+    """By the register's own id, within country and year; the list of the crop is named too."""
+    rows = built.table("parcels.parquet").to_pylist()
+    own = {(r["admin:country_code"], r["harvest:year"], r["register:id"]) for r in rows}
+    assert len(own) == len(rows)
+    assert all(r["register:code_list"] == r["admin:country_code"] for r in rows)
+
+
+def test_a_sidecar_counts_in_the_sign_that_nothing_changed(tmp_path: Path) -> None:
+    """Also one beside a single file: what it says shapes the labels."""
+    path = tmp_path / "east_2021.zip"
+    shutil.copy(ensure().role("parcels") / "world_east_2021.zip", path)
+    source = ensure().role("parcels") / "world_east_2021.parcels.json"
+    said, marks, versions = json.loads(source.read_text(encoding="utf-8")), [], []
+    for lists in ("XE", "NOSUCH"):
+        beside = tmp_path / "east_2021.parcels.json"
+        beside.write_text(json.dumps({**said, "code_list": lists}), encoding="utf-8")
+        args = SimpleNamespace(imagery="world", parcels=str(path), codes="world", region=None)
+        marks.append(stamp(args, RECIPE)["parcels"])
+        versions.append(open_parcels(path).version)
+    assert marks[0] != marks[1] and versions[0] != versions[1]
+
+
 def test_aerial_pictures_have_no_patches(built: Built) -> None:
     """The world's imagery holds them too."""
     assert set(built.table("samples.parquet")["collection"].to_pylist()) == {"sentinel-2-l2a"}
@@ -313,6 +373,13 @@ def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: P
     def leaked(rows: list[dict[str, Any]]) -> None:
         next(r for r in rows if r["scenario_2"] == "train")["scenario_2"] = "test"
 
+    def stale(rows: list[dict[str, Any]]) -> None:
+        years = {r["key"]: r["year"] for r in built.table("samples.parquet").to_pylist()}
+        tested = {years[r["key"]] for r in rows if r["scenario_3"] == "test"}
+        next(r for r in rows if not r["scenario_3"] and years[r["key"]] in tested)["scenario_3"] = (
+            "train"
+        )
+
     assert told(built, tmp_path / "whole") == []
     said = told(built, tmp_path / "a", "patch_parcels.parquet", shared)
     assert any("is shown in train and in test" in line for line in said)
@@ -322,6 +389,8 @@ def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: P
     assert "which a patch shows" in said
     said = told(built, tmp_path / "d", "scenarios.parquet", leaked)
     assert any("is learnt from and tested" in line for line in said)
+    said = told(built, tmp_path / "e", "scenarios.parquet", stale)
+    assert any("scenario_3: year 2022 is learnt from and tested" in line for line in said)
 
 
 def test_verify_finds_scenarios_whose_sides_are_near(built: Built, tmp_path: Path) -> None:
@@ -333,7 +402,7 @@ def test_verify_finds_scenarios_whose_sides_are_near(built: Built, tmp_path: Pat
             row["scenario_3"] = {"XE": "train", "XW": "test"}[facts[row["key"]]["country"]]
 
     said = told(built, tmp_path / "year", "scenarios.parquet", same_year)
-    assert any("scenario_3: the year 2021 is learnt from and tested" in line for line in said)
+    assert any("scenario_3: year 2021 is learnt from and tested" in line for line in said)
 
     shutil.copytree(built.release / "metadata", tmp_path / "near" / "metadata")
     path = tmp_path / "near" / "metadata" / "scenarios.json"

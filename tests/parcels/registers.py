@@ -6,8 +6,12 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
+
+from catalogs.sources.parcels import open_parcels
+from catalogs.sources.terms import Override
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -60,3 +64,16 @@ def fields(count: int, side: float = 100.0, west: float = 400_000.0) -> list[Any
     x = west + (places % 100) * (side + 20)
     y = 5_700_000 + (places // 100) * (side + 20)
     return list(shapely.box(x, y, x + side, y + side))
+
+
+def opened(path: Path, terms: Override | None = None, **more: Any) -> tuple[Any, list[Any]]:
+    """The parcels of a register with a sidecar, and its drops."""
+    say(path, **more)
+    parcels = open_parcels(path, terms)
+    return parcels, parcels.drops().to_pylist()
+
+
+def ids(parcels: Any) -> list[str]:
+    """The register's ids of all parcels, sorted."""
+    table = pa.concat_tables(parcels.batches())
+    return sorted(table["id"].to_pylist())

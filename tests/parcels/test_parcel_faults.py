@@ -3,7 +3,6 @@
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,26 +12,16 @@ import pytest
 import shapely
 
 from catalogs.sources.parcels import open_parcels
+from catalogs.sources.parcels.doubles import ENTRY, later
 from catalogs.sources.parcels.shapes import outlines
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
-from tests.parcels.registers import TERMS, fields, register, say
+from tests.parcels.registers import TERMS, fields, ids, opened, register, say
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARTHLOOM_CACHE", str(tmp_path / "cache"))
-
-
-def opened(path: Path, terms: Override | None = None, **more: Any) -> tuple[Any, list[Any]]:
-    say(path, **more)
-    parcels = open_parcels(path, terms)
-    return parcels, parcels.drops().to_pylist()
-
-
-def ids(parcels: Any) -> list[str]:
-    table = pa.concat_tables(parcels.batches())
-    return sorted(table["id"].to_pylist())
 
 
 BOW = shapely.Polygon([(400_500, 5_700_500), (400_600, 5_700_600), (400_600, 5_700_500),
@@ -86,6 +75,22 @@ def test_51_a_huge_multipolygon_is_one_parcel(tmp_path: Path) -> None:
     assert row["area_m2"] == pytest.approx(20_000, rel=2e-3)
     assert row["perimeter_m"] == pytest.approx(80_000, rel=2e-3)
     assert shapely.get_num_geometries(shapely.from_wkb(row["geometry"])) == 20_000
+
+
+def test_51_a_hole_outside_of_its_outline_is_no_part_of_it() -> None:
+    """And a corner that is no number costs one row, not the register; curved edges are named."""
+    shell = [(10, 50), (10.01, 50), (10.01, 50.01), (10, 50.01)]
+    hole = [(10.02, 50.02), (10.021, 50.02), (10.021, 50.021)]
+    ring = np.array([11.0, 50, 11.01, 50, np.nan, 50.01, 11, 50.01, 11, 50], "<f8")
+    head = np.array([1], "u1").tobytes() + np.array([3, 1, 5], "<u4").tobytes()
+    arc = np.array([10, 50, 10.005, 50.005, 10.01, 50, 10.005, 49.995, 10, 50], "<f8")
+    curve = b"\1" + np.array([10, 1], "<u4").tobytes() + b"\1" + np.array([8, 5], "<u4").tobytes()
+    wkb = [shapely.to_wkb(shapely.Polygon(shell)), shapely.to_wkb(shapely.Polygon(shell, [hole])),
+           head + ring.tobytes(), curve + arc.tobytes()]  # fmt: skip
+    found = outlines(np.array(wkb, object), "EPSG:4326", None)
+    assert found.area[1] == pytest.approx(found.area[0], rel=1e-9) and found.repaired[1]
+    assert {row: code for row, (code, _) in found.reasons.items()} == {2: "bounds", 3: "geometry"}
+    assert "curved" in found.reasons[3][1]
 
 
 def test_52_latitude_91_and_infinite_places_are_named(tmp_path: Path) -> None:
@@ -151,14 +156,49 @@ def test_53_duplicates_are_kept_once_and_counted(tmp_path: Path) -> None:
         crop=["Weizen", "Mais", "Weizen", "Mais", "Raps", "Roggen", "Hafer"],
     )  # fmt: skip
     parcels, drops = opened(path)
-    assert ids(parcels) == ["1", "2", "4", "5"]  # 4 and 5: one outline, two crops
-    assert parcels.counts["duplicate"] == 3 == len(drops)
+    assert ids(parcels) == ["1", "2", "2", "4", "5"]  # 2: two outlines; 4 and 5: two crops
+    assert parcels.counts["duplicate"] == 2 == len(drops) and parcels.counts["id_again"] == 1
     assert [(x["row"], x["code"]) for x in sorted(drops, key=lambda x: x["row"])] == [
-        (2, "duplicate"), (3, "duplicate"), (6, "duplicate"),
+        (2, "duplicate"), (6, "duplicate"),
     ]  # fmt: skip
     counts = parcels.counts
     assert counts["read"] == counts["kept"] + counts["duplicate"] == 7
+    assert "2 of 7 rows of the registers are no parcels" in parcels.about.notes[0]
+    keys = pa.concat_tables(parcels.batches())["key"].to_pylist()
+    assert len(set(keys)) == 5 and all(key.startswith("xe-2021-") for key in keys)
     assert counts["overlaps"] == 2
+
+
+def test_53_a_row_is_no_double_of_a_row_that_is_itself_dropped(tmp_path: Path) -> None:
+    """Y is a double of X by id and outline, Z one of Y by outline and crop: Z stays where Y is dropped."""
+    a, b = fields(2)
+    entries = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
+    assert later(np.array(entries, ENTRY)).tolist() == [1, 3]
+    path = register(
+        tmp_path / "r_2021.gpkg", [a, a, a, b], id=["1", "1", "2", "2"],
+        crop=["Weizen", "Mais", "Mais", "Mais"],
+    )  # fmt: skip
+    parcels, drops = opened(path)
+    assert ids(parcels) == ["1", "2", "2"] and [d["row"] for d in drops] == [1]
+
+
+def test_53_registers_do_not_push_each_other_out(tmp_path: Path) -> None:
+    """Files and layers that number their parcels alike: all stay, whatever they are called."""
+    squares = gpd.GeoSeries(fields(15), crs=25833).to_crs(4326)
+    common = {"id": ["1", "2", "3"], "crop:code": ["w"] * 3, "admin:country_code": ["DE"] * 3}
+    folder = tmp_path / "many"
+    for number, name in enumerate(("bb_2021", "nrw_2021", "a/fields_2021", "b/fields_2021")):
+        path = folder / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = squares.iloc[3 * number : 3 * number + 3].reset_index(drop=True)
+        gpd.GeoDataFrame(common, geometry=part).to_parquet(path)
+    parcels = open_parcels(folder, Override("CC0-1.0", "Tests"))
+    assert len(parcels) == 12 and parcels.counts["duplicate"] == parcels.counts["id_again"] == 0
+    for layer in ("one", "two"):
+        frame = gpd.GeoDataFrame(common, geometry=squares.iloc[:3] if layer == "one" else part)
+        frame.to_file(tmp_path / "layers_2021.gpkg", layer=layer, engine="pyogrio")
+    parcels = open_parcels(tmp_path / "layers_2021.gpkg", Override("CC0-1.0", "Tests"))
+    assert len(parcels) == 6 and parcels.counts["id_again"] == 0
 
 
 def test_53_the_same_id_in_another_year_is_another_parcel(tmp_path: Path) -> None:
@@ -200,6 +240,22 @@ def test_62_the_option_says_what_the_file_does_not(tmp_path: Path) -> None:
         opened(path, Override("CC-BY-4.0", "Me"))
 
 
+def test_62_the_option_changes_no_terms_of_a_known_register(tmp_path: Path) -> None:
+    """What its publisher states stands; so does the credit line."""
+    shapes = list(gpd.GeoSeries(fields(2), crs=25833).to_crs(4326))
+    path = register(
+        tmp_path / "fr_2021.gpkg", shapes, 4326, id_parcel=["1", "2"], code_cultu=["A", "B"]
+    )
+    with pytest.raises(
+        UsageError, match=r"--license parcels=CC0-1\.0: .*declares etalab-2\.0; leave"
+    ):
+        open_parcels(path, Override("CC0-1.0", "Me"))
+    about = open_parcels(path, Override("ETALAB-2.0", "Me")).about
+    assert (about.licence, about.attribution) == (
+        "etalab-2.0", "IGN, ASP: Registre parcellaire graphique",
+    )  # fmt: skip
+
+
 def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -> None:
     path = register(tmp_path / "r.gpkg", fields(1))
     said = "Licence Ouverte 2.0 <https://www.etalab.gouv.fr>"
@@ -207,20 +263,6 @@ def test_62_the_option_names_terms_that_a_file_calls_otherwise(tmp_path: Path) -
         opened(path, licence=said)
     parcels, _ = opened(path, Override("etalab-2.0"), licence=said)
     assert parcels.about.licence == "etalab-2.0"
-
-
-def test_a_file_without_crops_lists_its_columns(tmp_path: Path) -> None:
-    path = register(tmp_path / "r.gpkg", fields(2), nummer=[1, 2])
-    with pytest.raises(SourceError, match=r"it has .*nummer.* r\.parcels\.json"):
-        open_parcels(path)
-    with pytest.raises(SourceError, match=r"no column 'kultur'.*it has .*nummer"):
-        opened(path, name="KULTUR")
-    with pytest.raises(SourceError, match="names no column of the crop"):
-        opened(path, name=[])
-    with pytest.raises(UsageError, match="'crops' is not understood; did you mean"):
-        opened(path, crops="crop")
-    with pytest.raises(UsageError, match="unit 'acre'"):
-        opened(path, unit="acre")
 
 
 @pytest.mark.parametrize(
@@ -249,14 +291,6 @@ def test_parquet_without_geo_and_points_are_refused(tmp_path: Path) -> None:
         open_parcels(tmp_path / "empty")
 
 
-def test_a_file_without_crs_asks_for_it(tmp_path: Path) -> None:
-    path = register(tmp_path / "r.gpkg", fields(1), crs=None)
-    with pytest.raises(SourceError, match=r"declares no CRS: say it in r\.parcels\.json"):
-        opened(path)
-    parcels, _ = opened(path, crs="EPSG:25833")
-    assert len(parcels) == 1
-
-
 @pytest.mark.parametrize("name", ["../evil.gpkg", "/evil.gpkg", "a/../../evil.gpkg", "c:\\x.gpkg"])
 def test_65_members_that_leave_the_archive(tmp_path: Path, name: str) -> None:
     path = tmp_path / "r.zip"
@@ -278,7 +312,32 @@ def test_65_links_and_bombs(tmp_path: Path) -> None:
         archive.writestr("r.dbf", bytes(300 << 20))
     with pytest.raises(SourceError, match=r"archive_unsafe.*grows"):
         open_parcels(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"r{number}.dbf", bytes(100 << 20))
+    with pytest.raises(SourceError, match=r"archive_unsafe, its members grow"):
+        open_parcels(path)
     assert not list((tmp_path / "cache").rglob("*.dbf"))
+
+
+def test_65_a_name_twice(tmp_path: Path) -> None:
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("r.gpkg", b"a")
+        archive.writestr("r.gpkg", b"b")
+    with pytest.raises(SourceError, match=r"holds 'r\.gpkg' twice"):
+        open_parcels(path)
+
+
+def test_65_a_spoilt_stream_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "r.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("r.dbf", b"Weizen" * 100)
+    held = bytearray(path.read_bytes())
+    held[35:43] = b"\xff" * 8
+    path.write_bytes(held)
+    with pytest.raises(SourceError, match=r"r\.zip cannot be unpacked"):
+        open_parcels(path)
 
 
 def test_a_shapefile_in_folders_of_a_zip_is_read(tmp_path: Path) -> None:
@@ -320,38 +379,3 @@ def test_a_register_of_which_nothing_is_a_parcel_is_refused(tmp_path: Path) -> N
         SourceError, match=r"r\.gpkg has no row that is a parcel \(2 read, 2 without"
     ):
         opened(path)
-
-
-@pytest.mark.parametrize("form", ["geojson", "fgb"])
-def test_further_forms_and_outlines_with_heights(tmp_path: Path, form: str) -> None:
-    shapes = gpd.GeoSeries(fields(3), crs=25833).to_crs("OGC:CRS84")
-    path = register(tmp_path / f"r_2021.{form}", list(shapely.force_3d(shapes, 5.0)), crs=4326)
-    parcels, drops = opened(path)
-    assert ids(parcels) == ["P0", "P1", "P2"] and not drops
-    row = pa.concat_tables(parcels.batches()).to_pylist()[0]
-    assert not shapely.has_z(shapely.from_wkb(row["geometry"]))
-
-
-def test_columns_in_upper_case_are_known_too(tmp_path: Path) -> None:
-    """The French register changed the case of its columns between years."""
-    base = gpd.GeoSeries(fields(2, west=700_000), crs=25831)
-    for number, spell in enumerate((str.upper, str.lower)):
-        names = {spell("id_parcel"): ["1", "2"], spell("code_cultu"): ["BTH", "MIS"],
-                 spell("surf_parc"): [1.0, 1.0]}  # fmt: skip
-        path = tmp_path / f"RPG{number}_2018.shp"
-        gpd.GeoDataFrame(names, geometry=base).to_crs(2154).to_file(path, engine="pyogrio")
-        rows = pa.concat_tables(open_parcels(path).batches()).sort_by("id").to_pylist()
-        assert [(r["id"], r["crop_code"], r["year"], r["country"]) for r in rows] == [
-            ("1", "BTH", 2018, "FR"), ("2", "MIS", 2018, "FR"),
-        ]  # fmt: skip
-        assert rows[0]["declared_m2"] == 10_000
-
-
-def test_codes_as_numbers_and_empty_cells(tmp_path: Path) -> None:
-    path = register(
-        tmp_path / "r.gpkg", fields(3), kode=[110.0, np.nan, 7.5], crop=[None, "Mais", ""]
-    )
-    parcels, _ = opened(path, code="kode")
-    rows = pa.concat_tables(parcels.batches()).sort_by("id").to_pylist()
-    found = [(row["crop_code"], row["crop_name"]) for row in rows]
-    assert found == [("110", ""), ("", "Mais"), ("7.5", "")]

@@ -17,6 +17,7 @@ import pytest
 import shapely
 
 from catalogs.sources.parcels import COLUMNS, making, open_parcels
+from catalogs.sources.terms import Override
 from schemas.errors import UsageError
 from tests.parcels.registers import fields, register, say
 
@@ -115,6 +116,27 @@ def test_a_changed_table_of_a_shapefile_is_another_register(tmp_path: Path) -> N
         for part in sorted(tmp_path.glob("r_2021.[sdcp]*")):
             archive.write(part, part.name)
     assert everything(open_parcels(tmp_path / "r_2021.zip")) == everything(second)
+
+
+def test_a_sidecar_in_another_folder_makes_another_table(tmp_path: Path) -> None:
+    """Same files, same names, same sums: what it says counts where it lies."""
+    shapes = gpd.GeoSeries(fields(4), crs=25833).to_crs(4326)
+    for number, name in enumerate("ab"):
+        (tmp_path / "r" / name).mkdir(parents=True)
+        columns = {"id": ["1", "2"], "crop:code": ["w"] * 2, "admin:country_code": ["DE"] * 2,
+                   "other": ["x"] * 2}  # fmt: skip
+        part = shapes.iloc[2 * number : 2 * number + 2].reset_index(drop=True)
+        gpd.GeoDataFrame(columns, geometry=part).to_parquet(
+            tmp_path / "r" / name / "fields_2021.parquet"
+        )
+    terms, said = Override("CC0-1.0", "Tests"), []
+    for name in "ab":
+        beside = tmp_path / "r" / name / "fields_2021.parcels.json"
+        beside.write_text(json.dumps({"id": "id", "code": "other", "country": "XX"}))
+        rows = everything(open_parcels(tmp_path / "r", terms)).to_pylist()
+        said.append([row["country"] for row in sorted(rows, key=lambda row: row["lon"])])
+        beside.unlink()
+    assert said == [["XX", "XX", "DE", "DE"], ["DE", "DE", "XX", "XX"]]
 
 
 def test_a_cache_that_cannot_be_written_is_named(

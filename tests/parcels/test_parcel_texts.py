@@ -8,6 +8,7 @@ import pytest
 
 from catalogs.sources.crop_codes import open_codes
 from catalogs.sources.parcels import EncodingError, open_parcels
+from catalogs.sources.parcels.cells import texts
 from catalogs.sources.parcels.encoding import mended, of_dbf
 from schemas.errors import SourceError
 from tests.parcels.registers import fields, say
@@ -32,6 +33,45 @@ def test_double_encoded_words_are_mended() -> None:
 @pytest.mark.parametrize("word", ["Rüben", "Ærter", "Cànem", "Ñame", "Žito ozimé", "Ã", "¿Qué?"])
 def test_sound_words_stay(word: str) -> None:
     assert mended(word) == word
+
+
+@pytest.mark.parametrize("word", ["à", "alfals à secà", "Åbne marker", "Škoda Š", "ЯЧМЕНЬ ЕЧЕМИК"])
+@pytest.mark.parametrize("codec", ["latin-1", "cp1252"])
+def test_letters_whose_bytes_look_like_blanks_are_mended(word: str, codec: str) -> None:
+    """A0 and 85 are blanks to Python: what is taken for one cannot be mended any more."""
+    broken = _bytes_as(word, codec)
+    found, mended_ = texts(pa.array([broken, "  zwei   Worte "]), "x")
+    assert found == [word, "zwei Worte"] and mended_ == 1
+
+
+def _bytes_as(word: str, codec: str) -> str:
+    """A word whose UTF-8 bytes were read in another encoding; bytes without a letter as in Latin-1."""
+    return "".join(
+        bytes([byte]).decode(codec, errors="ignore") or chr(byte) for byte in word.encode()
+    )
+
+
+def test_code_tables_are_mended_likewise(tmp_path: Path) -> None:
+    line = "source,native_crop_code_or_name,s4a_name,s4a_code\nXE,{},Wheat,110\nXE,Brache,,\n"
+    (tmp_path / "m.csv").write_text(line.format("Secà".encode().decode("latin-1")), "utf-8")
+    codes = open_codes(tmp_path)
+    assert codes.find("XE", 2021, "", "Secà")[0] == 110
+    assert list(codes.schemes["s4a"]["xe"].names) == ["secà"]
+    (tmp_path / "m.csv").write_text(line.format("R\N{REPLACEMENT CHARACTER}ben"), "utf-8")
+    with pytest.raises(EncodingError, match=r"m\.csv: the text"):
+        open_codes(tmp_path)
+    (tmp_path / "m.csv").write_text(line.replace("110", "hundred").format("W"), "utf-8")
+    with pytest.raises(SourceError, match=r"m\.csv: s4a_code 'hundred' is no whole number"):
+        open_codes(tmp_path)
+
+
+def test_an_umlaut_far_down_in_a_table_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain letters say nothing about the encoding, however many there are."""
+    monkeypatch.setattr("catalogs.sources.parcels.encoding.CHUNK", 1000)
+    path = shapefile(tmp_path / "r", [*["Weizen"] * 50, "Rüben"], "CP1252", None)
+    assert crops(path) == {"Weizen", "Rüben"}
 
 
 def test_lost_letters_are_refused_by_name() -> None:

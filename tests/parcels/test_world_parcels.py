@@ -15,7 +15,6 @@ from catalogs.world import codes as truth
 from catalogs.world import parcels as registers
 from catalogs.world.layout import Place, lay_out
 from catalogs.world.sites import SITES
-from schemas.errors import BuildError
 
 pytestmark = pytest.mark.slow
 
@@ -95,9 +94,7 @@ def test_crops_get_the_codes_of_the_truth(parcels: Parcels, codes: Codes) -> Non
     assert unknown == 3
     tally = Tally(codes)
     tally.add(mapped)
-    tally.check(0.05)
-    with pytest.raises(BuildError, match="no s4a code"):
-        tally.check(0.0)
+    assert 0.95 < tally.report()["schemes"]["s4a"]["share"] < 1
 
 
 def test_terms_and_dates_of_the_registers(parcels: Parcels, codes: Codes) -> None:

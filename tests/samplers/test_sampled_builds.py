@@ -82,9 +82,7 @@ def test_tiles_give_patches_with_all_their_dates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of each Sentinel-2 scene of 384 pixels and year nine patches of 128, every one on its pixels."""
-    made = recipe(
-        samplers.Tiles(px=128, coarsest=10), samplers.Acquisitions(), samplers.Patch(px=128)
-    )
+    made = recipe(samplers.Tiles(px=128, coarsest=10), samplers.Acquisitions(), samplers.Patch())
     found = SITES[0]
     box = tuple(map(str, (found.lon - 0.02, found.lat - 0.02, found.lon + 0.02, found.lat + 0.02)))
     samples, audit, _ = built(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs.sources.imagery import Imagery
+from pipelines.datasets.sen4agrinet import RECIPE
 from sampling import ctx_of, scan, scene
 from schemas.errors import Reject
 from schemas.mgrs import tile_of
@@ -214,3 +215,11 @@ def test_a_collection_is_chosen_by_name_or_by_most_dates() -> None:
     with pytest.raises(Reject) as caught:
         Acquisitions(collection="l1c", least=2)(start, ctx)
     assert caught.value.code == "too_few_dates"
+
+
+def test_the_recipe_of_crops_takes_no_coarser_scenes() -> None:
+    """Its card says 10 m, and a blue band of 30 m is no B02."""
+    coarse = scene("hls", *CATALONIA, px=30.0, n=3660, when=at(2020), collection="landsat-c2-l2")
+    fine = scene("s2", *CATALONIA, px=10.0, n=10980, when=at(2020))
+    assert len(scan(RECIPE.start, ctx_of(imagery=[coarse]))) == 0
+    assert len(scan(RECIPE.start, ctx_of(imagery=[coarse, fine]))) == 900

@@ -6,9 +6,9 @@ from transforms.crops.labels import Labels
 from transforms.crops.limits import Least, Mapped, OneSide
 from transforms.crops.oad import Oad, Statistics
 from transforms.crops.scenarios import Scenarios
-from transforms.crops.tables import Mapping, Numbers, Parcels
+from transforms.crops.tables import Lost, Mapping, Numbers, Parcels
 
 __all__ = [
-    "Join", "Labels", "Least", "Mapped", "Mapping", "Months", "Numbers", "Oad", "OneSide",
+    "Join", "Labels", "Least", "Lost", "Mapped", "Mapping", "Months", "Numbers", "Oad", "OneSide",
     "Parcels", "Scenarios", "Statistics",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.errors import SourceError
 from schemas.geo import all_beside, beside
 from schemas.samples import Sample
 from schemas.windows import Bounds, Grid
@@ -44,7 +45,15 @@ class Join:
         """All samples of a partition, each with its parcels (none is a count of 0).
 
         The source is asked once for each tile and year, so that a tile's parcels are in memory at most.
+
+        Raises:
+            SourceError: a file of parcels says no year, so that no patch would show any of them.
         """
+        if undated := getattr(ctx.sources["parcels"], "undated", ()):
+            raise SourceError(
+                f"{undated[0]} says no year of harvest, and patches show the parcels of their year: name "
+                'it in the file\'s name, or its column or the year itself in a sidecar ("year": "2021")'
+            )
         groups: dict[tuple[int, str], list[Sample]] = {}
         for sample in samples:
             tile = str(sample.facts.get("patch_tile") or "")

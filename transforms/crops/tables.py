@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from catalogs.files import write_json
+from catalogs.files import atomic, write_json
 from catalogs.keys import Keys
 from schemas.sources import About
 from transforms.context import Context
@@ -84,13 +84,33 @@ class Parcels:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """`parcel_drops.parquet`: rows of the registers that are no parcels."""
+
+    name: str = field(default="parcel_drops.parquet", init=False)
+    about: str = field(
+        default="rows of all registers that are no parcels (file, row, id, reason): no sound outline, "
+        "outside of where they should lie, or doubles",
+        init=False,
+    )
+    needs: tuple[str, ...] = field(default=(), init=False)
+
+    def write(self, rows: Iterator[pa.Table], target: Path, ctx: Context) -> None:
+        """Write them as the source lists them."""
+        import pyarrow.parquet as pq
+
+        with atomic(target) as stream:
+            pq.write_table(ctx.sources["parcels"].drops(), stream, compression="zstd")
+
+
+@dataclass(frozen=True)
 class Mapping:
     """`mapping.json`: how the declared crops were mapped, by count and by area."""
 
     name: str = field(default="mapping.json", init=False)
     about: str = field(
         default="how declared crops became classes: coverage by count and by area, codes without a "
-        "class, conflicts, and the version of the code lists",
+        "class, conflicts, and the version of the code lists; how many rows the registers had and lost",
         init=False,
     )
     needs: tuple[str, ...] = field(default=("_numbers",), init=False)
@@ -102,4 +122,5 @@ class Mapping:
         tally = Tally(ctx.sources["codes"])
         for table in declared(shown(rows), ctx):
             tally.add(table)
-        write_json(target, tally.report())
+        counts = dict(ctx.sources["parcels"].counts)
+        write_json(target, {**tally.report(), "registers": counts})

@@ -12,6 +12,9 @@ from schemas.samples import Drop
 from transforms.context import Context
 from transforms.samplers.ground import asked_for
 
+ROWS = 8192
+"""Drops that are unpacked at a time."""
+
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -50,8 +53,7 @@ class Parcels:
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
         """Start rows (`key`, `lon`, `lat` of a point within the parcel), a row group at a time."""
         parcels = ctx.sources["parcels"]
-        batches = parcels.drops().to_batches(max_chunksize=4096)
-        lost = (row for batch in batches for row in batch.to_pylist())
+        lost = (row for part in parcels.drops().to_batches(ROWS) for row in part.to_pylist())
         for number, row in enumerate(lost):
             where = f"{row['file']}, row {row['row']}: {row['message']}"
             on_drop(Drop(f"parcel-{number}", "samplers.Parcels", row["code"], where))
@@ -62,8 +64,8 @@ class Parcels:
                 asked &= (year == 0) | ((year >= ctx.years[0]) & (year <= ctx.years[1]))
             small = batch["area_m2"].to_numpy() < self.least_m2
             crowded = np.asarray(pc.fill_null(batch["overlaps"], False)) & (not self.overlaps)
-            for code, rows in (("small_parcel", small), ("overlapping", crowded & ~small)):
-                for key in batch["key"].filter(pa.array(asked & rows)).to_pylist():
+            for code, lost in (("small_parcel", small), ("overlapping", crowded & ~small)):
+                for key in batch["key"].filter(pa.array(asked & lost)).to_pylist():
                     on_drop(Drop(key, "samplers.Parcels", code))
             found = batch.filter(pa.array(asked & ~small & ~crowded))
             if len(found):

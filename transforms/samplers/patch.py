@@ -55,7 +55,7 @@ class Acquisitions:
             Reject: `no_imagery`, `cloudy`, `experimental_baseline`, `too_few_dates`.
         """
         year = int(str(sample.facts["year"]))
-        corner = grid_in(sample, 1)
+        corner = patch_grid(sample)
         over = ctx.sources["imagery"].over(sample.lon, sample.lat)
         own = [s for s in over if _same_tile(s.grid, corner)]
         found, reason = usable(own, (year, year), self.max_cloud)
@@ -76,21 +76,12 @@ class Acquisitions:
 
 @dataclass(frozen=True)
 class Patch:
-    """The window of the sample's row and column on its tile grid; scenes of other grids are let go.
+    """The window of the patch that `Tiles` gave, on its tile grid; scenes of other grids are let go."""
 
-    Attributes:
-        px: side of a patch in pixels, as `samplers.Tiles.px`.
-    """
-
-    px: int = 366
     needs: tuple[str, ...] = field(
         default=("scenes", "patch_row", "patch_col", "_grid"), init=False
     )
     gives: dict[str, str] = field(default_factory=lambda: {"window": "noun"}, init=False)
-
-    def __post_init__(self) -> None:
-        """Refuse patches without a size."""
-        at_least("samplers.Patch.px", self.px, 8)
 
     def __call__(self, sample: Sample, ctx: Context) -> Sample:
         """The sample with its window, on the pixels of every scene that is left.
@@ -99,7 +90,7 @@ class Patch:
             Reject: `outside_imagery` where no scene has these pixels.
         """
         row, col = (int(str(sample.facts[name])) for name in ("patch_row", "patch_col"))
-        grid = grid_in(sample, self.px, row * self.px, col * self.px)
+        grid = patch_grid(sample, row, col)
         scenes = tuple(scene for scene in sample.scenes if _holds(scene.grid, grid))
         if not scenes:
             raise Reject("outside_imagery", f"none of {len(sample.scenes)} scenes has its pixels")
@@ -127,11 +118,12 @@ def facts_of(scenes: tuple[Scene, ...]) -> dict[str, Fact]:
     }
 
 
-def grid_in(sample: Sample, px: int, row: int = 0, col: int = 0) -> Pixels:
-    """`px` x `px` pixels of the tile grid of a sample that `Tiles` gave, from a row and column on."""
-    a, c, e, f, crs = str(sample.facts["_grid"]).split("|", 4)
-    own = Pixels(crs, (float(a), 0.0, float(c), 0.0, float(e), float(f)), px, px)
-    return own.cut(col, row, px, px)
+def patch_grid(sample: Sample, row: int = 0, col: int = 0) -> Pixels:
+    """The pixels of a patch of the tile grid of a sample that `Tiles` gave, by row and column of patches."""
+    a, c, e, f, px, crs = str(sample.facts["_grid"]).split("|", 5)
+    side = int(px)
+    own = Pixels(crs, (float(a), 0.0, float(c), 0.0, float(e), float(f)), side, side)
+    return own.cut(col * side, row * side, side, side)
 
 
 def _same_tile(grid: Pixels, corner: Pixels) -> bool:

@@ -84,7 +84,7 @@ class Tiles:
             on_drop(Drop(names[i], "samplers.Tiles", "partial_patch", f"the tile ends: {size}"))
         kept = np.flatnonzero(asked & whole)
         if len(kept):
-            text = _text(grid)
+            text = _text(grid, self.px)
             yield pa.table(
                 {
                     "key": pa.array([names[i] for i in kept], pa.string(), from_pandas=False),
@@ -137,9 +137,9 @@ def _corner_name(grid: Pixels) -> str:
     return "-".join([crs, *(f"m{-v}" if v < 0 else f"{v}" for v in corner)])
 
 
-def _text(grid: Pixels) -> str:
+def _text(grid: Pixels, px: int) -> str:
     a, _, c, _, e, f = grid.transform
-    return "|".join([*map(repr, (a, c, e, f)), grid.crs])
+    return "|".join([*map(repr, (a, c, e, f, px)), grid.crs])
 
 
 def _places(

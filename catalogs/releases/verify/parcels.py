@@ -133,7 +133,7 @@ def _scenarios(release: Path, told: dict[str, Any], report: Report) -> None:
             said = f"{name}: tile {tile} is learnt from and tested"
             report.fault("scenarios", SCENARIOS, said)
         for year in _both(sides, samples["year"].to_pylist()) if name == APART[1] else ():
-            said = f"{name}: the year {year} is learnt from and tested"
+            said = f"{name}: year {year} is learnt from and tested"
             report.fault("scenarios", SCENARIOS, said)
         _buffer(name, sides, samples, float(told.get(name, {}).get("buffer_m", 0.0)), report)
 

@@ -25,17 +25,24 @@ from catalogs.files import atomic, cache_folder, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
-from catalogs.sources.parcels.files import files_of, parts_of
+from catalogs.sources.parcels.files import files_of, parts_of, sidecars
 from catalogs.sources.parcels.making import collected, ordered, write
 from catalogs.sources.parcels.overlaps import overlapping
 from catalogs.sources.parcels.reader import META, Parcels, drops_beside
-from catalogs.sources.parcels.telling import facts, geo, kinds
+from catalogs.sources.parcels.telling import facts, geo, kinds, lost_of
 from catalogs.sources.terms import Override
 from schemas.chance import digest
 from schemas.errors import SourceError, UsageError
 
 __all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
 
+
+SHAPING = (
+    "catalogs/runs.py", "catalogs/sources/feature_files.py", "catalogs/sources/feature_matching.py",
+    "catalogs/sources/terms.py", "schemas/curves.py", "schemas/licences.py", "schemas/tables.py",
+    "schemas/windows.py",
+)  # fmt: skip
+"""Modules outside of this package that may change a table."""
 
 STAGE_MB = 24
 """Megabytes of neighbours that are held while overlaps are looked for."""
@@ -57,10 +64,10 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     files = files_of(location)
     place = _place()
     sums = {str(path): _sum_of(path, place) for path in files}
-    said = sorted({p for file in files for p in file.parent.glob("*parcels.json")})
+    root = location if location.is_dir() else location.parent
     address = digest(
-        [(path.name, sums[str(path)][0]) for path in files],
-        [(path.name, sha256(path)) for path in said],
+        [(path.relative_to(root).as_posix(), sums[str(path)][0]) for path in files],
+        [(path.relative_to(root).as_posix(), sha256(path)) for path in sidecars(files)],
         [terms.licence, terms.attribution],
         code_version(),
     )[:32]
@@ -83,7 +90,7 @@ def _make(
         with pq.ParquetWriter(lost, DROPS, compression="zstd") as drops:
             made = collected(files, terms, folder, drops)
             stage = folder / "stage.parquet"
-            kept = write(ordered(folder, files, drops), stage)
+            kept = write(ordered(folder, files, drops, made.counts), stage)
         made.counts["kept"] = kept
         lost_before = made.counts["geometry"] + made.counts["bounds"]
         made.counts["duplicate"] = made.counts["read"] - lost_before - kept
@@ -93,6 +100,8 @@ def _make(
                 f"{made.counts['geometry']:,} without a sound outline, {made.counts['bounds']:,} "
                 "out of bounds): give another file"
             )
+        if kept < made.counts["read"]:
+            made.notes.append(lost_of(made.counts))
         staged = Parcels(stage, STAGE_MB)
         outlines = geo(staged.bounds, kinds(staged))
         with atomic(path) as sink:
@@ -139,9 +148,11 @@ def _sum_of(path: Path, place: Path) -> tuple[str, int]:
 
 
 def _sum(path: Path, place: Path) -> str:
-    """SHA-256 of a file, kept by its name, size and time, so that a large one is read once."""
+    """SHA-256 of a file, kept by its name, size and times, so that a large one is read once."""
     status = path.stat()
-    name = digest(str(path.resolve()), status.st_size, status.st_mtime_ns)[:32]
+    name = digest(
+        str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    )[:32]
     kept = place / "sums" / f"{name}.json"
     try:
         return str(json.loads(kept.read_text(encoding="utf-8")))
@@ -155,7 +166,8 @@ def _sum(path: Path, place: Path) -> str:
 def code_version() -> str:
     """A hash of all that may change a table: the code of this package, and the libraries' versions."""
     root = Path(__file__).resolve().parents[3]
-    files = [*sorted(Path(__file__).parent.glob("*.py")), root / "schemas/curves.py"]
+    files = [*sorted(Path(__file__).parent.glob("*.py")), *(root / name for name in SHAPING)]
     texts = [(path.name, path.read_text(encoding="utf-8")) for path in files]
-    libraries = [(name, version(name)) for name in ("pyarrow", "pyogrio", "pyproj", "shapely")]
+    names = ("numpy", "pyarrow", "pyogrio", "pyproj", "shapely")
+    libraries = [(name, version(name)) for name in names]
     return digest(texts, libraries)[:16]

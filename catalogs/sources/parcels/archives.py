@@ -3,20 +3,22 @@
 import shutil
 import stat
 import zipfile
+import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from schemas.errors import SourceError
 
 ENDINGS = frozenset((
-    ".gpkg", ".shp", ".shx", ".dbf", ".prj", ".cpg", ".parquet", ".geojson", ".json", ".fgb",
+    ".gpkg", ".shp", ".shx", ".dbf", ".prj", ".cpg", ".parquet", ".geoparquet", ".geojson", ".json", ".fgb",
 ))  # fmt: skip
 """What is taken out; all else stays inside."""
 
 EXPANSION = 500
-"""Most that a member may grow by, once it is `SUSPECT`: tables padded with blanks reach 60."""
+"""Most that a member, or all of them, may grow by, once `SUSPECT`: tables padded with blanks reach 60."""
 
 SUSPECT = 1 << 28
-"""Bytes from which `EXPANSION` is held against a member."""
+"""Bytes from which `EXPANSION` is held against a member, or all of them."""
 
 
 def unpacked(path: Path, folder: Path) -> list[Path]:
@@ -24,7 +26,7 @@ def unpacked(path: Path, folder: Path) -> list[Path]:
 
     Raises:
         SourceError: `archive_unsafe` (a member that leaves the folder, a link, or one that grows beyond
-            belief), damaged, encrypted, or more than the disk holds.
+            belief), a name twice, damaged, encrypted, or more than the disk holds.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -32,14 +34,25 @@ def unpacked(path: Path, folder: Path) -> list[Path]:
             for member in members:
                 _check(path, member)
             wanted = [m for m in members if Path(m.filename).suffix.lower() in ENDINGS]
+            names = Counter(member.filename for member in wanted)
+            if twice := next((name for name, count in names.items() if count > 1), ""):
+                raise SourceError(f"{path}: holds {twice!r} twice: nobody knows which is meant")
             need, free = sum(m.file_size for m in wanted), shutil.disk_usage(folder).free
+            held = path.stat().st_size
+            if need > SUSPECT and need > EXPANSION * held:
+                raise SourceError(
+                    f"{path}: archive_unsafe, its members grow from {held:,} to {need:,} bytes: it is "
+                    "not opened"
+                )
             if need > free // 2:
                 raise SourceError(
                     f"{path}: archive_unsafe, unpacks to {need / 1e9:,.1f} GB and {free / 1e9:,.1f} GB "
                     "are free: make room, or unpack it yourself and name the folder"
                 )
             return [_out(archive, member, folder) for member in wanted]
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError,
+    ) as error:  # fmt: skip
         raise SourceError(f"{path} cannot be unpacked ({error}): fetch it anew") from error
 
 

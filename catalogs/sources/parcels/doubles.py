@@ -29,10 +29,39 @@ class Doubles:
             with (self.folder / f"{pile:02d}").open("ab") as sink:
                 entries[piles == pile].tofile(sink)
 
-    def found(self) -> npt.NDArray[np.int64]:
-        """Rows that bear the mark of an earlier row, sorted."""
-        later = [np.empty(0, np.int64)]
+    def shared(self) -> npt.NDArray[np.void]:
+        """`ENTRY` of all rows whose mark another row bears too, sorted by mark and row.
+
+        Memory grows with such rows, not with all.
+        """
+        found = [np.empty(0, ENTRY)]
         for path in sorted(self.folder.iterdir()):
             entries = np.sort(np.fromfile(path, ENTRY), order=("mark", "row"))
-            later.append(entries["row"][1:][entries["mark"][1:] == entries["mark"][:-1]])
-        return np.unique(np.concatenate(later))
+            same = entries["mark"][1:] == entries["mark"][:-1]
+            found.append(entries[np.append(same, False) | np.insert(same, 0, False)])
+        return np.concatenate(found)
+
+
+def repeated(entries: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    """Of rows with shared marks, those that do not come first, sorted."""
+    again = entries["mark"][1:] == entries["mark"][:-1]
+    return np.unique(entries["row"][1:][again])
+
+
+def later(entries: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    """Of rows with shared marks, those that bear one of an earlier row that is not itself among them.
+
+    Args:
+        entries: `ENTRY`, sorted by mark and row, one for each mark of a row.
+    """
+    lost = [np.empty(0, np.int64)]
+    while len(entries):
+        first = np.insert(entries["mark"][1:] != entries["mark"][:-1], 0, True)
+        rows, which = np.unique(entries["row"], return_inverse=True)
+        stays = np.bincount(which, weights=~first) == 0  # it comes first wherever it is
+        group = np.cumsum(first) - 1
+        goes = np.zeros(len(rows), bool)
+        goes[which[~first & stays[which[first]][group]]] = True
+        lost.append(rows[goes])
+        entries = entries[~(stays | goes)[which]]
+    return np.sort(np.concatenate(lost))

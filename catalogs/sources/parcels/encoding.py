@@ -2,12 +2,13 @@
 
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from schemas.errors import SourceError
 
-SAMPLE = 1 << 24
-"""Bytes of a DBF that its encoding is found from, at most."""
+CHUNK = 1 << 24
+"""Bytes of a DBF that are looked at at a time."""
 
 LOST = "\N{REPLACEMENT CHARACTER}"
 
@@ -60,15 +61,15 @@ def of_dbf(path: Path) -> str:
     Raises:
         EncodingError: neither.
     """
-    content = _texts(path)
-    for cpg in (path.with_suffix(".cpg"), path.with_suffix(".CPG")):
-        if cpg.is_file():
-            name = _codec(cpg.read_text(encoding="ascii", errors="replace"))
-            if name and _fits(content, name):
-                return name
-    for name in ("utf-8", "cp1252"):
-        if _fits(content, name):
-            return name
+    names = ["utf-8", "cp1252"]
+    for cpg in (path.with_suffix(".CPG"), path.with_suffix(".cpg")):
+        if cpg.is_file() and (name := _codec(cpg.read_text(encoding="ascii", errors="replace"))):
+            names.insert(0, name)
+    names = [name for name in names if _fits(b" ", name)]
+    for content in _texts(path):
+        names = [name for name in names if _fits(content, name)]
+    if names:
+        return names[0]
     raise EncodingError(
         f"{path}: its texts are neither UTF-8 nor Windows-1252: put a .cpg with the name of their "
         "encoding beside it"
@@ -95,9 +96,10 @@ def _fits(content: bytes, codec: str) -> bool:
     return True
 
 
-def _texts(path: Path) -> bytes:
-    """The values of a DBF's text columns, blanks cut, one a line: padding may cut a letter in two.
+def _texts(path: Path) -> Iterator[bytes]:
+    """The values of a DBF's text columns that are not ASCII, a chunk of rows at a time, one a line.
 
+    Blanks are cut: padding may cut a letter in two.
     Source of the layout: dBASE table file, level 5 (header of 32 bytes, 32 bytes a field).
     """
     with path.open("rb") as stream:
@@ -106,20 +108,26 @@ def _texts(path: Path) -> bytes:
             raise SourceError(f"{path} is no DBF table: it ends within its header")
         start, width = struct.unpack("<HH", head[8:12])
         fields = stream.read(max(start - 32, 0))
-        data = stream.read(SAMPLE)
-    spans, at = [], 1
-    for i in range(0, len(fields) - 31, 32):
-        if fields[i] == 0x0D:
-            break
-        size = fields[i + 16]
-        if fields[i + 11 : i + 12] == b"C":
-            spans.append((at, at + size, size))
-        at += size
-    values = set()
-    for row in range(0, len(data) - width + 1, max(width, 1)):
-        for low, high, size in spans:
-            value = data[row + low : row + high]
-            full = len(value.rstrip(b" \0")) == size  # a cut value may end within a letter
-            value = value.rstrip(b" \0")
-            values.add(value[:-3] if full else value)
-    return b"\n".join(sorted(value for value in values if not value.isascii()))
+        spans, at = [], 1
+        for i in range(0, len(fields) - 31, 32):
+            if fields[i] == 0x0D:
+                break
+            size = fields[i + 16]
+            if fields[i + 11 : i + 12] == b"C":
+                spans.append((at, at + size))
+            at += size
+        while data := stream.read(CHUNK // max(width, 1) * width or CHUNK):
+            if not data.isascii():
+                yield b"\n".join(sorted(_values(data, max(width, 1), spans)))
+
+
+def _values(data: bytes, width: int, spans: list[tuple[int, int]]) -> set[bytes]:
+    """The values of some rows that are not ASCII; a full one without its end, where a letter may be cut."""
+    found = set()
+    for row in range(0, len(data) - width + 1, width):
+        if data[row : row + width].isascii():
+            continue
+        for low, high in spans:
+            value = data[row + low : row + high].rstrip(b" \0")
+            found.add(value[:-3] if len(value) == high - low else value)
+    return {value for value in found if not value.isascii()}

@@ -13,7 +13,16 @@ from catalogs.sources.parcels.encoding import of_dbf
 from catalogs.sources.vector_kinds import SHAPEFILE, kind_of, layers_of, whole
 from schemas.errors import SourceError
 
+PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+"""Endings of the files of one Shapefile."""
+
 FORMS = "GeoPackage, GeoParquet, Shapefile, FlatGeobuf, GeoJSON, or a zip of them"
+
+MEANT = frozenset((
+    ".gpkg", ".shp", ".parquet", ".geoparquet", ".fgb", ".geojson", ".zip", ".7z", ".rar", ".kml", ".kmz",
+    ".gml",
+))  # fmt: skip
+"""Endings of files that somebody meant as registers."""
 
 Meta = dict[str, Any]
 
@@ -83,19 +92,44 @@ def files_of(location: Path) -> list[Path]:
         return [location]
     if not location.is_dir():
         raise SourceError(f"{location}: no such file or folder of parcels")
-    found = [p for p in sorted(location.rglob("*")) if p.is_file() and _kind(p)]
+    there = [path for path in sorted(location.rglob("*")) if path.is_file()]
+    found = [path for path in there if _kind(path)]
+    strange = next((p for p in there if p.suffix.lower() in MEANT and p not in found), None)
+    if strange is not None:
+        raise SourceError(
+            f"{strange} is named as a register and cannot be read as one: give {FORMS}, or take it out of "
+            "the folder"
+        )
     if not found:
         raise SourceError(f"{location} holds no file of parcels: give {FORMS}")
     return found
+
+
+def is_sidecar(path: Path) -> bool:
+    """Whether a file says what the columns of others mean."""
+    return path.name == "parcels.json" or path.name.endswith(".parcels.json")
+
+
+def sidecars(files: list[Path]) -> list[Path]:
+    """The sidecars in the folders of some files, sorted."""
+    folders = {path.parent for path in files}
+    return sorted(p for folder in folders for p in folder.glob("*parcels.json") if is_sidecar(p))
+
+
+def beside(path: Path) -> list[Path]:
+    """A file and those beside it that may say what it means: of its name, or told by theirs."""
+    stem = path.name.split(".")[0]
+    near = (p for p in path.parent.iterdir() if p.suffix.lower() in (*PARTS, ".json"))
+    named = (p for p in near if p.name.split(".")[0] in (stem, "parcels", "codes") and p.is_file())
+    return sorted({path, *named})
 
 
 def parts_of(path: Path) -> list[Path]:
     """The files that a register is made of: a Shapefile has several."""
     if path.suffix.lower() != ".shp":
         return [path]
-    endings = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-    beside = (p for p in path.parent.iterdir() if p.suffix.lower() in endings)
-    return sorted(p for p in beside if p.stem == path.stem and p.is_file())
+    near = (p for p in path.parent.iterdir() if p.suffix.lower() in PARTS)
+    return sorted(p for p in near if p.stem == path.stem and p.is_file())
 
 
 def tables(source: Path, scratch: Path) -> list[Table]:
@@ -119,7 +153,7 @@ def tables(source: Path, scratch: Path) -> list[Table]:
 
 def _kind(path: Path) -> str:
     """The driver's name, `zip`, or "" for what holds no parcels. Zips are not opened within zips."""
-    if path.name.endswith("parcels.json"):
+    if is_sidecar(path):
         return ""
     return kind_of(path)
 

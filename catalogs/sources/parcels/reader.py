@@ -77,6 +77,16 @@ class Parcels:
         return tuple(self.facts["years"])
 
     @property
+    def undated(self) -> tuple[str, ...]:
+        """Names of files none of whose parcels has a year."""
+        return tuple(self.facts["undated"])
+
+    @property
+    def version(self) -> str:
+        """What the table was made of: files, sidecars, terms and code."""
+        return str(self.facts["address"])
+
+    @property
     def bounds(self) -> Bounds | None:
         """(west, south, east, north) of all parcels in degrees, None without any."""
         outlines = self._groups[0]

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from catalogs.sources.parcels import cells
 from catalogs.sources.parcels.columns import COLUMNS
-from catalogs.sources.parcels.encoding import EncodingError, mended
 from catalogs.sources.parcels.files import Table
 from catalogs.sources.parcels.profiles import UNITS
 from catalogs.sources.parcels.settings import Settled
@@ -24,6 +24,9 @@ from schemas.windows import Bounds
 
 DIFFERENCE = 0.05
 """Share by which a declared area may differ from that of its outline before it is counted."""
+
+COUNTRY = re.compile(r"(?:[A-Za-z]{2}(?:-.*)?)?")
+"""Code of a country or of one of its parts (ISO 3166), or none."""
 
 ENOUGH = 20
 """Outlines beside the CRS's area from which a file may be refused for them."""
@@ -69,7 +72,9 @@ class Rows:
         kept = np.flatnonzero(~shapely.is_missing(found.shapes))
         at = kept + self.at
         self.at += size
-        return self._columns(batch, found, ids).take(pa.array(kept)), at
+        rows = self._columns(batch, found, ids).take(pa.array(kept))
+        self.counts["no_year"] += int((rows["year"].to_numpy() == 0).sum())
+        return rows, at
 
     def finish(self) -> None:
         """To be called after the last batch.
@@ -85,6 +90,11 @@ class Rows:
                 f"{self.table.source}: {outside:,} of {read:,} outlines lie outside of {where}, where "
                 f"they should: the declared CRS {crs[:60]} is wrong, or its axes are swapped"
             )
+        if undated := self.counts["no_year"]:
+            self.notes.append(
+                f"{self.table.source.name}: {undated:,} of {read:,} rows have no year of harvest: no "
+                "question by year finds them"
+            )
 
     def _columns(self, batch: pa.RecordBatch, found: Outlines, ids: list[str]) -> pa.Table:
         profile, size = self.settled.profile, len(batch)
@@ -92,15 +102,18 @@ class Rows:
         names = self._texts(batch, profile.name, profile.idle)
         self.counts.update(no_crop=sum(not c and not n for c, n in zip(codes, names, strict=True)))
         determined, year = self._when(batch)
-        country = [country[:2].upper() for country in self._countries(batch)]
+        country = self._countries(batch)
         lists = [profile.code_list or each for each in country]
         declared = self._declared(batch, found.area)
         prints = _prints(found.shapes)
         crops = [f"{code}\0{name}" for code, name in zip(codes, names, strict=True)]
         key = [
-            _key(profile.collection, country[i], year[i], ids[i], prints[i] + crops[i].encode())
+            _key(
+                (profile.collection, self.settled.part), country[i], year[i], ids[i],
+                prints[i] + crops[i].encode(),
+            )
             for i in range(size)
-        ]
+        ]  # fmt: skip
         points = shapely.point_on_surface(found.shapes)
         box = shapely.bounds(found.shapes)
         columns = {
@@ -135,23 +148,25 @@ class Rows:
         return [value or other for value, other in zip(chosen, spare, strict=True)]
 
     def _column(self, batch: pa.RecordBatch, name: str) -> list[str]:
-        """A column as texts: as they were meant, whole numbers without a point, "" for none."""
-        column = batch.column(name).dictionary_encode()
-        texts = []
-        for value in column.dictionary.to_pylist():
-            text = _text(value)
-            try:
-                texts.append(mended(text))
-            except EncodingError as error:
-                raise EncodingError(f"{self.table.source}, column {name}: {error}") from error
-            self.counts["texts_mended"] += texts[-1] != text
-        return [texts[i] if i is not None else "" for i in column.indices.to_pylist()]
+        found, mended = cells.texts(batch.column(name), self._where(name))
+        self.counts["texts_mended"] += mended
+        return found
+
+    def _where(self, name: str) -> str:
+        return f"{self.table.source}, column {name}"
 
     def _countries(self, batch: pa.RecordBatch) -> list[str]:
-        profile = self.settled.profile
-        if profile.country.lower() in self.settled.columns:
-            return self._texts(batch, (profile.country.lower(),))
-        return [profile.country] * len(batch)
+        name = self.settled.profile.country
+        if name not in self.settled.columns:
+            return [name] * len(batch)
+        found = self._texts(batch, (name,))
+        wrong = next((word for word in sorted(set(found)) if not COUNTRY.fullmatch(word)), None)
+        if wrong is not None:
+            raise SourceError(
+                f"{self._where(self.settled.columns[name])}: {wrong!r} is no country's code of two "
+                "letters (ISO 3166-1)"
+            )
+        return [word[:2].upper() for word in found]
 
     def _when(self, batch: pa.RecordBatch) -> tuple[pa.Array, list[int]]:
         """Date of determination and year of harvest, by row."""
@@ -159,10 +174,8 @@ class Rows:
         kind = COLUMNS.field("determined").type
         determined = pa.nulls(size, kind)
         if profile.date in self.settled.columns:
-            column = batch.column(self.settled.columns[profile.date])
-            if pa.types.is_timestamp(column.type) and column.type.tz is None:
-                column = pc.assume_timezone(column, "UTC")
-            determined = column.cast(kind)
+            name = self.settled.columns[profile.date]
+            determined = cells.dates(batch.column(name), self._where(name))
         year = [0] * size
         if profile.year.isdigit():
             year = [int(profile.year)] * size
@@ -183,9 +196,7 @@ class Rows:
         column = self.settled.first(self.settled.profile.area)
         if not column:
             return np.full(len(batch), np.nan)
-        values = (
-            batch.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float)
-        )
+        values = cells.numbers(batch.column(column), self._where(column))
         values = np.where(values > 0, values, np.nan)
         if not self.unit:
             self.unit = self._unit(values, area)
@@ -221,18 +232,15 @@ def _said(place: Bounds | None) -> str:
     return f"{west:.4g}..{east:.4g} E, {south:.4g}..{north:.4g} N"
 
 
-def _text(value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return re.sub(r"\s+", " ", str(value)).strip()
+def _key(register: tuple[str, str], country: str, year: int, ident: str, print_: bytes) -> str:
+    """A name of the parcel that stays: of its register, year and id; of its outline and crop without.
 
-
-def _key(collection: str, country: str, year: int, ident: str, print_: bytes) -> str:
-    """A name of the parcel that stays: of its register, year and id; of its outline and crop without."""
+    Args:
+        register: its collection, and the part of it that numbers parcels for itself.
+    """
     what = ident.encode() if ident else b"\0" + print_
-    hashed = hashlib.sha256(f"{collection}\0{year}\0".encode() + what).hexdigest()[:16]
+    home = "\0".join(name for name in register if name)
+    hashed = hashlib.sha256(f"{home}\0{year}\0".encode() + what).hexdigest()[:16]
     return f"{country.lower() or 'xx'}-{year}-{hashed}"
 
 
@@ -244,11 +252,9 @@ def _prints(shapes: npt.NDArray[Any]) -> list[bytes]:
     return [whole[a:b].tobytes() for a, b in pairwise(ends)]
 
 
-def geometry_prints(table: pa.Table) -> list[bytes]:
-    """What makes two rows one parcel though their ids differ: year, crop and outline."""
+def geometry_prints(table: pa.Table) -> tuple[list[bytes], list[bytes]]:
+    """Of each row, its outline; and its year and crop: rows that agree in both are one parcel."""
     shapes = shapely.from_wkb(np.array(table["geometry"].to_pylist(), object))
-    facts = zip(
-        table["year"].to_pylist(), table["crop_code"].to_pylist(), table["crop_name"].to_pylist(),
-        _prints(shapes), strict=True,
-    )  # fmt: skip
-    return [f"{year}\0{code}\0{name}\0".encode() + print_ for year, code, name, print_ in facts]
+    facts = zip(*(table[n].to_pylist() for n in ("year", "crop_code", "crop_name")), strict=True)
+    crops = [f"{year}\0{code}\0{name}\0".encode() for year, code, name in facts]
+    return _prints(shapes), crops

@@ -57,15 +57,19 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
         allowed: (west, south, east, north) in degrees that they should lie in, None for anywhere.
     """
     reasons: dict[int, tuple[str, str]] = {}
-    raw = shapely.force_2d(shapely.from_wkb(wkb, on_invalid="ignore"))
+    with np.errstate(invalid="ignore"):
+        raw = shapely.force_2d(_read(wkb, reasons))
     for row in np.flatnonzero(shapely.is_missing(raw) | shapely.is_empty(raw)).tolist():
-        reasons[row] = ("geometry", "no outline, or one with too few points")
+        reasons.setdefault(row, ("geometry", "no outline, or one with too few points"))
     for row in np.flatnonzero(shapely.area(raw) == 0).tolist():
         reasons.setdefault(row, ("geometry", "has no area, or crosses itself so that parts cancel"))
     with np.errstate(invalid="ignore"):
         shapes = shapely.transform(raw, lambda xy: np.stack(to_lonlat(crs, *xy.T), axis=1))
         box = shapely.bounds(shapes)
     _off_the_globe(box, reasons)
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    for row in np.unique(owner[~np.isfinite(points).all(1)]).tolist():
+        reasons.setdefault(row, ("bounds", "has a corner that is no place on the globe"))
     outside = np.zeros(len(raw), bool)
     if allowed is not None:
         west, south, east, north = allowed
@@ -99,6 +103,20 @@ def outlines(wkb: Shapes, crs: str, allowed: Bounds | None) -> Outlines:
     return Outlines(shapes, area, around, reasons, repaired, outside)
 
 
+def _read(wkb: Shapes, reasons: dict[int, tuple[str, str]]) -> Shapes:
+    """The geometries of WKB, None where it makes no sense or is curved."""
+    try:
+        return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), object)
+    except NotImplementedError:
+        found = np.empty(len(wkb), object)
+        for row, data in enumerate(wkb):
+            try:
+                found[row] = shapely.from_wkb(data, on_invalid="ignore")
+            except NotImplementedError:
+                reasons[row] = ("geometry", "its edges are curved: write it with straight ones")
+        return found
+
+
 def _off_the_globe(box: npt.NDArray[np.float64], reasons: dict[int, tuple[str, str]]) -> None:
     with np.errstate(invalid="ignore"):
         off = (np.abs(box[:, 0::2]) > 180).any(1) | (np.abs(box[:, 1::2]) > 90).any(1)
@@ -122,7 +140,10 @@ def mended(shapes: Shapes, reasons: dict[int, tuple[str, str]]) -> tuple[Shapes,
     wrong = ~shapely.is_missing(shapes) & (~shapely.is_valid(shapes) | ~np.isin(kinds, (3, 6)))
     for row in np.flatnonzero(wrong).tolist():
         shape = shapes[row]
-        made = _repaired(shape)
+        try:
+            made = _repaired(shape)
+        except shapely.errors.GEOSException:
+            made = None
         if made is None:
             reasons.setdefault(row, ("geometry", f"a {shape.geom_type} that encloses no area"))
             found[row] = None
@@ -140,11 +161,23 @@ def mended(shapes: Shapes, reasons: dict[int, tuple[str, str]]) -> tuple[Shapes,
 
 def _repaired(shape: Any) -> Any:
     """The valid polygon or multipolygon, None where there is none."""
-    for made in (shapely.make_valid(shape), shapely.buffer(shape, 0)):
+    for made in (_within_shells(shape), shapely.buffer(shape, 0)):
         kept = polygons(made)
         if kept is not None and kept.is_valid:
             return kept
     return polygons(_narrowed(shape))
+
+
+def _within_shells(shape: Any) -> Any:
+    """Made valid, without what GEOS makes of holes outside of their shells: parts of their own."""
+    own = shapely.get_parts(shape)
+    rings = shapely.get_exterior_ring(own[shapely.get_type_id(own) == 3])
+    made = shapely.make_valid(shape)
+    if not len(rings):
+        return made
+    return shapely.intersection(
+        made, shapely.union_all(shapely.make_valid(shapely.polygons(rings)))
+    )
 
 
 def _narrowed(shape: Any) -> Any:

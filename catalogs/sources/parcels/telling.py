@@ -1,6 +1,7 @@
 """What a table of parcels says of itself: its outlines, its terms, and what was counted."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ def abouts_of(made: Made, sums: dict[str, tuple[str, int]]) -> list[dict[str, An
     return found
 
 
+def lost_of(counts: Counter[str]) -> str:
+    """A sentence on the rows that are no parcels."""
+    return (
+        f"{counts['read'] - counts['kept']:,} of {counts['read']:,} rows of the registers are no parcels: "
+        f"{counts['geometry']:,} without a sound outline, {counts['bounds']:,} outside of where they "
+        f"should lie, {counts['duplicate']:,} doubles"
+    )
+
+
 def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
     """The metadata under `META`."""
     about = {
@@ -71,5 +81,6 @@ def facts(made: Made, address: str, sums: dict[str, tuple[str, int]]) -> bytes:
         "abouts": abouts_of(made, sums),
         "counts": dict(sorted(made.counts.items())),
         "years": sorted(made.years),
+        "undated": sorted(made.undated),
     }
     return json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
