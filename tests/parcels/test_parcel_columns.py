@@ -1,5 +1,6 @@
 """What columns, layers and sidecars of registers mean, and what cannot be understood."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,11 @@ def test_what_was_meant_as_a_register_is_not_passed_over(tmp_path: Path, name: s
     (tmp_path / name).write_bytes(b"\0" * 50)
     with pytest.raises(SourceError, match=rf"{name} is named as a register and cannot be read"):
         open_parcels(tmp_path)
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.write(tmp_path / "a.gpkg", "a.gpkg")
+        archive.writestr("deep/b.shp", bytes(50))
+    with pytest.raises(SourceError, match=r"c\.zip: b\.shp is named as a register"):
+        open_parcels(tmp_path / "c.zip")
 
 
 def test_geojson_that_is_called_parcels_is_no_sidecar(tmp_path: Path) -> None:

@@ -96,13 +96,7 @@ def files_of(location: Path) -> list[Path]:
     if not location.is_dir():
         raise SourceError(f"{location}: no such file or folder of parcels")
     there = [path for path in sorted(location.rglob("*")) if path.is_file()]
-    found = [path for path in there if _kind(path)]
-    strange = next((p for p in there if p.suffix.lower() in MEANT and p not in found), None)
-    if strange is not None:
-        raise SourceError(
-            f"{strange} is named as a register and cannot be read as one: give {FORMS}, or take it out of "
-            "the folder"
-        )
+    found = _readable(there, location)
     if not found:
         raise SourceError(f"{location} holds no file of parcels: give {FORMS}")
     return found
@@ -127,6 +121,22 @@ def beside(path: Path) -> list[Path]:
     return sorted({path, *named})
 
 
+def _readable(paths: list[Path], home: Path) -> list[Path]:
+    """Those that are registers.
+
+    Raises:
+        SourceError: one is named as a register and is none.
+    """
+    found = [path for path in paths if _kind(path)]
+    strange = next((p for p in paths if p.suffix.lower() in MEANT and p not in found), None)
+    if strange is not None:
+        raise SourceError(
+            f"{home}: {strange.name} is named as a register and cannot be read as one: give {FORMS}, or "
+            "take it out"
+        )
+    return found
+
+
 def parts_of(path: Path) -> list[Path]:
     """The files that a register is made of: a Shapefile has several."""
     if path.suffix.lower() != ".shp":
@@ -145,7 +155,7 @@ def tables(source: Path, scratch: Path) -> list[Table]:
     paths = [source]
     if _kind(source) == "zip":
         scratch.mkdir(parents=True, exist_ok=True)
-        paths = sorted(path for path in unpacked(source, scratch) if _kind(path))
+        paths = _readable(sorted(unpacked(source, scratch)), source)
     try:
         found = [table for path in paths for table in _layers(source, path)]
     except (OSError, pa.ArrowException, RuntimeError, ValueError, KeyError) as error:
