@@ -357,7 +357,7 @@ def findings(target: Path) -> list[str]:
 
 
 def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: Path) -> None:
-    """A parcel in two splits, another label, an unknown parcel, a tile or a year on both sides."""
+    """A parcel in two splits, another label, an unknown parcel, a tile on both sides."""
 
     def shared(rows: list[dict[str, Any]]) -> None:
         splits = {r["key"]: r["split"] for r in built.table("samples.parquet").to_pylist()}
@@ -373,9 +373,6 @@ def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: P
     def leaked(rows: list[dict[str, Any]]) -> None:
         next(r for r in rows if r["scenario_2"] == "train")["scenario_2"] = "test"
 
-    def stale(rows: list[dict[str, Any]]) -> None:
-        next(r for r in rows if r["scenario_3"] == "test")["scenario_3"] = "train"
-
     assert told(built, tmp_path / "whole") == []
     said = told(built, tmp_path / "a", "patch_parcels.parquet", shared)
     assert any("is shown in train and in test" in line for line in said)
@@ -385,8 +382,6 @@ def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: P
     assert "which a patch shows" in said
     said = told(built, tmp_path / "d", "scenarios.parquet", leaked)
     assert any("is learnt from and tested" in line for line in said)
-    said = told(built, tmp_path / "e", "scenarios.parquet", stale)
-    assert any("scenario_3: year 2022 is learnt from and tested" in line for line in said)
 
 
 def test_verify_finds_scenarios_whose_sides_are_near(built: Built, tmp_path: Path) -> None:
