@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def _settle(aside: Path, root: Path) -> None:
     """Moves a finished copy into place, unless another one has got there first."""
     if root.exists() and not complete(root):
         broken = aside.with_name(f"{aside.name}.old")
-        root.replace(broken)
+        with suppress(FileNotFoundError):  # another builder has moved it
+            root.replace(broken)
         shutil.rmtree(broken, ignore_errors=True)
     try:
         aside.replace(root)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from catalogs.world.sites import SITES, Site
 from catalogs.world.stacfile import Json
 
 
-def build(root: Path, seed: int, version: int) -> None:
-    """Draws the whole world into `root`; `world.json` appears last.
+def build(root: Path, seed: int, version: int, sites: Sequence[Site] = SITES) -> None:
+    """Draws the world into `root`; `world.json` appears last.
 
     Args:
         root: An empty or absent folder.
         seed: Seed of every random choice.
         version: Version of the world's content, written down.
+        sites: Its places; fewer for a smaller world.
     """
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        drawn = list(pool.map(lambda site: _draw(site, root, seed), SITES))
+        drawn = list(pool.map(lambda site: _draw(site, root, seed), sites))
     places = [place for place, _ in drawn]
     collections, facts = [], {}
     for layer in LAYERS:
