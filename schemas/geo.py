@@ -34,6 +34,23 @@ def all_beside(shapes: npt.NDArray[Any], reference: float) -> npt.NDArray[Any]:
     return moved
 
 
+def ring_beside(ring: npt.NDArray[np.float64], reference: float) -> npt.NDArray[np.float64]:
+    """A ring without jumps, shape (n, 2), moved by a whole turn to where it is nearest to a longitude."""
+    turn = float(beside(ring[0, 0], reference) - ring[0, 0])
+    return np.stack([ring[:, 0] + turn, ring[:, 1]], axis=1)
+
+
+def bounds_of(rings: list[npt.NDArray[np.float64]]) -> tuple[float, float, float, float]:
+    """(west, south, east, north) of rings that lie near each other; west > east across 180."""
+    points = np.concatenate(rings)
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    if east - west < 360:
+        west, east = (
+            (side + 180) % 360 - 180 if abs(side) > 180 else side for side in (west, east)
+        )
+    return float(west), float(south), float(east), float(north)
+
+
 def continuous(ring: npt.NDArray[np.float64], jump: float = 180.0) -> npt.NDArray[np.float64]:
     """A lon/lat ring, shape (n, 2), whose edges of more than `jump` degrees go the short way round.
 

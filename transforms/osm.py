@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from catalogs.sources.osm import open_osm
 from schemas.errors import Reject
-from schemas.geo import all_beside, beside
+from schemas.geo import all_beside, beside, bounds_of, ring_beside
 from schemas.samples import Drop, Sample
 from schemas.visible import Visible as Table
 from schemas.visible import load
-from schemas.windows import Bounds, Grid, from_lonlat, ground_gsd
+from schemas.windows import Grid, from_lonlat, ground_gsd
 from transforms.captions import multi, single, source
 from transforms.context import Context
 
@@ -275,31 +275,14 @@ def meeting(
 
     assert ctx.start_rows is not None
     here = samples[0].lon
-    outlines = [_near(s.window.outline(), here) for s in samples if s.window]
-    around = ctx.start_rows(_bounds(outlines))
+    outlines = [ring_beside(s.window.outline(), here) for s in samples if s.window]
+    around = ctx.start_rows(bounds_of(outlines))
     shapes = all_beside(shapely.from_wkb(around["focus_geometry"].to_numpy()), here)
     window, other = shapely.STRtree(shapes).query(
         shapely.polygons(outlines), predicate="intersects"
     )
     groups = np.split(other, np.searchsorted(window, np.arange(1, len(samples))))
     return around["key"].to_pylist(), around["_tags"].to_pylist(), shapes, groups
-
-
-def _near(ring: npt.NDArray[np.float64], lon: float) -> npt.NDArray[np.float64]:
-    """A ring without jumps, moved by a whole turn to where it is nearest to a longitude."""
-    turn = float(beside(ring[0, 0], lon) - ring[0, 0])
-    return np.stack([ring[:, 0] + turn, ring[:, 1]], axis=1)
-
-
-def _bounds(rings: list[npt.NDArray[np.float64]]) -> Bounds:
-    """(west, south, east, north) of rings that lie near each other; west > east across 180."""
-    points = np.concatenate(rings)
-    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
-    if east - west < 360:
-        west, east = (
-            (side + 180) % 360 - 180 if abs(side) > 180 else side for side in (west, east)
-        )
-    return float(west), float(south), float(east), float(north)
 
 
 def _distances(lon: float, lat: float, shapes: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -13,6 +13,9 @@ from schemas.errors import SourceError
 
 SHAPEFILE = "ESRI Shapefile"
 
+POINTER = b"<OGRVRTDataSource"
+"""What makes GDAL take a file for a virtual dataset, wherever in its first bytes it stands."""
+
 Info = dict[str, Any]
 
 
@@ -29,7 +32,8 @@ def table_of(path: Path) -> str:
     if head.startswith(b"fgb\x03"):
         return "FlatGeobuf"
     text = head.lstrip(b"\xef\xbb\xbf \r\n\t")
-    return "GeoJSON" if text.startswith(b"{") and b'"Feature' in text else ""
+    said = text.startswith(b"{") and b'"Feature' in text and POINTER not in head
+    return "GeoJSON" if said else ""
 
 
 def kind_of(path: Path) -> str:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.errors import SourceError
-from schemas.geo import all_beside, beside
+from schemas.geo import all_beside, bounds_of, ring_beside
 from schemas.samples import Sample
-from schemas.windows import Bounds, Grid
+from schemas.windows import Grid
 from transforms.context import Context
 from transforms.crops.declared import PARCELS, UNMAPPED, packed
 from transforms.crops.outlines import projected, touching, unit_sides
@@ -68,8 +68,8 @@ def _join(samples: list[Sample], year: int, ctx: Context) -> None:
     import shapely
 
     here = samples[0].lon
-    rings = [_ring(sample, here) for sample in samples]
-    table = ctx.sources["codes"].map(ctx.sources["parcels"].within(_bounds(rings), year))
+    rings = [ring_beside(s.window.outline(), here) for s in samples if s.window]
+    table = ctx.sources["codes"].map(ctx.sources["parcels"].within(bounds_of(rings), year))
     shapes = all_beside(shapely.from_wkb(table["geometry"].to_numpy()), here)
     tree = shapely.STRtree(shapes)
     for sample, ring in zip(samples, rings, strict=True):
@@ -125,22 +125,3 @@ def _reaches(
     across, along = unit_sides(grid)
     reach = np.hypot((bounds[:, 2] - bounds[:, 0]) * across, (bounds[:, 3] - bounds[:, 1]) * along)
     return [(int(i), float(reach[i])) for i in np.flatnonzero(wide)]
-
-
-def _ring(sample: Sample, lon: float) -> npt.NDArray[np.float64]:
-    """The outline of a sample's window in degrees, moved by a whole turn to where it is nearest to `lon`."""
-    assert sample.window is not None
-    ring = sample.window.outline()
-    turn = float(beside(ring[0, 0], lon) - ring[0, 0])
-    return np.stack([ring[:, 0] + turn, ring[:, 1]], axis=1)
-
-
-def _bounds(rings: list[npt.NDArray[np.float64]]) -> Bounds:
-    """(west, south, east, north) of rings that lie near each other; west > east across 180."""
-    points = np.concatenate(rings)
-    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
-    if east - west < 360:
-        west, east = (
-            (side + 180) % 360 - 180 if abs(side) > 180 else side for side in (west, east)
-        )
-    return float(west), float(south), float(east), float(north)
