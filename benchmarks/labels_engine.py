@@ -10,6 +10,9 @@ import numpy as np
 from benchmarks import labels_contender, labels_inputs
 from benchmarks.labels_contender import Found
 
+LOT = 250_000
+"""Places asked for at once, as a partition of a build would hold them."""
+
 COLUMNS = ("agbd", "agbd_se", "rh98", "sensitivity", "solar_elevation", "l4_quality_flag",
            "degrade_flag", "elev_lowestmode", "selected_algorithm")  # fmt: skip
 
@@ -105,8 +108,8 @@ def phenology(folder: Path, count: int) -> Found:
     lon, lat = labels_inputs.points(count)
     source = open_phenology(labels_inputs.phenology(folder), Override())
     done, total, filled = 0, 0.0, 0
-    for start in range(0, count, 50_000):
-        some = slice(start, start + 50_000)
+    for start in range(0, count, LOT):
+        some = slice(start, start + LOT)
         found = summarise(source.at(lon[some], lat[some]))
         blank = np.flatnonzero(~found.known)
         if len(blank):
