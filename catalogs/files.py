@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from schemas.errors import UsageError
+
 CHUNK = 1 << 20
 
 
@@ -26,6 +28,35 @@ def cache_folder() -> Path:
         return Path(own)
     xdg = os.environ.get("XDG_CACHE_HOME")
     return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
+
+
+@contextmanager
+def cache_faults(what: str) -> Iterator[None]:
+    """Tell of a cache that cannot be written in one sentence; `what` is its subject and verb.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        where = getattr(error, "filename", None) or "~"
+        raise UsageError(
+            f"{what} the cache ({where}: {getattr(error, 'strerror', None) or error}); name "
+            "another folder in EARTHLOOM_CACHE"
+        ) from error
+
+
+def cache_place(name: str, what: str) -> Path:
+    """The cache's folder of that name, made where there is none.
+
+    Raises:
+        UsageError: it cannot be written; `what` is the subject of the sentence.
+    """
+    with cache_faults(f"{what} cannot be kept in"):
+        place = cache_folder() / name
+        place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 @contextmanager

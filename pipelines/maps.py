@@ -6,12 +6,11 @@ from threading import Lock
 
 import pyarrow as pa
 
-from catalogs.files import cache_folder
+from catalogs.files import cache_place
 from catalogs.sources import features
 from catalogs.sources.feature_index import FeatureIndex, asked
 from catalogs.sources.feature_table import FeatureTable, about_of
 from catalogs.sources.osm_features import feature_table
-from schemas.errors import UsageError
 from schemas.windows import Bounds
 
 WORKER_MB = 350
@@ -36,15 +35,7 @@ def map_of(location: str, workers: int) -> FeatureTable | FeatureIndex:
         return FeatureTable(path) if kind == "Parquet" and about_of(path) else FeatureIndex.of(path)
     crew = 1 if path.stat().st_size < SMALL else workers
     memory = WORKER_MB * max(crew, 2)
-    try:
-        place = cache_folder() / "osm"
-        place.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        where = getattr(error, "filename", None) or "~"
-        raise UsageError(
-            f"the map's table cannot be kept in the cache ({where}: "
-            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
-        ) from error
+    place = cache_place("osm", "the map's table")
     return feature_table(path, place, keys=asked(), memory_mb=memory, workers=crew)
 
 

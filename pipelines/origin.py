@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.recipes import Recipe
-from schemas.recipes import settings as steps
 from schemas.roles import ROLES
+from schemas.settings import settings as steps
 
 LOCAL = ("captioner", "files", "region", *ROLES)
 """Settings that name places of one machine; the release names its sources by content instead."""

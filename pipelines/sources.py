@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from catalogs.files import atomic
+from catalogs.files import atomic, cache_faults
 from catalogs.sources.area import Area
 from catalogs.sources.catalogues import searched
 from catalogs.sources.imagery import Imagery, open_imagery
@@ -24,8 +24,9 @@ from schemas.chance import digest
 from schemas.errors import UsageError
 from schemas.geo import within_180
 from schemas.licences import clash, licence
-from schemas.recipes import Recipe, settings
+from schemas.recipes import Recipe
 from schemas.roles import LAYERS, ROLES
+from schemas.settings import settings
 from schemas.sources import Credit
 
 OSM_CREDIT = "© OpenStreetMap contributors"
@@ -251,16 +252,10 @@ def _world(say: Callable[[str], None]) -> World:
         UsageError: the cache cannot be written.
     """
     say("sources: the sample world: generated images and map of no real place")
-    try:
+    with cache_faults("the sample world cannot be drawn into"):
         return ensure(
             on_build=lambda cache: say(f"sources: drawing it into {cache}, once, in about a minute")
         )
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        where = getattr(error, "filename", None) or "~"
-        raise UsageError(
-            f"the sample world cannot be drawn into the cache ({where}: "
-            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
-        ) from error
 
 
 def _unusable(imagery: Imagery, most: int = 5) -> list[str]:

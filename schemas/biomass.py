@@ -21,11 +21,7 @@ SPHERE_M = 6_371_000.0
 CALIBRATION_DB = -83.0
 
 S2_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
-COMMON = (
-    "coastal", "blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08",
-    "nir09", "swir16", "swir22",
-)  # fmt: skip
-"""Common names of `S2_BANDS` (STAC eo 2.0)."""
+"""The bands of `schemas.sensors.L2A_BANDS` by their own names."""
 
 CHANNELS = (
     *S2_BANDS, "lat_cos", "lat_sin", "lon_cos", "lon_sin", "HH", "HV", "ch", "std", "lc_cos",

@@ -17,6 +17,19 @@ def beside(lon: npt.ArrayLike, reference: float) -> npt.NDArray[np.float64]:
     return lon + 360 * np.round((reference - lon) / 360)
 
 
+def inside(
+    places: npt.NDArray[np.float64], bounds: tuple[float, float, float, float]
+) -> npt.NDArray[np.bool_]:
+    """Which lon/lat places `(n, 2)` lie in a box, borders included.
+
+    A box whose west lies east of its east spans 180 degrees.
+    """
+    west, south, east, north = bounds
+    lon, lat = places[:, 0], places[:, 1]
+    across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
+    return np.asarray(across & (lat >= south) & (lat <= north))
+
+
 def all_beside(shapes: npt.NDArray[Any], reference: float) -> npt.NDArray[Any]:
     """Lon/lat shapes, each moved by whole turns to where it lies nearest to a longitude.
 

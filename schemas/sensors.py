@@ -9,6 +9,9 @@ from schemas.products import HLS_L30, SENTINEL_2_L1C
 SENTINEL_2 = {layer.name: layer.common for layer in SENTINEL_2_L1C}
 """STAC common names (eo extension 2.0) of the Sentinel-2 MSI bands."""
 
+L2A_BANDS = tuple(common for name, common in SENTINEL_2.items() if name != "B10")
+"""Common names of Sentinel-2's twelve bands at level 2A: B01 to B12 without B10."""
+
 HLS_L30_NAMES = {layer.name.upper(): layer.common for layer in HLS_L30}
 """Likewise of Landsat's bands in HLS: B05 is near infrared, not red edge."""
 

@@ -51,7 +51,10 @@ def plain(kind: str) -> bool:
     return kind != "binary" and not VECTOR.fullmatch(kind)
 
 
-BBOX = pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")])
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+"""Fields of a box: degrees."""
+
+BBOX = pa.struct([(corner, pa.float64()) for corner in CORNERS])
 
 PLACE = pa.schema(
     [

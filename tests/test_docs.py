@@ -15,7 +15,8 @@ from pipelines.commands import osm
 from pipelines.commands.earthloom import COMMANDS
 from pipelines.commands.options import parse, parser
 from pipelines.registry import names, recipe
-from schemas.recipes import name_of, override
+from schemas.recipes import name_of
+from schemas.settings import override
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -228,11 +229,11 @@ def test_every_recipe_has_its_page(name: str) -> None:
         assert name_of(step) in page, f"docs/datasets/{name}.md does not name {name_of(step)}"
     table = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^|`]*?)`? \|", page, re.MULTILINE))
     assert table, "no table of settings"
-    from schemas.recipes import _resolve, settings
+    from schemas.settings import resolve, settings
 
     known = settings(recipe(name))
     for short, said in table.items():
-        value = known[_resolve(short, known)]
+        value = known[resolve(short, known)]
         written = ", ".join(value) if isinstance(value, tuple) else str(value)
         assert said == (written or "(none)"), (
             f"docs/datasets/{name}.md: {short} is {written}, not {said}"

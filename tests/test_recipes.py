@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.registry import names, recipe
 from schemas.errors import UsageError
-from schemas.recipes import Card, Pack, Recipe, check, name_of, override, settings
+from schemas.recipes import Card, Pack, Recipe, check, name_of
+from schemas.settings import override, settings
 from transforms.telling import Rewritten
 
 

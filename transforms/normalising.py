@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalogs.files import write_bytes
-from schemas.biomass import COMMON, MISSION_START, S2_BANDS, decibels, reflectance
+from schemas.biomass import MISSION_START, S2_BANDS, decibels, reflectance
 from schemas.samples import Image, Sample
+from schemas.sensors import L2A_BANDS
 from transforms.context import Context
 from transforms.footprints.around import plane
 
@@ -80,7 +81,7 @@ def channels(images: dict[str, Image]) -> dict[str, npt.NDArray[np.float32]]:
     """Pixels of a patch by channel in physical units `(y, x)`, NaN where there is no data."""
     found: dict[str, npt.NDArray[np.float32]] = {}
     image = images["image"]
-    for name, common in zip(S2_BANDS, COMMON, strict=True):
+    for name, common in zip(S2_BANDS, L2A_BANDS, strict=True):
         if common in image.bands:
             found[name] = reflectance(image.array[image.bands.index(common)])
     radar = images.get("palsar")

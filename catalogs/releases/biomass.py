@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 from catalogs.releases.biomass_tiles import ROWS, Patch, Tiles, days
-from schemas.biomass import COMMON, stack
+from schemas.biomass import stack
 from schemas.errors import UsageError
+from schemas.sensors import L2A_BANDS
 
 MEMBERS = ("s2", "scl", "palsar", "dem", "canopy", "landcover")
 NEEDED = {"agbd", "shot_number", *(f"{name}_geotiff_offset" for name in MEMBERS)}
@@ -85,7 +86,7 @@ def _whole(rows: list[dict[str, Any]]) -> None:
         UsageError: a sample lacks one.
     """
     for row in rows:
-        if row["bands"] != ",".join(COMMON):
+        if row["bands"] != ",".join(L2A_BANDS):
             raise UsageError(
                 f"{row['key']}: has the bands {row['bands']}; the layout wants all twelve"
             )

@@ -74,11 +74,6 @@ def middle(west: Floats, south: Floats, east: Floats, north: Floats) -> tuple[Fl
     return np.where(lon > 180, lon - 360, lon), (south + north) / 2
 
 
-def sides(bbox: Any) -> tuple[Floats, Floats, Floats, Floats]:
-    """(xmin, ymin, xmax, ymax) arrays of an Arrow bbox struct column."""
-    return tuple(bbox.field(i).to_numpy(zero_copy_only=False).astype(float) for i in range(4))
-
-
 def decimals(bbox: tuple[float, float, float, float]) -> int:
     """Digits after the point that tell the sides of a box apart: 2, or more for a small place."""
     side = min(abs(bbox[2] - bbox[0]), abs(bbox[3] - bbox[1]))

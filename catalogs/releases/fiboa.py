@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import shapely
 
 from catalogs.files import atomic, write_bytes
-from catalogs.releases.tables import WRITE, geo_metadata
+from catalogs.geoparquet import geo_metadata, kinds_of
+from catalogs.releases.tables import WRITE
 from catalogs.runs import Runs
 from schemas.curves import hilbert
 from schemas.tables import BBOX
@@ -130,7 +130,7 @@ def write_fiboa(
             sides = np.stack([side.to_numpy() for side in part["bbox"].combine_chunks().flatten()])
             box[:2] = np.minimum(box[:2], sides[:2].min(1))
             box[2:] = np.maximum(box[2:], sides[2:].max(1))
-            kinds.update(_kinds(part))
+            kinds |= kinds_of(part["geometry"])
             collections.update(part["collection"].to_pylist())
             place = hilbert(part["lon"].to_numpy(), part["lat"].to_numpy())
             runs.add(columns(part, code_list), place, f"{number:08d}")
@@ -239,11 +239,6 @@ def _groups(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _or(column: pa.ChunkedArray, unknown: Any, instead: Any) -> pa.ChunkedArray:
     """The column with another value for what stands for unknown in ours."""
     return pc.if_else(pc.equal(column, pa.scalar(unknown, column.type)), instead, column)
-
-
-def _kinds(part: pa.Table) -> set[int]:
-    shapes = shapely.from_wkb(np.array(part["geometry"].to_pylist(), object))
-    return {int(kind) for kind in np.unique(shapely.get_type_id(shapes))}
 
 
 def _json(value: Any) -> bytes:

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalogs.geoparquet import sides
 from catalogs.releases import writers
 from catalogs.releases.bands import EVERY, Totals, add_bands, groups
 from catalogs.releases.conversations import count_questions
-from catalogs.releases.extents import Extent, sides
+from catalogs.releases.extents import Extent
 from catalogs.releases.sorting import batches, parquets
 from catalogs.releases.times import Clock
 from schemas.meanings import TEXTS

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import shapely
 
 from catalogs.files import CHUNK, write_json
-from catalogs.releases.extents import middle, planar, sides
+from catalogs.geoparquet import geo_metadata, kinds_of, sides
+from catalogs.releases.extents import middle, planar
 from catalogs.releases.hilbert import index
 from catalogs.releases.sorting import ROWS, batches, ordered, parquets
 from schemas.recipes import Recipe
@@ -64,28 +64,9 @@ def geo_of(read: Iterator[pa.RecordBatch]) -> str:
         xmin, xmax = planar(west, east)
         least = np.minimum(least, [xmin.min(initial=np.inf), south.min(initial=np.inf)])
         most = np.maximum(most, [xmax.max(initial=-np.inf), north.max(initial=-np.inf)])
-        shapes = shapely.from_wkb(batch.column("geometry").to_numpy(zero_copy_only=False))
-        kinds.update(int(kind) for kind in np.unique(shapely.get_type_id(shapes)))
+        kinds |= kinds_of(batch.column("geometry"))
     bounds = (*least.tolist(), *most.tolist()) if kinds else None
     return json.dumps(geo_metadata(bounds, kinds), sort_keys=True)
-
-
-def geo_metadata(bbox: tuple[float, ...] | None, kinds: set[int]) -> dict[str, Any]:
-    """The `geo` entry of GeoParquet 1.1.0 for a `geometry` column with a `bbox` covering.
-
-    Args:
-        bbox: (xmin, ymin, xmax, ymax) of all coordinates, degrees.
-        kinds: shapely type ids of the geometries.
-    """
-    names = {3: "Polygon", 6: "MultiPolygon"}
-    column: dict[str, Any] = {
-        "encoding": "WKB",
-        "geometry_types": sorted(names[kind] for kind in kinds if kind in names),
-        "covering": {"bbox": {s: ["bbox", s] for s in ("xmin", "ymin", "xmax", "ymax")}},
-    }
-    if bbox is not None:
-        column["bbox"] = list(bbox)
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
 
 
 def write_samples(rows: Path, out: Path, recipe: Recipe, scratch: Path) -> int:

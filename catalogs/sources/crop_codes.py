@@ -42,14 +42,14 @@ from schemas.errors import UsageError
 from schemas.licences import licence
 from schemas.sources import About
 
-UNKNOWN = 998
+UNMAPPED = 998
 """FAO ICC code of Sen4AgriNet for a crop that is not mapped."""
 
 SEASON = re.compile(r"^(?:winter|spring|summer|unspecified_season)_")
 
 MAPPED = pa.schema(
     [
-        ("s4a_code", pa.int64()),  # FAO ICC, `UNKNOWN` where there is none
+        ("s4a_code", pa.int64()),  # FAO ICC, `UNMAPPED` where there is none
         ("s4a_name", pa.string()),
         ("s4a_by", pa.string()),  # table | bridge | ""
         ("hcat3_code", pa.int64()),  # 0 where there is none
@@ -218,8 +218,8 @@ class Codes:
             )  # fmt: skip
             s4a = next(filter(None, ways), 0)
             status, by = ("mapped", "bridge") if s4a else ("unmapped", "")
-        if not s4a or s4a == UNKNOWN:
-            s4a, by = UNKNOWN, ""
+        if not s4a or s4a == UNMAPPED:
+            s4a, by = UNMAPPED, ""
             status = "unmapped" if status == "mapped" else status
         return (
             s4a, self.icc.get(s4a, ("Unknown crops", 0))[0], by,

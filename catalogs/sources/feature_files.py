@@ -1,6 +1,5 @@
 """Files of feature tables: their kind by content, their layers, CRS and batches."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalogs.geoparquet import declared
 from catalogs.sources.feature_table import about_of, drops_beside
 from catalogs.sources.osm_files import Expect, Extract, verify
 from catalogs.sources.vector_kinds import layers_of
@@ -134,25 +134,9 @@ def _ogr(path: Path, driver: str) -> Iterator[Layer]:
 
 
 def _parquet(path: Path) -> Layer:
-    import pyarrow.parquet as pq
-    import pyproj
-
-    schema = pq.read_schema(path)
-    geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
-    if not geo:
-        raise SourceError(f"{path} is Parquet without `geo` metadata: write it as GeoParquet")
-    name = geo["primary_column"]
-    about = geo["columns"][name]
-    if about.get("encoding") != "WKB":
-        raise SourceError(f"{path} encodes geometry as {about.get('encoding')}: write it as WKB")
-    crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown (GeoParquet 1.1)
-    if isinstance(crs, dict):
-        declared = pyproj.CRS.from_json_dict(crs)
-        authority = declared.to_authority(min_confidence=100)
-        crs = ":".join(authority) if authority else declared.to_wkt()
-    bounds = corners(about["bbox"]) if about.get("bbox") else None
-    names = tuple(column for column in schema.names if column != name)
-    return Layer(path, "Parquet", path.stem, crs or "", name, names, bounds)
+    said = declared(path, path)
+    bounds = corners(said.bbox) if said.bbox else None
+    return Layer(path, "Parquet", path.stem, said.crs, said.geometry, said.fields, bounds)
 
 
 def corners(box: list[float]) -> Bounds:

@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalogs.geoparquet import group_boxes
 from catalogs.sources.arrow import numbers
 from catalogs.sources.feature_matching import Floats, Mask, has_key, meeting, wrapped
-from catalogs.sources.feature_writer import CORNERS, META
+from catalogs.sources.feature_writer import META
 from catalogs.sources.osm_drops import OnDrop, each
 from catalogs.sources.osm_table import COLUMNS, bounds_of, gathered
 from schemas.errors import SourceError, UsageError
@@ -162,15 +163,7 @@ class FeatureTable:
         """West, south, east, north (n, 4) of each row group."""
         with self._lock:
             meta = self._file.metadata
-        names = [meta.schema.column(i).path for i in range(meta.num_columns)]
-        at = [names.index(f"bbox.{corner}") for corner in CORNERS]
-        found = np.empty((meta.num_row_groups, 4))
-        for index in range(meta.num_row_groups):
-            group = meta.row_group(index)
-            for side, column in enumerate(at):
-                known = group.column(column).statistics
-                found[index, side] = known.min if side < 2 else known.max
-        return found
+        return group_boxes(meta)
 
     def _group(self, index: int) -> "_Group":
         """A row group from the cache, or from the file."""

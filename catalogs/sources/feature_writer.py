@@ -12,22 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalogs.geoparquet import geo_metadata
 from catalogs.runs import Codes, Runs
 from catalogs.sources.arrow import numbers, values
 from catalogs.sources.osm_drops import DROPS
 from catalogs.sources.osm_sorting import Stats, letters, level_of
 from catalogs.sources.osm_table import COLUMNS
+from schemas.tables import BBOX, CORNERS
 
 ROWS = 4096
 """Rows of a row group: what is read at least for a query."""
 
 SIDES = ("west", "south", "east", "north")
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 SCHEMA = pa.schema(
     [
         *(field for field in COLUMNS if field.name not in SIDES),
-        ("bbox", pa.struct([(corner, pa.float64()) for corner in CORNERS])),
+        ("bbox", BBOX),
     ]
 )
 """Columns of a feature table: those of `COLUMNS`, the four sides as one."""
@@ -35,31 +36,10 @@ SCHEMA = pa.schema(
 META = b"earthloom:features"
 """Key of the metadata that say what the table was made of, as JSON."""
 
-_SHAPES = {
-    1: "Point",
-    2: "LineString",
-    3: "Polygon",
-    4: "MultiPoint",
-    5: "MultiLineString",
-    6: "MultiPolygon",
-}
-
 
 def geo(stats: Stats) -> dict[str, Any]:
-    """The `geo` metadata (GeoParquet 1.1.0, https://geoparquet.org/releases/v1.1.0).
-
-    There is no `crs` entry: the default is OGC:CRS84.
-    """
-    column: dict[str, Any] = {
-        "encoding": "WKB",
-        "geometry_types": [_SHAPES[kind] for kind in sorted(stats.shapes)],
-        "edges": "planar",
-        "orientation": "counterclockwise",
-        "covering": {"bbox": {corner: ["bbox", corner] for corner in CORNERS}},
-    }
-    if stats.bounds is not None:
-        column["bbox"] = list(stats.bounds)
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    """The table's `geo` metadata."""
+    return geo_metadata(stats.bounds, stats.shapes, edges="planar", orientation="counterclockwise")
 
 
 def write(
@@ -128,7 +108,7 @@ def _ordered(runs: Runs, low: int, high: int) -> list[tuple[int, pa.Table]]:
     order = _order(rows, codes)
     rows = rows.take(numbers(pa.int64(), order))
     sides = [rows[side].combine_chunks() for side in SIDES]
-    bbox = pa.StructArray.from_arrays(sides, CORNERS)
+    bbox = pa.StructArray.from_arrays(sides, fields=list(BBOX))
     rows = rows.drop_columns(list(SIDES)).append_column("bbox", bbox)
     level = level_of(codes[order])
     cuts = [0, *(np.flatnonzero(np.diff(level)) + 1).tolist(), len(rows)]

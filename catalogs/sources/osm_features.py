@@ -127,6 +127,8 @@ def code_version() -> str:
     files = [
         root / "schemas" / "text.py",
         root / "schemas" / "curves.py",
+        root / "schemas" / "geo.py",
+        root / "catalogs/geoparquet.py",
         root / "catalogs/runs.py",
     ]
     for pattern in ("osm_*.py", "pbf_*.py", "feature_writer.py", "protobuf.py", "ragged.py"):

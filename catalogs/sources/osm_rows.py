@@ -20,12 +20,13 @@ from catalogs.sources.osm_shapes import (
     wkb_points,
     wkb_rings,
 )
-from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD, inside
+from catalogs.sources.osm_table import AREA, LINE, POINT, TINY, WORLD
 from catalogs.sources.osm_tags import is_area, never_open
 from catalogs.sources.osm_texts import Texts
 from catalogs.sources.pbf_blocks import Things
 from catalogs.sources.ragged import Ints
 from catalogs.sources.ragged import places as spread
+from schemas.geo import inside
 
 NODE, WAY, RELATION = range(3)
 

@@ -11,6 +11,7 @@ import shapely
 
 from catalogs.sources.arrow import blobs, numbers, values, words
 from catalogs.sources.osm_drops import TYPES, OnDrop, OsmDrop
+from schemas.geo import inside
 from schemas.windows import Bounds
 
 COLUMNS = pa.schema(
@@ -188,12 +189,3 @@ def polygonal(geometry: Any) -> Any:
 def centres(bounds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Middles (n, 2) as lon/lat of bounding boxes (n, 4); NaN for empty ones."""
     return (bounds[:, :2] + bounds[:, 2:]) / 2
-
-
-def inside(places: npt.NDArray[np.float64], bbox: Bounds) -> npt.NDArray[np.bool_]:
-    """Which lon/lat places (n, 2) lie in `bbox`, borders included."""
-    west, south, east, north = bbox
-    lon, lat = places[:, 0], places[:, 1]
-    across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
-    result: npt.NDArray[np.bool_] = across & (lat >= south) & (lat <= north)
-    return result

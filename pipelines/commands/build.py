@@ -11,7 +11,8 @@ from pipelines.commands.options import fill_roles, parse
 from pipelines.progress import Progress
 from pipelines.registry import names, recipe
 from schemas.errors import BuildError, UsageError
-from schemas.recipes import Recipe, active, check, override
+from schemas.recipes import Recipe, active, check
+from schemas.settings import override
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,8 +7,8 @@ Sialelli et al., AGBD: A Global-scale Biomass Dataset, arXiv 2406.04928. What is
         --palsar MOSAICS --dem DEM --canopy HEIGHTS --landcover CLASSES
 """
 
-from schemas.biomass import COMMON
 from schemas.recipes import Card, Pack, Recipe
+from schemas.sensors import L2A_BANDS
 from transforms import (
     encode,
     footprints,
@@ -69,7 +69,7 @@ RECIPE = Recipe(
         tile_splits.ByTile(),
     ),
     make=(
-        imagery.Read(bands=COMMON, resampling="bilinear", mask=True),
+        imagery.Read(bands=L2A_BANDS, resampling="bilinear", mask=True),
         around.Vegetated(),
         layers.Read("palsar", bands=("HH", "HV"), fill=0, dtype="uint16"),
         layers.Read("dem", bands=("elevation",), fill=-9999, dtype="int16"),

@@ -10,15 +10,10 @@ docs/datasets/ssl4eco.md. The original's code and data are not public.
 """
 
 from schemas.recipes import Card, Pack, Recipe
+from schemas.sensors import L2A_BANDS
 from transforms import encode, gates, imagery, samplers, seasons, splits, windows
 from transforms.seasons import greenness, sampling, skies, weights
 from transforms.seasons.tables import Comparison, ImageTable
-
-BANDS = (
-    "coastal", "blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08",
-    "nir09", "swir16", "swir22",
-)  # fmt: skip
-"""B01 to B12 of Sentinel-2 level 2A, without B10."""
 
 RECIPE = Recipe(
     card=Card(
@@ -70,7 +65,7 @@ RECIPE = Recipe(
         splits.ByCell(km=20, buffer_km=5, val=0.1, test=0.1),
     ),
     make=(
-        imagery.Read(bands=BANDS, resampling="bilinear"),
+        imagery.Read(bands=L2A_BANDS, resampling="bilinear"),
         gates.Valid(share=0.9),
         skies.Skies(),
         greenness.Ndvi(),

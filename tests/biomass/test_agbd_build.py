@@ -20,8 +20,8 @@ import pipelines.commands.export as export_command
 from biomass_world import BANDS, CRS, DATES, PLACES, SPLITS, WATER, Biomass
 from catalogs.releases.biomass import read_patch
 from catalogs.releases.verify import verify
-from schemas.biomass import CHANNELS, COMMON, decibels
-from schemas.sensors import SENTINEL_2
+from schemas.biomass import CHANNELS, decibels
+from schemas.sensors import L2A_BANDS, SENTINEL_2
 
 TO_CRS = Transformer.from_crs("OGC:CRS84", CRS, always_xy=True)
 
@@ -158,7 +158,7 @@ def test_reflectance_is_that_of_the_ground(done: Path, rows: Any) -> None:
             assert np.abs(found[place] - truth).max() <= edge, band
             assert np.abs(found[place][6:19, 6:19] - truth[6:19, 6:19]).max() <= 1.1
         assert row["processing_baseline"] == "05.00" and row["offset_applied"] == -1000
-        assert row["bands"] == ",".join(COMMON)
+        assert row["bands"] == ",".join(L2A_BANDS)
 
 
 def test_an_older_baseline_keeps_its_numbers(world: Biomass, tmp_path: Path) -> None:
@@ -398,5 +398,5 @@ def test_members_open_by_themselves(done: Path, rows: Any) -> None:
             assert (file.count, file.nodata, str(file.crs)) == (count, nodata, CRS)
             assert list(file.transform)[:6] == row["transform"]
             assert all(file.descriptions)
-    assert tuple(SENTINEL_2[band] for band in BANDS) == COMMON
+    assert tuple(SENTINEL_2[band] for band in BANDS) == L2A_BANDS
     assert set(DATES) == {"20190601", "20200510", "20200820"}

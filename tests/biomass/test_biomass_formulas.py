@@ -9,7 +9,6 @@ from pyproj import Transformer
 
 from schemas.biomass import (
     CHANNELS,
-    COMMON,
     EBT_SAS,
     MODES,
     S2_BANDS,
@@ -25,7 +24,7 @@ from schemas.biomass import (
     reflectance,
     stack,
 )
-from schemas.sensors import convention
+from schemas.sensors import L2A_BANDS, convention
 from transforms.imagery.radiometry import remove_offset
 
 
@@ -146,7 +145,7 @@ def test_normalising_leaves_fill_out() -> None:
 def test_names_of_bands() -> None:
     from schemas.sensors import SENTINEL_2
 
-    assert tuple(SENTINEL_2[name] for name in S2_BANDS) == COMMON
+    assert tuple(SENTINEL_2[name] for name in S2_BANDS) == L2A_BANDS
 
 
 def test_sparse_labels_on_a_grid() -> None:

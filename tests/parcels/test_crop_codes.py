@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from catalogs.sources.crop_codes import MAPPED, SEASON, UNKNOWN, Codes, open_codes
+from catalogs.sources.crop_codes import MAPPED, SEASON, UNMAPPED, Codes, open_codes
 from catalogs.sources.crop_lists import bridge, by_words, english_names, words
 from catalogs.sources.crop_report import Tally
 from catalogs.sources.crop_tables import code_tables, icc_level
@@ -33,7 +33,7 @@ def test_the_taxonomy_is_whole(codes: Codes) -> None:
     assert [levels.count(level) for level in (1, 2, 3)] == [9, 54, 105]
     for code, (_, parent) in codes.icc.items():
         assert parent == {1: 0, 2: code // 100 * 100, 3: code // 10 * 10}[icc_level(str(code))] or (
-            code == UNKNOWN and parent == 900
+            code == UNMAPPED and parent == 900
         )
     assert (len(codes.hcat3), len(codes.hcat4)) == (384, 353)
 
@@ -48,7 +48,7 @@ def test_the_eleven_classes_of_the_experiments(codes: Codes) -> None:
     ("lists", "code", "name", "icc", "hcat3", "hcat4", "by"),
     [
         ("ES-CT", "", "BLAT DUR", 110, 0, 0, "table"),
-        ("ES-CT", "", "BLAT TOU", UNKNOWN, 0, 0, ""),  # common wheat: so Sen4AgriNet has it
+        ("ES-CT", "", "BLAT TOU", UNMAPPED, 0, 0, ""),  # common wheat: so Sen4AgriNet has it
         ("ES-CT", "", "Càrtam o safranó", 436, 0, 0, "table"),
         ("FR", "BTH", "", 110, 3301010101, 3310101001, "table"),
         ("DK", "1", "", 150, 3301010402, 3310104002, "bridge"),
@@ -57,8 +57,8 @@ def test_the_eleven_classes_of_the_experiments(codes: Codes) -> None:
         ("HCAT3", "3301010101", "", 110, 3301010101, 0, "bridge"),
         ("HCAT4", "3310604011", "", 435, 0, 3310604011, "bridge"),
         ("ENGLISH", "", "Soybean", 410, 0, 0, "bridge"),
-        ("XX", "1", "Vårbyg", UNKNOWN, 0, 0, ""),
-        ("DK", "99999", "no such crop", UNKNOWN, 0, 0, ""),
+        ("XX", "1", "Vårbyg", UNMAPPED, 0, 0, ""),
+        ("DK", "99999", "no such crop", UNMAPPED, 0, 0, ""),
     ],
 )
 def test_crops_of_several_countries(
@@ -68,7 +68,7 @@ def test_crops_of_several_countries(
     assert (row["s4a_code"], row["hcat3_code"], row["hcat4_code"], row["s4a_by"]) == (
         icc, hcat3, hcat4, by,
     )  # fmt: skip
-    assert row["mapping_status"] == ("mapped" if icc != UNKNOWN else "unmapped")
+    assert row["mapping_status"] == ("mapped" if icc != UNMAPPED else "unmapped")
 
 
 def test_all_hcat_codes_are_of_their_lists_and_keep_season_and_usage(codes: Codes) -> None:
@@ -190,7 +190,7 @@ def test_numbers_are_found_with_and_without_leading_zeros(tmp_path: Path) -> Non
     )
     codes = open_codes(tmp_path)
     assert [codes.find("XE", 2021, code, "")[0] for code in ("7", "007", "08", "70")] == [
-        110, 110, 120, UNKNOWN,
+        110, 110, 120, UNMAPPED,
     ]  # fmt: skip
 
 

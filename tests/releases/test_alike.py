@@ -16,7 +16,8 @@ from catalogs.releases.write import write_release
 from pipelines.datasets.skyscript import RECIPE
 from schemas.errors import UsageError
 from schemas.near import alike_pairs, cosines
-from schemas.recipes import Recipe, active, check, override
+from schemas.recipes import Recipe, active, check
+from schemas.settings import override
 from schemas.windows import arcs, unit_vectors
 from spoiling import checks
 from transforms.packing import KEPT, Survey, TopShare, Unlike, choose

@@ -15,8 +15,8 @@ from catalogs.sources.points import open_cities
 from catalogs.sources.terms import Override
 from pipelines.registry import recipe
 from sampling import ctx_of, scan
-from schemas import recipes
 from schemas.errors import SourceError
+from schemas.settings import settings as settings_of
 from schemas.windows import arcs, unit_vectors
 from transforms.samplers import Cities
 from transforms.samplers.cities import laid_off, scattered
@@ -155,7 +155,7 @@ def test_a_recipe_can_name_the_column_of_people(tmp_path: Path) -> None:
     found = Places("cities", count=3, cities=1, apart_km=0, population="pop")
     assert len(scan(found, ctx_of(cities=source))) == 3
     assert {"seasons.Places.population", "samplers.Audit.population"} <= set(
-        recipes.settings(recipe("ssl4eco"))
+        settings_of(recipe("ssl4eco"))
     )
 
 

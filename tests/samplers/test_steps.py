@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import UsageError
-from schemas.recipes import Card, Pack, Recipe, Step, check, name_of, override, settings
+from schemas.recipes import Card, Pack, Recipe, Step, check, name_of
+from schemas.settings import override, settings
 from transforms import encode, gates, imagery, samplers, splits, windows
 
 STEPS: list[Any] = [

@@ -18,9 +18,10 @@ from catalogs.world import World, ensure
 from catalogs.world.phenology import cycles_at
 from catalogs.world.sites import SITES
 from pipelines.commands.build import main
-from pipelines.datasets.ssl4eco import BANDS, RECIPE
+from pipelines.datasets.ssl4eco import RECIPE
 from schemas.grids import cells, middles
 from schemas.seasons import edges, offset_of
+from schemas.sensors import L2A_BANDS
 from transforms.seasons.choice import QUARTERS
 
 YEARS = (2020, 2021, 2022)
@@ -169,10 +170,10 @@ def test_ndvi_is_made_of_the_shipped_bands(built: Built) -> None:
         with rasterio.MemoryFile(members["ndvi.geotiff"]) as memory, memory.open() as file:
             ndvi, told = file.read(), file.descriptions
             assert file.transform == place and file.dtypes[0] == "float32"
-        assert names == tuple(f"T{k}_{band}" for k in range(count) for band in BANDS)
+        assert names == tuple(f"T{k}_{band}" for k in range(count) for band in L2A_BANDS)
         assert told == tuple(f"T{k}_ndvi" for k in range(count)) and nodata == 0
         for k in range(count):
-            red, nir = (bands[12 * k + BANDS.index(b)].astype(float) for b in ("red", "nir"))
+            red, nir = (bands[12 * k + L2A_BANDS.index(b)].astype(float) for b in ("red", "nir"))
             gone = (red == nodata) | (nir == nodata)
             with np.errstate(invalid="ignore"):
                 expected = np.where(gone, np.nan, (nir - red) / (nir + red)).astype(np.float32)
@@ -273,4 +274,4 @@ def test_its_method_is_the_specs() -> None:
     _, images, window, _ = RECIPE.plan
     assert (RECIPE.start.km, RECIPE.start.over, window.px) == (23, "land", 256)  # type: ignore[attr-defined]
     assert (images.max_cloud, images.least, images.first, images.last) == (20, 2, 2017, 2024)  # type: ignore[attr-defined]
-    assert len(BANDS) == 12
+    assert len(L2A_BANDS) == 12

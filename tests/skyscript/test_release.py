@@ -59,7 +59,7 @@ def test_acceptance_9_the_superset_is_there(built: Built) -> None:
 
 def test_acceptance_9_scores_and_their_model_have_columns() -> None:
     """Once a model is named; without one nothing pretends to be a score."""
-    from schemas.recipes import override
+    from schemas.settings import override
 
     columns = override(RECIPE, {"scores.model": "a-model"}).columns()
     assert columns["clip_score"] == "float64" and columns["clip_model"] == "string"

@@ -11,9 +11,6 @@ import pyarrow.parquet as pq
 
 from catalogs.files import atomic
 
-UNMAPPED = 998
-"""Class of a parcel whose declared crop has no place in the taxonomy (specs/sen4agrinet.md)."""
-
 BACKGROUND = 0
 """Class of a pixel without a parcel."""
 

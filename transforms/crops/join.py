@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from catalogs.sources.crop_codes import UNMAPPED
 from schemas.errors import SourceError
 from schemas.geo import all_beside, bounds_of, ring_beside
 from schemas.samples import Sample
 from schemas.windows import Grid
 from transforms.context import Context
-from transforms.crops.declared import PARCELS, UNMAPPED, packed
+from transforms.crops.declared import PARCELS, packed
 from transforms.crops.outlines import projected, touching, unit_sides
 
 

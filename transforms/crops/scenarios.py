@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs.files import atomic, write_json
+from catalogs.sources.crop_codes import UNMAPPED
 from schemas.errors import BuildError, UsageError
 from schemas.recipes import at_least
 from schemas.spacing import circles
 from transforms.context import Context
-from transforms.crops.declared import UNMAPPED, unpacked
+from transforms.crops.declared import unpacked
 from transforms.neighbours import within_buffer
 
 NAMES = ("scenario_1", "scenario_2", "scenario_3")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogs.sources.land import Ground
-from catalogs.sources.osm_table import inside
+from schemas.geo import inside
 from transforms.context import Context
 from transforms.imagery.choice import sharp
 

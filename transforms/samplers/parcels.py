@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalogs.geoparquet import sides
 from schemas.recipes import at_least
 from schemas.samples import Drop
 from transforms.context import Context
@@ -14,8 +15,6 @@ from transforms.samplers.ground import asked_for
 
 ROWS = 8192
 """Drops that are unpacked at a time."""
-
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,8 @@ class Parcels:
 
 
 def _rows(found: pa.Table) -> pa.Table:
-    box = found["bbox"].combine_chunks()
-    sides = [box.field(corner).to_pylist() for corner in CORNERS]
-    bounds = [" ".join(map(repr, row)) for row in zip(*sides, strict=True)]
+    boxes = sides(found["bbox"].combine_chunks())
+    bounds = [" ".join(map(repr, row)) for row in zip(*(s.tolist() for s in boxes), strict=True)]
     years = found["year"]
     columns = {
         "key": found["key"],

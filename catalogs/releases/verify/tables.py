@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from catalogs.files import read_json
-from catalogs.releases.extents import sides
+from catalogs.geoparquet import sides
 from catalogs.releases.sorting import batches
 from catalogs.releases.verify.findings import Report
 from schemas.tables import DROPS, SPLITS

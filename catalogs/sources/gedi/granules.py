@@ -11,6 +11,7 @@ import numpy.typing as npt
 from catalogs.sources.gedi.hdf import GediError, fill_of, find, numbers, opened, reading, taken
 from catalogs.sources.gedi.layouts import Layout, layout_of
 from catalogs.sources.gedi.names import BEAMS, FileName, Numbers, decode, parsed
+from schemas.geo import inside
 from schemas.windows import Bounds
 
 MOST_SHOTS = 5_000_000
@@ -152,15 +153,6 @@ class Piece:
     lat: npt.NDArray[np.float64]
 
 
-def within(
-    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], bounds: Bounds
-) -> npt.NDArray[np.bool_]:
-    """Points in a box of degrees, borders included; its west lies east of its east across 180."""
-    west, south, east, north = bounds
-    across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
-    return np.asarray(across & (lat >= south) & (lat <= north))
-
-
 def pieces(file: Any, granule: Granule, bounds: Bounds | None) -> Iterator[Piece]:
     """The shots within `bounds` (all, also those without a place, for None), beam by beam.
 
@@ -172,7 +164,7 @@ def pieces(file: Any, granule: Granule, bounds: Bounds | None) -> Iterator[Piece
             lon, lat = (_place(file, granule, beam, axis, rows, 180 / turn) for axis, turn in
                         (("lon", 1), ("lat", 2)))  # fmt: skip
             if bounds is not None:
-                keep = within(lon, lat, bounds)
+                keep = inside(np.stack([lon, lat], axis=1), bounds)
                 rows, lon, lat = rows[keep], lon[keep], lat[keep]
             if len(rows):
                 shots = taken(file, shot_numbers(file, beam), rows).astype(np.uint64)

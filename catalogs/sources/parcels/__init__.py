@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalogs.files import atomic, cache_folder, sha256, write_json
+from catalogs.files import atomic, cache_place, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
@@ -29,18 +29,18 @@ from catalogs.sources.parcels.files import files_of, parts_of, sidecars
 from catalogs.sources.parcels.making import collected, ordered, write
 from catalogs.sources.parcels.overlaps import overlapping
 from catalogs.sources.parcels.reader import META, Parcels, drops_beside
-from catalogs.sources.parcels.telling import facts, geo, kinds, lost_of
+from catalogs.sources.parcels.telling import facts, geo, lost_of
 from catalogs.sources.terms import Override
 from schemas.chance import digest
-from schemas.errors import SourceError, UsageError
+from schemas.errors import SourceError
 
 __all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
 
 
 SHAPING = (
-    "catalogs/runs.py", "catalogs/sources/feature_files.py", "catalogs/sources/feature_matching.py",
-    "catalogs/sources/terms.py", "schemas/curves.py", "schemas/licences.py", "schemas/tables.py",
-    "schemas/windows.py",
+    "catalogs/geoparquet.py", "catalogs/runs.py", "catalogs/sources/feature_files.py",
+    "catalogs/sources/feature_matching.py", "catalogs/sources/terms.py", "schemas/curves.py",
+    "schemas/licences.py", "schemas/tables.py", "schemas/windows.py",
 )  # fmt: skip
 """Modules outside of this package that may change a table."""
 
@@ -62,7 +62,7 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     terms = terms or Override()
     location = Path(location)
     files = files_of(location)
-    place = _place()
+    place = cache_place("parcels", "the table of parcels")
     sums = {str(path): _sum_of(path, place) for path in files}
     root = location if location.is_dir() else location.parent
     address = digest(
@@ -103,7 +103,7 @@ def _make(
         if kept < made.counts["read"]:
             made.notes.append(lost_of(made.counts))
         staged = Parcels(stage, STAGE_MB)
-        outlines = geo(staged.bounds, kinds(staged))
+        outlines = geo(staged)
         with atomic(path) as sink:
             write(
                 overlapping(staged, made.counts),
@@ -118,24 +118,6 @@ def _alone(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.lock").open("wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
-
-
-def _place() -> Path:
-    """The folder of the tables.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    try:
-        place = cache_folder() / "parcels"
-        place.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        where = getattr(error, "filename", None) or "~"
-        raise UsageError(
-            f"the table of parcels cannot be kept in the cache ({where}: "
-            f"{getattr(error, 'strerror', None) or error}); name another folder in EARTHLOOM_CACHE"
-        ) from error
-    return place
 
 
 def _sum_of(path: Path, place: Path) -> tuple[str, int]:

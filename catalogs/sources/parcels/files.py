@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalogs.geoparquet import declared
 from catalogs.sources.parcels.archives import unpacked
 from catalogs.sources.parcels.encoding import of_dbf
 from catalogs.sources.vector_kinds import SHAPEFILE, kind_of, layers_of, whole
@@ -194,25 +195,7 @@ def _layers(source: Path, path: Path) -> Iterator[Table]:
 
 
 def _parquet(source: Path, path: Path) -> Table:
-    import pyarrow.parquet as pq
-    import pyproj
-
-    schema = pq.read_schema(path)
-    held = schema.metadata or {}
-    geo = json.loads(held.get(b"geo", b"{}"))
-    if not geo:
-        raise SourceError(f"{source} is Parquet without `geo` metadata: write it as GeoParquet")
-    name = geo["primary_column"]
-    about = geo["columns"][name]
-    if about.get("encoding") != "WKB":
-        raise SourceError(
-            f"{source} encodes outlines as {about.get('encoding')}: write them as WKB"
-        )
-    crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown (GeoParquet 1.1)
-    if isinstance(crs, dict):
-        declared = pyproj.CRS.from_json_dict(crs)
-        authority = declared.to_authority(min_confidence=100)
-        crs = ":".join(authority) if authority else declared.to_wkt()
+    said = declared(path, source)
+    held = said.metadata
     meta = json.loads(held.get(b"collection", held.get(b"fiboa", b"{}")))
-    names = tuple(column for column in schema.names if column != name)
-    return Table(source, path, "Parquet", path.stem, crs or "", name, names, "", meta)
+    return Table(source, path, "Parquet", path.stem, said.crs, said.geometry, said.fields, "", meta)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import shapely
 
 from catalogs.sources.parcels.columns import COLUMNS
-from catalogs.sources.parcels.reader import Parcels, sides
+from catalogs.sources.parcels.reader import Parcels, boxes
 
 SHARED = 0.01
 """Share of a parcel that another must cover to be counted: neighbours share borders, not areas."""
@@ -25,7 +25,7 @@ def overlapping(stage: Parcels, counts: Counter[str]) -> Iterator[pa.Table]:
         for year in np.unique(years).tolist():
             mine = np.flatnonzero(years == year)
             part = group.take(pa.array(mine))
-            box = sides(part)
+            box = boxes(part)
             (west, south), (east, north) = box[:, :2].min(0).tolist(), box[:, 2:].max(0).tolist()
             flags[mine] = covered(part, stage.within((west, south, east, north), year))
         counts["overlaps"] += int(flags.sum())

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalogs.geoparquet import columns_of, group_boxes, sides
 from catalogs.sources.feature_matching import meeting, wrapped
 from catalogs.sources.parcels.columns import COLUMNS
 from schemas.errors import SourceError
@@ -24,8 +25,6 @@ META = b"earthloom:parcels"
 
 CACHE_MB = 64
 """Decoded row groups that one reader keeps, those that were used last."""
-
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Parcels:
@@ -118,7 +117,7 @@ class Parcels:
         found = [COLUMNS.empty_table()]
         for index in np.flatnonzero(hit).tolist():
             group = self._group(index)
-            rows = meeting(sides(group), box)
+            rows = meeting(boxes(group), box)
             if year is not None:
                 rows &= group["year"].to_numpy() == year
             found.append(group.filter(pa.array(rows)))
@@ -155,18 +154,11 @@ class Parcels:
         """Outlines (n, 4) and first and last year (n, 2) of the row groups."""
         with self._lock:
             meta = self._file.metadata
-        names = [meta.schema.column(i).path for i in range(meta.num_columns)]
-        at = [names.index(f"bbox.{corner}") for corner in CORNERS]
-        outlines = np.empty((meta.num_row_groups, 4))
-        years = np.empty((meta.num_row_groups, 2), np.int64)
-        for index in range(meta.num_row_groups):
-            group = meta.row_group(index)
-            for side, column in enumerate(at):
-                known = group.column(column).statistics
-                outlines[index, side] = known.min if side < 2 else known.max
-            known = group.column(names.index("year")).statistics
-            years[index] = known.min, known.max
-        return outlines, years
+        number = columns_of(meta).index("year")
+        groups = (meta.row_group(index) for index in range(meta.num_row_groups))
+        known = [group.column(number).statistics for group in groups]
+        years = np.array([(year.min, year.max) for year in known], np.int64).reshape(-1, 2)
+        return group_boxes(meta), years
 
     def _group(self, index: int) -> pa.Table:
         """A row group from the cache, or from the file."""
@@ -189,10 +181,9 @@ class Parcels:
             raise SourceError(f"{self.path} is damaged ({error}): remove it") from error
 
 
-def sides(table: pa.Table) -> npt.NDArray[np.float64]:
+def boxes(table: pa.Table) -> npt.NDArray[np.float64]:
     """West, south, east, north of each row's box, (n, 4)."""
-    box = table["bbox"].combine_chunks()
-    return np.stack([side.to_numpy(zero_copy_only=False) for side in box.flatten()], axis=1)
+    return np.stack(sides(table["bbox"].combine_chunks()), axis=1)
 
 
 def drops_beside(path: Path) -> Path:

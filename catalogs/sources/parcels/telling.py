@@ -5,42 +5,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import shapely
-
+from catalogs.geoparquet import geo_metadata, kinds_of
 from catalogs.sources.parcels.making import Made
 from catalogs.sources.parcels.reader import Parcels
 from schemas.chance import digest
 
 
-def geo(bounds: Any, kinds: set[int]) -> bytes:
-    """The `geo` metadata (GeoParquet 1.1.0); no `crs` entry: the default is OGC:CRS84."""
-    names = {3: "Polygon", 6: "MultiPolygon"}
-    column: dict[str, Any] = {
-        "encoding": "WKB",
-        "geometry_types": sorted(names[kind] for kind in kinds if kind in names),
-        "orientation": "counterclockwise",
-        "covering": {"bbox": {s: ["bbox", s] for s in ("xmin", "ymin", "xmax", "ymax")}},
-    }
-    if bounds is not None:
-        column["bbox"] = list(bounds)
-    about = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
-
-
-def kinds(stage: Parcels) -> set[int]:
-    """Shapely's type ids of the outlines."""
+def geo(stage: Parcels) -> bytes:
+    """The `geo` metadata of a table's outlines."""
     found: set[int] = set()
     for group in stage.batches():
-        found.update(
-            int(kind)
-            for kind in np.unique(
-                shapely.get_type_id(
-                    shapely.from_wkb(np.array(group["geometry"].to_pylist(), object))
-                )
-            )
-        )
-    return found
+        found |= kinds_of(group["geometry"])
+    about = geo_metadata(stage.bounds, found, orientation="counterclockwise")
+    return json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
 
 
 def abouts_of(made: Made, sums: dict[str, tuple[str, int]]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from catalogs.sources.phenology.cubes import Cube, at, chunks, lonlat, pixels
 from schemas.phenology import Dates, Summary, summarise, usable_cycles
-from schemas.windows import Grid, arcs, chords, unit_vectors
+from schemas.windows import EARTH_M, Grid, arcs, chords, unit_vectors
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -194,5 +194,4 @@ def _bounds_of(grid: Grid, boxes: npt.NDArray[Any]) -> tuple[Floats, Floats]:
 
 def _angles(one: Floats, other: Floats) -> Floats:
     """Angles between unit vectors, radians, row by row."""
-    chord = np.linalg.norm(one - other, axis=-1)
-    return np.asarray(2 * np.arcsin(np.minimum(chord / 2, 1)))
+    return arcs(np.linalg.norm(one - other, axis=-1)) / EARTH_M
