@@ -15,7 +15,7 @@ from pathlib import Path
 
 from catalogs.files import cache_folder
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the content of the world changes."""
 
 ROLES = {
@@ -25,6 +25,8 @@ ROLES = {
     "parcels": "parcels",
     "codes": "codes",
     "land": "land/land.geojson",
+    "cities": "cities/cities.geojson",
+    "mountains": "mountains/mountains.tif",
     "shots": "shots",
     "palsar": "palsar/collection.json",
     "dem": "dem/collection.json",

@@ -20,6 +20,7 @@ from catalogs.world import (
     osmfile,
     palsar,
     parcels,
+    people,
     phenology,
     terrain,
 )
@@ -58,6 +59,8 @@ LAYERS: tuple[Layer, ...] = (
     Layer("parcels", _nothing, parcels.gather, "files"),
     Layer("codes", _nothing, codes.gather, "files"),
     Layer("land", _nothing, land.gather, "files"),
+    Layer("cities", _nothing, people.gather, "files"),
+    Layer("mountains", _nothing, terrain.mountains, "files"),
     Layer("shots", _nothing, gedi.gather, "files"),
     Layer("palsar", palsar.make, palsar.gather, "alone"),
     Layer("dem", terrain.make, terrain.gather, "alone"),

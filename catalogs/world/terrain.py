@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from catalogs.world import cog, noise, rasters
@@ -16,6 +17,12 @@ PER_DEGREE = 3600
 """Pixels per degree: 1 second of arc."""
 
 NODATA = -9999
+
+MOUNTAIN_M = 640
+"""Height in metres from which the ground counts as mountains here."""
+
+MASK = (10.8, 49.2, 0.01, 245, 235)
+"""West and north edge of the mask of mountains, side of a pixel, in degrees; columns, rows."""
 
 
 def elevation(lon: Spots, lat: Spots) -> Spots:
@@ -55,3 +62,18 @@ def gather(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tupl
         "Height of the ground in whole metres with pixels of one second of arc; -9999 is no data."
     )
     return rasters.collection("dem", "Elevation (generated)", about, items)
+
+
+def mountains(places: Sequence[Place], folder: Path, items: Sequence[Json]) -> tuple[Json, Json]:
+    """Writes the mask of mountains, uint8, 1 where a pixel's middle is; returns no collection."""
+    west, north, side, columns, rows = MASK
+    lon, lat = np.meshgrid(
+        west + side * (np.arange(columns) + 0.5), north - side * (np.arange(rows) + 0.5)
+    )
+    mask = (elevation(lon, lat) >= MOUNTAIN_M).astype(np.uint8)
+    grid = cog.Grid(4326, Affine(side, 0, west, 0, -side, north))
+    cog.write(
+        folder / "mountains.tif", mask[None], grid, names=("mountain",), nodata=None, block=256,
+        overviews=False, categorical=True,
+    )  # fmt: skip
+    return {}, {"share": round(float(mask.mean()), 4)}

@@ -211,14 +211,10 @@ def fill_roles(args: argparse.Namespace, recipe: Recipe) -> None:
                 f"--{role} {getattr(args, role)}: {recipe.card.name} is made from "
                 f"{', '.join(recipe.roles)} only"
             )
-    if not given:
+    if all(getattr(args, role) == "world" for role in given):
         for role in recipe.roles:
             if role in WORLD or role not in recipe.optional:
                 setattr(args, role, "world")
-        return
-    if all(getattr(args, role) == "world" for role in given):
-        for role in recipe.roles:
-            setattr(args, role, "world")
         return
     missing = [r for r in recipe.roles if r not in given and r not in recipe.optional]
     if missing:

@@ -17,6 +17,7 @@ from catalogs.releases.verify import verify
 from catalogs.world import World, ensure
 from catalogs.world.phenology import cycles_at
 from catalogs.world.sites import SITES
+from catalogs.world.terrain import MOUNTAIN_M, elevation
 from pipelines.commands.build import main
 from pipelines.datasets.ssl4eco import RECIPE
 from schemas.grids import cells, middles
@@ -213,12 +214,23 @@ def test_the_comparison_is_that_of_the_samples(built: Built) -> None:
     assert len(report) == 10
 
 
+def test_places_in_mountains_count_twice(built: Built) -> None:
+    """By the height of the ground that the mask of mountains was drawn from."""
+    rows = built.table("samples")
+    lon, lat = (np.array([row[side] for row in rows]) for side in ("lon", "lat"))
+    middles = (np.floor(lon * 100) / 100 + 0.005, np.floor(lat * 100) / 100 + 0.005)
+    high = elevation(*middles) >= MOUNTAIN_M
+    assert 0 < high.sum() < len(rows)
+    assert [row["mountain"] for row in rows] == ["yes" if up else "no" for up in high]
+    assert [row["sampling_weight"] for row in rows] == [2 if up else 1 for up in high]
+
+
 def test_the_audit_knows_samplers_and_land_cover(built: Built) -> None:
     """How evenly the places lie on the land, beside other samplers."""
     audit = json.loads((built.release / "metadata" / "audit.json").read_text())
     text = json.dumps(audit)
     assert "landcover" in text or "land_cover" in text
-    assert "scenes" in text and "grid" in text
+    assert set(audit["samplers"]) == {"cities", "grid", "scenes", "scenes_weighted"}
 
 
 def test_the_control_set_is_one_switch_away(built: Built, tmp_path: Path) -> None:
@@ -243,30 +255,18 @@ def test_places_around_cities_are_one_switch_away(built: Built, tmp_path: Path) 
     cities = tmp_path / "cities.csv"
     cities.write_text(f"id,lon,lat,population\ncity,{site.lon},{site.lat},9000\n")
     world = built.world
+    own = ["--imagery", str(world.catalog), "--phenology", str(world.role("phenology")),
+           "--license", "phenology=CC0-1.0", "--set", "seasons.sampler=cities"]  # fmt: skip
     found = build(
-        tmp_path / "out", "--imagery", str(world.catalog), "--phenology", str(world.role("phenology")),
-        "--license", "phenology=CC0-1.0", "--license", "cities=CC0-1.0", "--cities", str(cities),
-        "--set", "seasons.sampler=cities", "--set", "seasons.count=6", "--set", "seasons.std_km=0.25",
-        "--set", "seasons.apart_km=0.1",
+        tmp_path / "out", *own, "--license", "cities=CC0-1.0", "--cities", str(cities),
+        "--set", "seasons.count=6", "--set", "seasons.std_km=0.25", "--set", "seasons.apart_km=0.1",
     )  # fmt: skip
     rows = found.table("samples")
     assert rows and all(row["city_id"] == "city" and row["city_km"] < 1.5 for row in rows)
     assert "grid_cell" not in rows[0]
     assert {i["season"] for i in found.table("images")} <= set(SEASONS)
-    assert (
-        main(
-            [
-                "--dataset",
-                "ssl4eco",
-                "--set",
-                "seasons.sampler=cities",
-                "--out",
-                str(tmp_path / "none"),
-                "--quiet",
-            ]
-        )
-        == 2
-    )  # the sample world has no cities
+    without = ["--dataset", "ssl4eco", *own, "--out", str(tmp_path / "none"), "--quiet"]
+    assert main(without) == 2  # nobody says where cities are
 
 
 def test_its_method_is_the_specs() -> None:

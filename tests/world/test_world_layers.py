@@ -3,15 +3,19 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pystac
 import pytest
 import rasterio
 from pyproj import Transformer
 
 from catalogs.sources.imagery import open_imagery
+from catalogs.sources.land import open_mountains
+from catalogs.sources.points import open_points
 from catalogs.sources.terms import Override
 from catalogs.world import ROLES, World, ensure, truth
 from catalogs.world.sites import SITES
+from catalogs.world.terrain import MOUNTAIN_M, elevation
 from schemas.roles import ROLES as ASKED
 
 LAYERS = {
@@ -46,11 +50,7 @@ def around(lon, lat, wide, high, count):
 
 
 def test_the_world_fills_every_role(world):
-    assert set(ROLES) == set(ASKED) - {
-        "points",
-        "cities",
-        "mountains",
-    }  # whose, only a user can say
+    assert set(ROLES) == set(ASKED) - {"points"}  # whose, only a user can say
     for role in ROLES:
         assert world.role(role).exists(), role
     with pytest.raises(KeyError):
@@ -159,6 +159,33 @@ def test_the_land_cover_is_what_most_of_a_pixel_is(world, site):
     assert (told[crops > 0.6] == 40).all() and (told == 40).sum() > 50
     assert np.abs(share - crops)[told == 40].max() < 0.15
     assert np.abs(share - woods)[told >= 111].max() < 0.15
+
+
+def test_cities_are_the_places_of_the_map(world):
+    """As the reader of cities gives them, with the largest theme first."""
+    lost = []
+    source = open_points(world.role("cities"), Override("CC0-1.0"), "cities")
+    found = pa.concat_tables(source.batches(lambda *row: lost.append(row), ("name", "population")))
+    assert not lost and len(found) == 18
+    rows = {row["id"]: row for row in found.to_pylist()}
+    for site in SITES:
+        assert (site.id in rows) == site.mapped
+        if site.mapped:
+            row = rows[site.id]
+            assert (row["lon"], row["lat"]) == pytest.approx((site.lon, site.lat), abs=1e-9)
+            assert row["name"] == site.name
+    people = {site.theme: int(rows[site.id]["population"]) for site in SITES if site.mapped}
+    assert min(people[theme] for theme in ("town", "resort")) > people["farm"] > 0
+
+
+def test_mountains_are_where_the_ground_is_high(world):
+    """In every pixel of the mask, by the height of the ground in its middle."""
+    mask = open_mountains(world.role("mountains"), Override("CC0-1.0"))
+    lon, lat = (np.round(side, 9) for side in np.meshgrid(
+        np.arange(1100, 1300, 3) / 100 + 0.005, np.arange(4700, 4900, 3) / 100 + 0.005))  # fmt: skip
+    high = elevation(lon, lat) >= MOUNTAIN_M
+    assert (mask.holds(lon.ravel(), lat.ravel()) == high.ravel()).all()
+    assert 0.1 < high.mean() < 0.9
 
 
 def test_one_place_lacks_data_in_parts(world):
