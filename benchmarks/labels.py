@@ -133,7 +133,7 @@ def _odd(ours: Result, other: Result) -> str:
     if ours["done"] != other["done"]:
         return f"{other['done']:,} against {ours['done']:,}"
     apart = abs(ours["sum"] - other["sum"]) / max(abs(ours["sum"]), 1e-9)
-    return f"sums differ by {apart:.1e}" if apart > ALIKE else ""
+    return "" if apart <= ALIKE else f"sums differ by {apart:.1e}"  # of NaN, too
 
 
 def _run(one: Contender, count: int, options: argparse.Namespace) -> Result | None:

@@ -72,6 +72,7 @@ def granules(folder: Path, shots: int) -> Path:
                 columns: dict[str, Any] = {**shared, **extra}
                 if file is l2a:
                     columns["quality_flag"] = own["l2_quality_flag"]
+                    columns["digital_elevation_model_srtm"] = shared["elev_lowestmode"]
                 for name, values in columns.items():
                     group.create_dataset(
                         name, data=values, chunks=True, compression="gzip", compression_opts=1

@@ -8,6 +8,9 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from catalogs.sources import about as about_module
 from catalogs.sources.gedi import GediError, look, open_shots
@@ -92,6 +95,52 @@ def test_a_version_that_nobody_knows(tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "other.h5")
     with pytest.raises(GediError, match=r"not known"):
         open_shots(tmp_path)
+
+
+def test_a_granule_that_joins_nothing_is_told(tmp_path: Path) -> None:
+    """Another orbit, or release 001, whose numbers have no part."""
+    l4a(tmp_path / L4A_NAME, {b: line(2) for b in BEAMS})
+    l2a(tmp_path / L2A_NAME, {b: line(2) for b in BEAMS})
+    assert open_shots(tmp_path).about.notes == ()
+    with h5py.File(tmp_path / L2A_NAME, "a") as file:
+        for beam in BEAMS:
+            del file[f"{beam}/digital_elevation_model_srtm"]
+    assert open_shots(tmp_path).about.notes == (
+        f"1 granule joined to nothing, e.g. {L2A_NAME}: no L4A of orbit 9168, part 0 is there "
+        "(release 001 numbers no parts)",
+        f"{L2A_NAME}: its name says version 002, its datasets are those of V1, which count",
+    )
+    source = open_shots(tmp_path)
+    assert pa.concat_tables(source.shots(None, ("rh98",)))["rh98"].null_count == 16
+
+
+@drawn(
+    st.lists(st.integers(0, 30), min_size=1, max_size=20), st.permutations(range(20)),
+    st.integers(1, 20),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_shots_are_joined_by_number_in_whatever_order(
+    tmp_path_factory: pytest.TempPathFactory, above: list[int], below: list[int], there: int
+) -> None:
+    """Doubles count once, the first of them; heights come from the shot of the same number."""
+    folder = tmp_path_factory.mktemp("order")
+    first = int(shot_numbers("BEAM0101", 1)[0])
+    below = below[:there]
+    l4a(folder / L4A_NAME, {"BEAM0101": {
+        **line(len(above)), "shot_number": [first + n for n in above],
+        "agbd": np.arange(len(above))}})  # fmt: skip
+    l2a(folder / L2A_NAME, {"BEAM0101": {
+        **line(len(below)), "shot_number": [first + n for n in below],
+        "rh98": [float(n) for n in below]}})  # fmt: skip
+    twice: list[int] = []
+    found = pa.concat_tables(open_shots(folder).shots(
+        None, ("agbd", "rh98"), lambda shots, code, *_: twice.extend(shots.tolist())
+    )).to_pylist()  # fmt: skip
+    kept = list(dict.fromkeys(above))
+    assert [row["shot_number"] - first for row in found] == kept
+    assert [row["agbd"] for row in found] == [above.index(n) for n in kept]
+    assert [row["rh98"] for row in found] == [float(n) if n in below else None for n in kept]
+    assert len(twice) == len(above) - len(kept)
 
 
 def test_a_name_that_tells_another_version(tmp_path: Path) -> None:

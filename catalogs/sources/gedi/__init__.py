@@ -10,7 +10,7 @@ from pathlib import Path
 from catalogs.sources.about import content
 from catalogs.sources.gedi.granules import Granule, look
 from catalogs.sources.gedi.hdf import GediError
-from catalogs.sources.gedi.shots import HEAD, Lost, Shots
+from catalogs.sources.gedi.shots import HEAD, Lost, Shots, main_product
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
 from schemas.licences import licence
@@ -75,7 +75,7 @@ def _paths(location: Path) -> list[Path]:
 
 
 def _notes(granules: list[Granule]) -> list[str]:
-    """What people must be told: absent beams, and versions that a file name belies."""
+    """What people must be told: absent beams, granules that join nothing, and versions belied by names."""
     notes = []
     absent = {g.path.name: g.missing for g in granules if g.missing}
     if absent:
@@ -83,6 +83,16 @@ def _notes(granules: list[Granule]) -> list[str]:
         first = next(iter(absent))
         notes.append(
             f"{count} of {8 * len(granules)} GEDI beams are absent, e.g. {absent[first][0]} of {first}"
+        )
+    main = main_product(granules)
+    parts = {(g.orbit, g.sub_granule) for g in granules if g.layout.product == main}
+    alone = [g for g in granules if (g.orbit, g.sub_granule) not in parts]
+    if alone:
+        other = alone[0]
+        notes.append(
+            f"{counted(len(alone), 'granule')} joined to nothing, e.g. {other.path.name}: no {main} of "
+            f"orbit {other.orbit}, part {other.sub_granule} is there"
+            + (" (release 001 numbers no parts)" if other.layout.version == "V1" else "")
         )
     for granule in granules:
         stated = granule.name.version

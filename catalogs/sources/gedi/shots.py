@@ -1,6 +1,6 @@
 """Shots of granules as tables, those of level 4 joined to those of level 2 by their numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,12 @@ PRODUCTS = ("L4A", "L2A", "L2B")
 """In the order in which one is taken as the one whose shots are rows."""
 
 
+def main_product(granules: Iterable[Granule]) -> str:
+    """The product whose shots are rows; others are joined to it."""
+    there = {granule.layout.product for granule in granules}
+    return next((name for name in PRODUCTS if name in there), "")
+
+
 @dataclass(frozen=True)
 class Shots:
     """A source of GEDI shots.
@@ -65,8 +71,7 @@ class Shots:
     @property
     def product(self) -> str:
         """The product whose shots are rows: L4A where there is one; others are joined to it."""
-        there = {granule.layout.product for granule in self.granules}
-        return next((name for name in PRODUCTS if name in there), "")
+        return main_product(self.granules)
 
     def shots(
         self,
@@ -115,18 +120,14 @@ class Shots:
         for key in sorted(groups):
             own = [g for g in groups[key] if g.layout.product == self.product]
             others = [g for g in groups[key] if g.layout.product != self.product]
-            seen: Numbers = np.empty(0, np.uint64)
+            seen = _Seen()
             for granule in sorted(own, key=lambda g: g.newest):
-                found = []
                 try:
-                    for piece, table in self._granule(
+                    yield from self._granule(
                         granule, others, bounds, columns, on_drop, seen, broken
-                    ):
-                        found.append(piece)
-                        yield table
+                    )
                 except GediError as error:
                     broken(granule, error)
-                seen = np.concatenate([seen, *found])
 
     def _granule(
         self,
@@ -135,9 +136,9 @@ class Shots:
         bounds: Bounds | None,
         columns: Sequence[str],
         on_drop: Lost | None,
-        seen: Numbers,
+        seen: "_Seen",
         broken: Callable[[Granule, GediError], None],
-    ) -> Iterator[tuple[Numbers, pa.Table]]:
+    ) -> Iterator[pa.Table]:
         own = [name for name in columns if granule.layout.place(name) is not None]
         joined = _givers([name for name in columns if name not in own], others)
         with ExitStack() as stack:
@@ -150,12 +151,10 @@ class Shots:
                     )
                 except GediError as error:
                     broken(other, error)
-            known = seen
             for piece in pieces(file, granule, bounds):
-                piece = _fresh(piece, known, on_drop)
+                piece = _fresh(piece, seen, on_drop)
                 if not len(piece.rows):
                     continue
-                known = np.concatenate([known, piece.shots])
                 values = {
                     name: values_of(file, granule, piece.beam, name, piece.rows) for name in own
                 }
@@ -169,7 +168,9 @@ class Shots:
                     for name, found in given.items():
                         values[name] = _first(values.get(name), found)
                 when = values_of(file, granule, piece.beam, "delta_time", piece.rows)
-                yield piece.shots, _table(granule, piece, when, columns, values)
+                table = _table(granule, piece, when, columns, values)
+                seen.add(piece.shots)  # what cannot be read is left to an older granule
+                yield table
 
 
 def _givers(columns: Sequence[str], others: Sequence[Granule]) -> list[tuple[Granule, list[str]]]:
@@ -208,7 +209,10 @@ class _Partner:
         place = np.searchsorted(self.sorted, piece.shots)
         there = place < len(self.sorted)
         there[there] = self.sorted[place[there]] == piece.shots[there]
-        rows, back = np.unique(self.order[place[there]], return_inverse=True)
+        rows = self.order[place[there]]
+        back: Any = slice(None)
+        if not _rises(rows):
+            rows, back = np.unique(rows, return_inverse=True)
         found: dict[str, Values] = {}
         for name in columns:
             values, known = values_of(self.file, self.granule, piece.beam, name, rows)
@@ -230,12 +234,40 @@ class _Partner:
         self.sorted, self.beam = shots[self.order], beam
 
 
-def _fresh(piece: Piece, seen: Numbers, on_drop: Lost | None) -> Piece:
+class _Seen:
+    """Numbers that were read before, in sorted stretches: those of two beams do not mix."""
+
+    def __init__(self) -> None:
+        self.parts: list[Numbers] = []
+
+    def add(self, shots: Numbers) -> None:
+        """Remember the numbers of a piece."""
+        self.parts.append(shots if _rises(shots) else np.sort(shots))
+
+    def has(self, shots: Numbers) -> npt.NDArray[np.bool_]:
+        """Which of them were read before."""
+        found = np.zeros(len(shots), bool)
+        if len(shots):
+            least, most = shots.min(), shots.max()
+            for part in self.parts:
+                if part[0] <= most and least <= part[-1]:
+                    place = np.minimum(np.searchsorted(part, shots), len(part) - 1)
+                    found |= part[place] == shots
+        return found
+
+
+def _rises(values: npt.NDArray[Any]) -> bool:
+    return bool((values[1:] > values[:-1]).all())
+
+
+def _fresh(piece: Piece, seen: _Seen, on_drop: Lost | None) -> Piece:
     """The shots of a piece with a place and not seen before; the others go to `on_drop`."""
     placed = np.isfinite(piece.lon) & np.isfinite(piece.lat)
-    first = np.zeros(len(piece.shots), bool)
-    first[np.unique(piece.shots, return_index=True)[1]] = True
-    new = first & ~np.isin(piece.shots, seen)
+    first = np.ones(len(piece.shots), bool)
+    if not _rises(piece.shots):
+        first[:] = False
+        first[np.unique(piece.shots, return_index=True)[1]] = True
+    new = first & ~seen.has(piece.shots)
     for code, message, lost in (
         ("gedi:no_place", "the granule gives no position", ~placed),
         ("duplicate_shot", "the same shot number was read before", placed & ~new),
