@@ -61,7 +61,7 @@ class Points:
             good = self._good(numbers, lon, lat, ids, on_bad)
             found = {
                 "id": ids.filter(pa.array(good)),
-                "lon": (lon[good] + 180) % 360 - 180,
+                "lon": _wrapped(lon[good]),
                 "lat": lat[good],
             }
             picked = table.select(list(columns)).filter(pa.array(good))
@@ -144,6 +144,11 @@ class Points:
             else:
                 on_bad(int(numbers[i]), "no_id", f"{where}: has no id")
         return np.asarray(earth & named)
+
+
+def _wrapped(lon: Floats) -> Floats:
+    """Longitudes in [-180, 180); those that lie there already keep their last digit."""
+    return np.where((lon >= -180) & (lon < 180), lon, (lon + 180) % 360 - 180)
 
 
 def open_points(location: Path, terms: Override, role: str = "points") -> Points:
