@@ -33,6 +33,7 @@ from transforms.clouds import Clear, Fractions, Hide, fractions, kinds, surer
 from transforms.composites import Merge
 from transforms.context import Context
 from transforms.imagery import valid_pixels
+from transforms.imagery.choice import choose_bands
 
 real = [
     pytest.mark.realdata,
@@ -126,6 +127,14 @@ def test_which_mask_is_which() -> None:
     assert legend_of("naip", "alpha") is ALPHA
     assert legend_of("sentinel-2-l2a", "B04") is None
     assert {legend.name for legend in LEGENDS.values()} == set(LEGENDS)
+
+
+@pytest.mark.parametrize("extra", ["qa_aerosol", "SCL", "AOT", "qa_radsat", "saa"])
+def test_products_are_taken_only_where_asked_for(extra: str) -> None:
+    """Where none of the wanted bands is there, all pictures are taken, and no flags."""
+    told = scene((band("own", "x"), band(extra, "y")), grid(10, 16), collection="hls2-s30")
+    assert [b.name for b in choose_bands(told, ("red",))] == ["own"]
+    assert [b.name for b in choose_bands(told, (extra,))] == [extra]
 
 
 @given(
