@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import sys
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pipelines.commands.build import main
 from pipelines.datasets.sen4agrinet import RECIPE
 from pipelines.sources import stamp
 from schemas.windows import Grid, to_lonlat
+from tests import shards
 from transforms.crops.cube import BANDS
 from transforms.crops.oad import SCHEMA
 
@@ -55,16 +55,8 @@ class Built:
         return json.loads((self.release / "metadata" / name).read_text(encoding="utf-8"))
 
     def samples(self) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, members) of every sample."""
-        for path in sorted((self.release / "data").glob("*.tar")):
-            held: dict[str, dict[str, bytes]] = {}
-            with tarfile.open(path) as tar:
-                for member in tar:
-                    key, _, extension = member.name.partition(".")
-                    stream = tar.extractfile(member)
-                    assert stream is not None
-                    held.setdefault(key, {})[extension] = stream.read()
-            yield from held.items()
+        """(key, members by extension) of every sample, in the order of the tar files."""
+        return shards.samples(self.release)
 
 
 @pytest.fixture(scope="module")
