@@ -61,9 +61,9 @@ def test_an_older_baseline_keeps_its_numbers(world: Biomass, tmp_path: Path) -> 
     """Acceptance check 9: of 2019 at 02.12, which never had an offset."""
     found = json.loads((world.folder / "items.json").read_text())
     found["features"] = [i for i in found["features"] if "_20190601T" in i["id"]]
-    (world.folder / "old.json").write_text(json.dumps(found))
+    (tmp_path / "old.json").write_text(json.dumps(found))
     argv = world.arguments(tmp_path, "--set", "imagery.max_days=600", "--limit", "20")
-    argv[argv.index("--imagery") + 1] = str(world.folder / "old.json")
+    argv[argv.index("--imagery") + 1] = str(tmp_path / "old.json")
     assert command.main(argv) == 0
     release = tmp_path / "agbd" / "v1.0.0"
     row = pq.read_table(release / "metadata" / "samples.parquet").to_pylist()[0]
