@@ -11,11 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs.sources.phenology import tables
-from phenology_files import (
-    BASE,
-    kilometres,
-    opened,
-)
+from phenology_files import BASE, kilometres, opened
 from schemas.errors import SourceError
 from schemas.phenology import TRANSITIONS, date_of, new_year, summarise
 
