@@ -16,6 +16,14 @@ Tags = dict[str, str]
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 """A box around everything."""
 
+REAL = {
+    "andorra": "andorra_osm_srtm/andorra.osm.pbf",
+    "helsinki": "finland_osm/Helsinki.osm.pbf",
+    "kouvola": "finland_osm/kouvola_area_test.osm.pbf",
+    "oakland": "sfbay_landsat7_osm/West-Oakland.osm.bz2",
+}
+"""Extracts of the real data."""
+
 
 def square(at: tuple[float, float], size: float = 0.001) -> list[tuple[float, float]]:
     """Four corners, counter-clockwise, of a square whose lower left corner is `at` (degrees)."""
