@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 from affine import Affine
 from pyproj import Transformer
 
+import pipelines.commands.build as command
 from granules import BEAMS, L2A_NAME, L4A_NAME, l2a, l4a, shot_numbers
 
 CRS = "EPSG:32632"
@@ -28,6 +30,7 @@ SHOT_DAY = "2020-07-31"
 BANDS = {"B01": 60, "B02": 10, "B03": 10, "B04": 10, "B05": 20, "B06": 20, "B07": 20, "B08": 10,
          "B8A": 20, "B09": 60, "B11": 20, "B12": 20}  # fmt: skip
 TO_LONLAT = Transformer.from_crs(CRS, "OGC:CRS84", always_xy=True)
+TO_CRS = Transformer.from_crs("OGC:CRS84", CRS, always_xy=True)
 WATER = 120, 116, 20
 """A lake in every place: first column, first row, side, in pixels of 10 m."""
 
@@ -197,3 +200,11 @@ def shots(folder: Path) -> None:
         }  # fmt: skip
     l4a(folder / L4A_NAME, beams)
     l2a(folder / L2A_NAME, beams)
+
+
+def built(world: Biomass, out: Path, *more: str) -> Path:
+    """The release of a build in this process, dated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        assert command.main(world.arguments(out, *more)) == 0
+    return out / "agbd" / "v1.0.0"

@@ -2,77 +2,27 @@
 
 import io
 import json
-import shutil
-import sys
-import tarfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from catalogs.releases.verify.findings import Report
-from catalogs.releases.verify.parcels import check_parcels
-from catalogs.sources.parcels import open_parcels
-from catalogs.world import World, ensure, truth
+from catalogs.world import truth
 from catalogs.world.codes import CROPS
 from pipelines.commands.build import main
-from pipelines.datasets.sen4agrinet import RECIPE
-from pipelines.sources import stamp
 from schemas.windows import Grid, to_lonlat
+from sen4agrinet_release import Built
 from transforms.crops.cube import BANDS
 from transforms.crops.oad import SCHEMA
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "releases"))
-from spoiling import edit
 
 MEMBERS = ("ms.geotiff", "count.geotiff", "labels.geotiff", "json")
 L2A = tuple(name for name in BANDS if name != "B10")
 INSIDE = 2
 """Pixels from the edge from which a parcel's pixels show nothing else."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """A release and the world that it shows."""
-
-    release: Path
-    world: World
-
-    def table(self, name: str) -> Any:
-        """A table below `metadata/`."""
-        return pq.read_table(self.release / "metadata" / name)
-
-    def report(self, name: str) -> Any:
-        """A JSON file below `metadata/`."""
-        return json.loads((self.release / "metadata" / name).read_text(encoding="utf-8"))
-
-    def samples(self) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, members) of every sample."""
-        for path in sorted((self.release / "data").glob("*.tar")):
-            held: dict[str, dict[str, bytes]] = {}
-            with tarfile.open(path) as tar:
-                for member in tar:
-                    key, _, extension = member.name.partition(".")
-                    stream = tar.extractfile(member)
-                    assert stream is not None
-                    held.setdefault(key, {})[extension] = stream.read()
-            yield from held.items()
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """`python -m pipelines.build --dataset sen4agrinet`, offline, with its defaults; it is verified."""
-    out = tmp_path_factory.mktemp("sen4agrinet")
-    assert main(["--dataset", "sen4agrinet", "--out", str(out), "--quiet"]) == 0
-    return Built(out / "sen4agrinet" / "v1.0.0", ensure())
 
 
 def opened(data: bytes) -> tuple[NDArray[Any], tuple[str, ...], Grid]:
@@ -208,46 +158,6 @@ def test_oad_is_what_the_rasters_show(built: Built) -> None:
     assert checked > 20
 
 
-def test_the_mapping_is_reported(built: Built) -> None:
-    """One crop of each register is unknown on purpose; its parcels are 998 and counted."""
-    report = built.report("mapping.json")
-    unmapped = report["schemes"]["s4a"]["unmapped"]
-    assert {row["name"] for row in unmapped} == {"Versuchsfläche"}
-    labels = built.table("patch_parcels.parquet")
-    unknown = {r["parcel"] for r in labels.to_pylist() if r["label"] == 998}
-    assert sum(row["parcels"] for row in unmapped) == len(unknown) > 0
-    assert report["parcels"] == len(built.table("parcels.parquet"))
-    assert report["schemes"]["s4a"]["share"] > 0.99
-
-
-def test_scenarios(built: Built) -> None:
-    """West trains and east tests, and the other way in another year; no tile is on both sides."""
-    rows = {r["key"]: r for r in built.table("scenarios.parquet").to_pylist()}
-    samples = {r["key"]: r for r in built.table("samples.parquet").to_pylist()}
-    report = built.report("scenarios.json")
-    assert set(rows) == set(samples)
-    assert {k: r["scenario_1"] for k, r in rows.items()} == {
-        k: r["split"] for k, r in samples.items()
-    }
-    for name, learns in (("scenario_2", "XW"), ("scenario_3", "XE")):
-        tiles: dict[bool, set[str]] = {True: set(), False: set()}
-        years: dict[bool, set[int]] = {True: set(), False: set()}
-        for key, row in rows.items():
-            if row[name]:
-                tests = row[name] == "test"
-                assert (samples[key]["country"] == learns) is not tests
-                tiles[tests].add(samples[key]["patch_tile"])
-                years[tests].add(samples[key]["year"])
-        assert tiles[True]
-        assert tiles[False]
-        assert not tiles[True] & tiles[False]
-        if name == "scenario_3":
-            assert (years[False], years[True]) == ({2021}, {2022})
-        assert 998 not in report[name]["classes"]
-        assert {110, 120} <= set(report[name]["classes"])
-        assert set(report[name]["weights_by_pixels"]) == set(map(str, report[name]["classes"]))
-
-
 def test_the_same_patch_again_is_the_same_bytes(built: Built, tmp_path: Path) -> None:
     """In a build of few, by one worker."""
     options = ["--limit", "3", "--workers", "1", "--quiet", "--out", str(tmp_path)]
@@ -264,143 +174,8 @@ def test_the_same_patch_again_is_the_same_bytes(built: Built, tmp_path: Path) ->
     assert all(tables[1][name] == tables[0][name] for name in own)
 
 
-def test_too_many_unknown_crops_end_the_build(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Before any pixel is read, with the country, the share and what to do."""
-    options = ["--plan", "--set", "crops.unmapped=0.0001", "--quiet", "--out", str(tmp_path)]
-    assert main(["--dataset", "sen4agrinet", *options]) == 1
-    said = capsys.readouterr().err
-    assert "parcels of XE" in said
-    assert "--set crops.unmapped" in said
-    assert "Traceback" not in said
-
-
-def test_a_country_whose_list_is_missing_ends_the_build(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """All of its crops are unknown: its patches are not dropped as if nothing grew there."""
-    world = ensure()
-    (tmp_path / "codes").mkdir()
-    for path in world.role("codes").iterdir():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if not line.lower().startswith(("xe,", "xe_2021,"))]
-        (tmp_path / "codes" / path.name).write_text("".join(kept), encoding="utf-8")
-    named = [
-        word for role in ("imagery", "parcels") for word in (f"--{role}", str(world.role(role)))
-    ]
-    options = ["--codes", str(tmp_path / "codes"), "--plan", "--quiet", "--out", str(tmp_path)]
-    assert main(["--dataset", "sen4agrinet", *named, *options]) == 1
-    assert (
-        "parcels of XE (100%) declare a crop that --codes does not know" in capsys.readouterr().err
-    )
-
-
-def test_rows_that_are_no_parcels_are_told(built: Built) -> None:
-    """The world's three bow ties and three doubles: in a table, in the counts, and on the card."""
-    lost = built.table("parcel_drops.parquet")
-    assert sorted(lost["code"].to_pylist()) == ["duplicate"] * 3 + ["geometry"] * 3
-    assert set(lost["file"].to_pylist()) == {
-        "world_east_2021.zip", "world_west_2021.parquet", "world_west_2022.parquet",
-    }  # fmt: skip
-    counts = built.report("mapping.json")["registers"]
-    assert (counts["duplicate"], counts["geometry"], counts["repaired"]) == (3, 3, 3)
-    card = (built.release / "README.md").read_text(encoding="utf-8")
-    assert "3 without a sound outline, 0 outside of where they should lie, 3 doubles" in card
-
-
-def test_parcels_can_be_joined_back_to_their_registers(built: Built) -> None:
-    """By the register's own id, within country and year; the list of the crop is named too."""
-    rows = built.table("parcels.parquet").to_pylist()
-    own = {(r["admin:country_code"], r["harvest:year"], r["register:id"]) for r in rows}
-    assert len(own) == len(rows)
-    assert all(r["register:code_list"] == r["admin:country_code"] for r in rows)
-
-
-def test_a_sidecar_counts_in_the_sign_that_nothing_changed(tmp_path: Path) -> None:
-    """Also one beside a single file: what it says shapes the labels."""
-    path = tmp_path / "east_2021.zip"
-    shutil.copy(ensure().role("parcels") / "world_east_2021.zip", path)
-    source = ensure().role("parcels") / "world_east_2021.parcels.json"
-    said, marks, versions = json.loads(source.read_text(encoding="utf-8")), [], []
-    for lists in ("XE", "NOSUCH"):
-        beside = tmp_path / "east_2021.parcels.json"
-        beside.write_text(json.dumps({**said, "code_list": lists}), encoding="utf-8")
-        args = SimpleNamespace(imagery="world", parcels=str(path), codes="world", region=None)
-        marks.append(stamp(args, RECIPE)["parcels"])
-        versions.append(open_parcels(path).version)
-    assert marks[0] != marks[1] and versions[0] != versions[1]
-
-
 def test_aerial_pictures_have_no_patches(built: Built) -> None:
     """The world's imagery holds them too."""
     assert set(built.table("samples.parquet")["collection"].to_pylist()) == {"sentinel-2-l2a"}
     drops = built.table("drops.parquet")["key"].to_pylist()
     assert not any("-0_6_" in key for key in drops)
-
-
-def told(built: Built, target: Path, name: str = "", change: Any = None) -> list[str]:
-    """What `verify` says of the parcels after a change of one table that no checksum shows."""
-    shutil.copytree(built.release / "metadata", target / "metadata")
-    if name:
-        edit(target / "metadata" / name, change)
-    return findings(target)
-
-
-def findings(target: Path) -> list[str]:
-    """What `verify` says of the parcels of a release."""
-    report = Report()
-    check_parcels(
-        target, {f"metadata/{path.name}" for path in (target / "metadata").iterdir()}, report
-    )
-    return [str(finding) for finding in report.findings]
-
-
-def test_verify_finds_parcels_that_are_not_as_promised(built: Built, tmp_path: Path) -> None:
-    """A parcel in two splits, another label, an unknown parcel, a tile on both sides."""
-
-    def shared(rows: list[dict[str, Any]]) -> None:
-        splits = {r["key"]: r["split"] for r in built.table("samples.parquet").to_pylist()}
-        test = next(r for r in rows if splits[r["patch"]] == "test")
-        next(r for r in rows if splits[r["patch"]] == "train")["parcel"] = test["parcel"]
-
-    def renamed(rows: list[dict[str, Any]]) -> None:
-        rows[3]["label"] = 120 if rows[3]["label"] != 120 else 110
-
-    def dropped(rows: list[dict[str, Any]]) -> None:
-        rows.pop(5)
-
-    def leaked(rows: list[dict[str, Any]]) -> None:
-        next(r for r in rows if r["scenario_2"] == "train")["scenario_2"] = "test"
-
-    assert told(built, tmp_path / "whole") == []
-    said = told(built, tmp_path / "a", "patch_parcels.parquet", shared)
-    assert any("is shown in train and in test" in line for line in said)
-    (said,) = told(built, tmp_path / "b", "oad.parquet", renamed)
-    assert "its label is not that of" in said
-    (said,) = told(built, tmp_path / "c", "parcels.parquet", dropped)
-    assert "which a patch shows" in said
-    said = told(built, tmp_path / "d", "scenarios.parquet", leaked)
-    assert any("is learnt from and tested" in line for line in said)
-
-
-def test_verify_finds_scenarios_whose_sides_are_near(built: Built, tmp_path: Path) -> None:
-    """In one year, or within the buffer, though no tile is on both sides."""
-    facts = {row["key"]: row for row in built.table("samples.parquet").to_pylist()}
-
-    def same_year(rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            row["scenario_3"] = {"XE": "train", "XW": "test"}[facts[row["key"]]["country"]]
-
-    said = told(built, tmp_path / "year", "scenarios.parquet", same_year)
-    assert any("scenario_3: year 2021 is learnt from and tested" in line for line in said)
-
-    shutil.copytree(built.release / "metadata", tmp_path / "near" / "metadata")
-    path = tmp_path / "near" / "metadata" / "scenarios.json"
-    report = json.loads(path.read_text())
-    assert report["scenario_2"]["buffer_m"] == report["scenario_3"]["buffer_m"] == 5000
-    report["scenario_2"]["buffer_m"] = 5e6
-    path.write_text(json.dumps(report))
-    said = findings(tmp_path / "near")
-    assert said
-    assert all("scenario_2" in line and "the buffer is 5000000 m" in line for line in said)

@@ -4,16 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pyarrow as pa
-import pytest
 import shapely
 
 from catalogs.sources.parcels import open_parcels
 from catalogs.sources.terms import Override
-
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.real_data import real
+from tests.vector_files import write
 
 SAMPLES = {
     "at": "at_inspire_schlaege_2025-1_polygon.gpkg.zip",
@@ -27,14 +25,6 @@ SAMPLES = {
 TERMS = {"licence": "CC0-1.0", "attribution": "Tests", "country": "XE", "id": "id", "name": "crop"}
 
 
-def real(name: str) -> Path:
-    """A file of the real data; the test is skipped where it is not at hand."""
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"real data {name} is not at hand")
-    return path
-
-
 def sample(name: str) -> Path:
     """A real register of 100 parcels."""
     return real(f"lpis_samples/{SAMPLES[name]}")
@@ -44,12 +34,7 @@ def register(path: Path, shapes: list[Any], crs: Any = 25833, **columns: list[An
     """A register with `id` and `crop` unless given, and its sidecar."""
     columns.setdefault("id", [f"P{i}" for i in range(len(shapes))])
     columns.setdefault("crop", ["Weizen"] * len(shapes))
-    frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=crs)
-    if path.suffix == ".parquet":
-        frame.to_parquet(path)
-    else:
-        frame.to_file(path, engine="pyogrio")
-    return path
+    return write(path, columns, shapes, crs)
 
 
 def say(path: Path, **more: Any) -> None:

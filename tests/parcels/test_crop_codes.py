@@ -12,7 +12,7 @@ from catalogs.sources.crop_report import Tally
 from catalogs.sources.crop_tables import code_tables, icc_level
 from catalogs.sources.terms import Override
 from schemas.errors import SourceError, UsageError
-from tests.parcels.registers import real
+from tests.real_data import real
 
 pytestmark = pytest.mark.realdata
 

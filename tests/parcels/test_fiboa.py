@@ -16,7 +16,8 @@ import shapely
 from catalogs.releases.fiboa import SCHEMAS, columns, write_code_list, write_fiboa
 from catalogs.sources.crop_codes import open_codes
 from catalogs.sources.parcels import open_parcels
-from tests.parcels.registers import SAMPLES, fields, real, register, sample, say
+from tests.parcels.registers import SAMPLES, fields, register, sample, say
+from tests.real_data import real
 from transforms.context import Context
 from transforms.crops.declared import PARCELS, number_table
 from transforms.crops.tables import Parcels

@@ -15,7 +15,8 @@ from catalogs.sources.crop_report import Tally
 from catalogs.sources.parcels import COLUMNS, Parcels, open_parcels
 from catalogs.sources.parcels.files import tables
 from catalogs.sources.terms import Override
-from tests.parcels.registers import SAMPLES, real, sample, say
+from tests.parcels.registers import SAMPLES, sample, say
+from tests.real_data import real
 
 KNOWN = {
     "at": (98, 80, 100, 2025, "CC-BY-4.0"),

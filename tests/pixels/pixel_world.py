@@ -14,6 +14,7 @@ from schemas.samples import Sample
 from schemas.scenes import Band, Scene
 from schemas.windows import Grid, Window, from_lonlat
 from schemas.zones import crs_for
+from transforms.clouds import Fractions
 from transforms.context import Context
 from transforms.imagery import Read
 
@@ -101,3 +102,8 @@ def code(*scenes: Scene, **settings: Any) -> str:
     with pytest.raises(Fault) as caught:
         chip(*scenes, **settings)
     return caught.value.code
+
+
+def measured(told: Sample, **settings: Any) -> dict[str, Any]:
+    """Facts of a chip with its shares of cloud and the like."""
+    return Fractions(**settings)(told, Context(seed=0)).facts

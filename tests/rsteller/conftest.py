@@ -1,7 +1,6 @@
 """One build of the sample world for all tests of this folder."""
 
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from catalogs.world import World, ensure
 from pipelines.commands.build import main
+from tests import shards
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,7 @@ class Built:
 
     def samples(self) -> Iterator[tuple[str, dict[str, bytes]]]:
         """(key, members by extension) of every sample, in the order of the tar files."""
-        for path in sorted((self.release / "data").glob("*.tar")):
-            held: dict[str, dict[str, bytes]] = {}
-            with tarfile.open(path) as tar:
-                for member in tar:
-                    key, _, extension = member.name.partition(".")
-                    stream = tar.extractfile(member)
-                    assert stream is not None
-                    held.setdefault(key, {})[extension] = stream.read()
-            yield from held.items()
+        return shards.samples(self.release)
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """The JSON members by key."""

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 
+from catalogs.sources.phenology import Phenology, open_phenology
+from catalogs.sources.terms import Override
 from schemas.phenology import TRANSITIONS, new_year
-from schemas.windows import to_lonlat
+from schemas.windows import EARTH_M, to_lonlat
 
 SINUSOIDAL = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
 CELL = 463.312716528
@@ -19,6 +21,9 @@ NAMES = (
 )  # fmt: skip
 CORNER = Affine(CELL, 0, 833_000.0, 0, -CELL, 5_338_000.0)
 """At about 48 N, 11.2 E."""
+
+BASE = np.array([109.0, 175, 252, 318])
+"""Days of the four transitions from New Year."""
 
 
 def year_of_layers(
@@ -60,3 +65,30 @@ def middles(
     xs = transform.c + transform.a * (cols.ravel() + 0.5)
     ys = transform.f + transform.e * (rows.ravel() + 0.5)
     return to_lonlat(crs, xs, ys)
+
+
+def opened(path: Path) -> Phenology:
+    """Phenology with the terms of its own."""
+    return open_phenology(path, Override())
+
+
+def field(shape: tuple[int, int], seed: int = 1) -> Any:
+    """Offsets `(y, x, 4)` in order, other in every pixel."""
+    rng = np.random.default_rng(seed)
+    return BASE + rng.integers(-30, 30, (*shape, 1)) + rng.integers(0, 5, (*shape, 4)).cumsum(-1)
+
+
+def kilometres(lon1: Any, lat1: Any, lon2: Any, lat2: Any) -> Any:
+    """Great-circle distance by the haversine formula."""
+    a, b, c, d = map(np.radians, (lon1, lat1, lon2, lat2))
+    h = np.sin((d - b) / 2) ** 2 + np.cos(b) * np.cos(d) * np.sin((c - a) / 2) ** 2
+    return 2 * EARTH_M / 1000 * np.arcsin(np.sqrt(h))
+
+
+def one_valid(folder: Path, places: list[tuple[int, int]]) -> Phenology:
+    """A raster of 3 x 3 pixels with few that are usable."""
+    offsets = np.full((3, 3, 4), np.nan)
+    for row, col in places:
+        offsets[row, col] = BASE + row * 3 + col
+    write(folder / "tiny_2021.tif", year_of_layers(2021, offsets, (3, 3)))
+    return opened(folder)

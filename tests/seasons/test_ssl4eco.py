@@ -1,7 +1,6 @@
 """The recipe on the sample world: images lie in the seasons that its plants have, and tables say so."""
 
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from pipelines.datasets.ssl4eco import RECIPE
 from schemas.grids import cells, middles
 from schemas.seasons import edges, offset_of
 from schemas.sensors import L2A_BANDS
+from tests import shards
 from transforms.seasons.choice import QUARTERS
 
 YEARS = (2020, 2021, 2022)
@@ -43,16 +43,8 @@ class Built:
         return pq.read_table(self.release / "metadata" / f"{name}.parquet").to_pylist()
 
     def samples(self) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """(key, members by extension) of every sample."""
-        for path in sorted((self.release / "data").glob("*.tar")):
-            held: dict[str, dict[str, bytes]] = {}
-            with tarfile.open(path) as tar:
-                for member in tar:
-                    key, _, extension = member.name.partition(".")
-                    stream = tar.extractfile(member)
-                    assert stream is not None
-                    held.setdefault(key, {})[extension] = stream.read()
-            yield from held.items()
+        """(key, members by extension) of every sample, in the order of the tar files."""
+        return shards.samples(self.release)
 
 
 def build(out: Path, *more: str) -> Built:

@@ -1,5 +1,6 @@
 """Small OSM files for the tests, written with osmium's own writer."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,16 @@ from osmium.osm.mutable import Node, Relation, Way
 from catalogs.sources.osm import COLUMNS, OsmDrop, features
 
 Tags = dict[str, str]
+WORLD = (-180.0, -90.0, 180.0, 90.0)
+"""A box around everything."""
+
+REAL = {
+    "andorra": "andorra_osm_srtm/andorra.osm.pbf",
+    "helsinki": "finland_osm/Helsinki.osm.pbf",
+    "kouvola": "finland_osm/kouvola_area_test.osm.pbf",
+    "oakland": "sfbay_landsat7_osm/West-Oakland.osm.bz2",
+}
+"""Extracts of the real data."""
 
 
 def square(at: tuple[float, float], size: float = 0.001) -> list[tuple[float, float]]:
@@ -95,3 +106,31 @@ def small_town() -> World:
         3, [("w", 8, "outer"), ("w", 9, "inner")], {"type": "multipolygon", "landuse": "forest"}
     )
     return world
+
+
+def wide_town(folder: Path, objects: int = 12_000) -> Path:
+    """Trees, houses and streets over many blocks and row groups; some big, some broken."""
+    world, dice = World(), random.Random(5)
+    for index in range(objects):
+        at = (dice.uniform(9, 11), dice.uniform(49, 51))
+        if index % 3 == 0:
+            world.node(at, {"natural": "tree", "height": str(index % 30)})
+        elif index % 3 == 1:
+            world.way(
+                index,
+                square(at, 0.0002),
+                {"building": "yes", "name": f"N\u00b0 {index}"},
+                closed=True,
+            )
+        else:
+            far = (at[0] + dice.uniform(-1, 1) ** 5, at[1] + dice.uniform(-1, 1) ** 5)
+            world.way(index, [at, far], {"highway": "path"})
+    world.way(objects, square((9, 49), 2), {}, closed=True)
+    for ident, way in ((1, objects), (2, objects + 9)):
+        world.relation(ident, [("w", way, "outer")], {"type": "boundary", "boundary": "park", "landuse": "forest"})  # fmt: skip
+    return world.write(folder / "town.osm.pbf")
+
+
+def by_id(found: pa.Table) -> list[dict[str, Any]]:
+    """Rows of a table of objects by type and id."""
+    return sorted(found.to_pylist(), key=lambda row: (row["osm_type"], row["osm_id"]))

@@ -12,16 +12,10 @@ import shapely
 from catalogs.sources.feature_tags import classes, identity
 from catalogs.sources.osm import COLUMNS, Expect, OsmDrop, open_osm
 from schemas.errors import SourceError
+from tests.real_data import real
+from tests.vector_files import write
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 FORMATS = {"a.gpkg": "GPKG", "a.fgb": "FlatGeobuf", "a.geojson": "GeoJSON", "a.parquet": "Parquet"}
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"real data {name} is not at hand")
-    return path
 
 
 def rows(path: Path, keys: Any = ("building", "landuse"), bbox: Any = None) -> tuple[Any, Any]:
@@ -29,15 +23,6 @@ def rows(path: Path, keys: Any = ("building", "landuse"), bbox: Any = None) -> t
     table = pa.Table.from_batches(open_osm(path).features(keys, bbox, drops.append), COLUMNS)
     table.validate(full=True)
     return sorted(table.to_pylist(), key=lambda row: row["osm_id"]), drops  # FlatGeobuf reorders
-
-
-def write(path: Path, columns: dict[str, list[Any]], shapes: list[Any], crs: Any = 4326) -> Path:
-    frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=crs)
-    if path.suffix == ".parquet":
-        frame.to_parquet(path)
-    else:
-        frame.to_file(path, engine="pyogrio")
-    return path
 
 
 BOX, FAR = shapely.box(10, 50, 10.001, 50.001), shapely.box(11, 51, 11.001, 51.001)

@@ -13,30 +13,17 @@ import shapely
 
 from catalogs.sources.osm import inspect, open_osm
 from catalogs.sources.osm_tags import bits, is_area
-from osm_world import World, counted, rows, small_town
+from osm_world import REAL, World, counted, rows, small_town
 from schemas.errors import UsageError
+from tests.real_data import real
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
 KEYS = ["building", "highway", "landuse", "natural", "amenity", "leisure", "railway"]
-REAL = {
-    "andorra": "andorra_osm_srtm/andorra.osm.pbf",
-    "helsinki": "finland_osm/Helsinki.osm.pbf",
-    "kouvola": "finland_osm/kouvola_area_test.osm.pbf",
-    "oakland": "sfbay_landsat7_osm/West-Oakland.osm.bz2",
-}
 
 
 @pytest.fixture
 def town() -> World:
     return small_town()
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"real data {name} is not at hand")
-    return path
 
 
 def test_one_row_for_each_object_with_its_shape(town: World, tmp_path: Path) -> None:

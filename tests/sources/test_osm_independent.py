@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 from collections import Counter, defaultdict
-from pathlib import Path
 from typing import Any
 
 import osmium
@@ -17,14 +16,9 @@ import shapely
 from catalogs.sources.feature_table import FeatureTable
 from catalogs.sources.osm_features import feature_table
 from catalogs.sources.osm_tags import public_key, tags_json
+from osm_world import REAL
+from tests.real_data import real
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-REAL = {
-    "andorra": "andorra_osm_srtm/andorra.osm.pbf",
-    "helsinki": "finland_osm/Helsinki.osm.pbf",
-    "kouvola": "finland_osm/kouvola_area_test.osm.pbf",
-    "oakland": "sfbay_landsat7_osm/West-Oakland.osm.bz2",
-}
 ONLY_TYPE = {"andorra": {1161383, 1477177, 1477179}}
 """Relations without a tag but `type`: osmium's export counts them as untagged, we keep them."""
 
@@ -37,9 +31,7 @@ pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 @pytest.fixture(scope="module", params=REAL)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Name, extract and table of a real extract."""
-    path = DATA / REAL[request.param]
-    if not path.exists():
-        pytest.skip(f"real data {path.name} is not at hand")
+    path = real(REAL[request.param])
     table = feature_table(path, tmp_path_factory.mktemp(request.param), workers=2)
     return request.param, path, table
 

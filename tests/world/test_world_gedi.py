@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from pyproj import Geod
 
-from catalogs.world import World, ensure, gedi, truth
+from catalogs.world import gedi, truth
 from catalogs.world.sentinel2 import PASSES
 from catalogs.world.sites import SITES
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return ensure()
 
 
 @pytest.fixture(scope="module")

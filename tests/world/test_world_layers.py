@@ -13,7 +13,7 @@ from catalogs.sources.imagery import open_imagery
 from catalogs.sources.land import open_mountains
 from catalogs.sources.points import open_points
 from catalogs.sources.terms import Override
-from catalogs.world import ROLES, World, ensure, truth
+from catalogs.world import ROLES, truth
 from catalogs.world.sites import SITES
 from catalogs.world.terrain import MOUNTAIN_M, elevation
 from schemas.roles import ROLES as ASKED
@@ -25,11 +25,6 @@ LAYERS = {
     "landcover": (26, ("class", "probability"), "uint8", 255),
 }
 PLAIN = [site for site in SITES if not site.edge][::10]
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return ensure()
 
 
 def opened(world, layer, site, tail=""):

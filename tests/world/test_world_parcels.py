@@ -15,16 +15,11 @@ import shapely
 from pyproj import Geod, Transformer
 from rasterio.features import rasterize
 
-from catalogs.world import World, codes, ensure, parcels, truth
+from catalogs.world import codes, parcels, truth
 from catalogs.world.sites import SITES, scene_affine
 from schemas import grids
 
 TAXONOMIES = Path(__file__).parents[3] / "shared" / "data" / "taxonomies"
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return ensure()
 
 
 @pytest.fixture(scope="module")

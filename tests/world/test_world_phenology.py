@@ -7,16 +7,11 @@ import pytest
 import rasterio
 from pyproj import Transformer
 
-from catalogs.world import World, ensure, phenology, season, truth
+from catalogs.world import phenology, season, truth
 from catalogs.world.sites import SITES
 from catalogs.world.spectra import BANDS, CALENDAR, reflectance
 
 FILL = 32767
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return ensure()
 
 
 @pytest.fixture(scope="module", params=[2020, 2021, 2022])
