@@ -25,9 +25,7 @@ def overlapping(stage: Parcels, counts: Counter[str]) -> Iterator[pa.Table]:
         for year in np.unique(years).tolist():
             mine = np.flatnonzero(years == year)
             part = group.take(pa.array(mine))
-            box = boxes(part)
-            (west, south), (east, north) = box[:, :2].min(0).tolist(), box[:, 2:].max(0).tolist()
-            flags[mine] = covered(part, stage.within((west, south, east, north), year))
+            flags[mine] = covered(part, stage.beside(boxes(part), year))
         counts["overlaps"] += int(flags.sum())
         yield group.set_column(place, COLUMNS.field(place), pa.array(flags))
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import shapely
 
 from catalogs.geoparquet import columns_of, group_boxes, sides
 from catalogs.sources.feature_matching import meeting, wrapped
@@ -123,6 +124,25 @@ class Parcels:
             found.append(group.filter(pa.array(rows)))
         return pa.concat_tables(found).combine_chunks().sort_by("key")
 
+    def beside(self, own: npt.NDArray[np.float64], year: int) -> pa.Table:
+        """Key and outline of a year's parcels whose boxes meet any of some boxes `(n, 4)`.
+
+        One box around them all may hold much of a register: a curve that leaves it and comes back
+        puts parcels of far places side by side.
+
+        Raises:
+            SourceError: the table is damaged.
+        """
+        tree = shapely.STRtree(shapely.box(*own.T))
+        outlines, years = self._groups
+        hit = _hit(tree, outlines) & (years[:, 0] <= year) & (years[:, 1] >= year)
+        found = [COLUMNS.empty_table().select(["key", "geometry"])]
+        for index in np.flatnonzero(hit).tolist():
+            group = self._group(index)
+            rows = _hit(tree, boxes(group)) & (group["year"].to_numpy() == year)
+            found.append(group.select(["key", "geometry"]).filter(pa.array(rows)))
+        return pa.concat_tables(found)
+
     def batches(self) -> Iterator[pa.Table]:
         """All parcels, a row group at a time: by year, then along a Hilbert curve."""
         for index in range(self._file.metadata.num_row_groups):
@@ -184,6 +204,13 @@ class Parcels:
 def boxes(table: pa.Table) -> npt.NDArray[np.float64]:
     """West, south, east, north of each row's box, (n, 4)."""
     return np.stack(sides(table["bbox"].combine_chunks()), axis=1)
+
+
+def _hit(tree: shapely.STRtree, some: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which boxes `(n, 4)` meet one of a tree, borders included."""
+    found = np.zeros(len(some), bool)
+    found[tree.query(shapely.box(*some.T))[0]] = True
+    return found
 
 
 def drops_beside(path: Path) -> Path:
