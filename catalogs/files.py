@@ -1,11 +1,12 @@
 """Files that are whole or absent: write to a temporary name, sync, move into place."""
 
+import fcntl
 import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,6 +58,23 @@ def cache_place(name: str, what: str) -> Path:
         place = cache_folder() / name
         place.mkdir(parents=True, exist_ok=True)
     return place
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time make what is to lie at `path`; the others wait, and find it made.
+
+    On a file system without locks they all make it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with lock.open("wb") as stream:
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 @contextmanager

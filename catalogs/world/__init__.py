@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogs.files import cache_folder
+from catalogs.files import alone, cache_folder
 
 VERSION = 6
 """Raised whenever the content of the world changes."""
@@ -69,8 +69,8 @@ def ensure(
 ) -> World:
     """The world, built first if the cache does not hold it whole.
 
-    Any number of processes may call this at once: each builds aside, the first moves its copy into
-    place, the others discard theirs.
+    Any number of processes may call this at once: one builds, the others wait. Where nothing can be
+    locked each builds aside, the first moves its copy into place, the others discard theirs.
 
     Args:
         cache: Folder that holds worlds; the user's cache by default.
@@ -80,19 +80,26 @@ def ensure(
     home = Path(cache) if cache is not None else cache_folder()
     root = home / f"world-v{VERSION}-seed{seed}"
     if not complete(root):
-        from catalogs.world.build import build
-
         home.mkdir(parents=True, exist_ok=True)
-        _sweep(home)
-        if on_build is not None:
-            on_build(home)
-        aside = home / f".{root.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
-        try:
-            build(aside, seed, VERSION)
-            _settle(aside, root)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        with alone(root):
+            if not complete(root):
+                _draw(root, seed, on_build)
     return World(root, root / "catalog.json", root / "osm" / "world.osm.pbf", seed)
+
+
+def _draw(root: Path, seed: int, on_build: Callable[[Path], None] | None) -> None:
+    from catalogs.world.build import build
+
+    home = root.parent
+    _sweep(home)
+    if on_build is not None:
+        on_build(home)
+    aside = home / f".{root.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
+    try:
+        build(aside, seed, VERSION)
+        _settle(aside, root)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def complete(root: Path) -> bool:

@@ -11,6 +11,7 @@ from fake_time import FakeTime
 from fault_server import FaultServer
 from net_world import built, items, release
 from small_world import World, make
+from tests.once import once
 
 
 @pytest.fixture
@@ -62,7 +63,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def from_disk(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The release made from the files themselves."""
-    out = tmp_path_factory.mktemp("disk")
-    done = built(world, items(world, out / "items.json", str), out / "out")
-    assert done.returncode == 0, done.stderr
-    return release(out / "out")
+
+    def make(out: Path) -> None:
+        done = built(world, items(world, out / "items.json", str), out / "out")
+        assert done.returncode == 0, done.stderr
+
+    return release(once(tmp_path_factory, "disk", make) / "out")

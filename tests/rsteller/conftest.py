@@ -12,6 +12,7 @@ import pytest
 from catalogs.world import World, ensure
 from pipelines.commands.build import main
 from tests import shards
+from tests.once import once
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,11 @@ class Built:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """`python -m pipelines.build --dataset rsteller`, offline, with its defaults."""
-    out = tmp_path_factory.mktemp("rsteller")
-    assert main(["--dataset", "rsteller", "--out", str(out), "--quiet"]) == 0
+
+    def make(out: Path) -> None:
+        assert main(["--dataset", "rsteller", "--out", str(out), "--quiet"]) == 0
+
+    out = once(tmp_path_factory, "rsteller", make)
     release = out / "rsteller" / "v1.0.0"
     rows = pq.read_table(release / "metadata" / "samples.parquet").to_pylist()
     return Built(release, rows, ensure())

@@ -10,6 +10,7 @@ import pytest
 
 from catalogs.world import World, ensure
 from pipelines.commands.build import main
+from tests.once import once
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,11 @@ class Built:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """`python -m pipelines.build --dataset skyscript`, offline, with its defaults."""
-    out = tmp_path_factory.mktemp("skyscript")
-    assert main(["--dataset", "skyscript", "--out", str(out), "--quiet"]) == 0
+
+    def make(out: Path) -> None:
+        assert main(["--dataset", "skyscript", "--out", str(out), "--quiet"]) == 0
+
+    out = once(tmp_path_factory, "skyscript", make)
     release = out / "skyscript" / "v1.0.0"
     rows = pq.read_table(release / "metadata" / "samples.parquet").to_pylist()
     return Built(release, ensure(), rows)

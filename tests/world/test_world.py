@@ -1,5 +1,6 @@
 """The sample world: whole, small, and the same for the same seed."""
 
+import errno
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -48,14 +49,28 @@ def fake_build(root: Path, seed: int, version: int) -> None:
     (root / "world.json").write_text('{"files": {"a": {"size": 3}}}')
 
 
-def test_builders_at_once_agree_and_leave_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("catalogs.world.build.build", fake_build)
+@pytest.mark.parametrize("locks", [True, False])
+def test_builders_at_once_agree_and_leave_nothing_behind(tmp_path, monkeypatch, locks):
+    """One builds and the others wait; on a file system without locks all build, and one copy stays."""
+    built = []
+
+    def counted(root, seed, version):
+        built.append(root)
+        fake_build(root, seed, version)
+
+    def refused(stream, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("catalogs.world.build.build", counted)
+    if not locks:
+        monkeypatch.setattr("catalogs.files.fcntl.flock", refused)
     (tmp_path / f"world-v{VERSION}-seed7").mkdir()  # what a killed copy might leave
     with ThreadPoolExecutor(8) as pool:
         roots = set(pool.map(lambda _: ensure(tmp_path, seed=7).root, range(16)))
     assert len(roots) == 1
     assert complete(roots.pop())
     assert len(list(tmp_path.iterdir())) == 1
+    assert len(built) == 1 or not locks
 
 
 @pytest.mark.slow

@@ -11,17 +11,14 @@ The table lies in the user's cache under a name that follows from the files' con
 the code alone, and it appears there when it is whole.
 """
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalogs.files import atomic, cache_place, sha256, write_json
+from catalogs.files import alone, atomic, cache_place, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
@@ -73,7 +70,7 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     )[:32]
     stem = location.name.split(".")[0] or "parcels"
     path = place / f"{stem}-{address[:12]}.parquet"
-    with _alone(path):
+    with alone(path):
         if not (path.exists() and drops_beside(path).exists()):
             _make(files, terms, path, address, sums)
     return Parcels(path)
@@ -110,14 +107,6 @@ def _make(
                 sink,
                 lambda: {b"geo": outlines, META: facts(made, address, sums)},
             )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time make a table; the others find it made."""
-    with path.with_name(f".{path.name}.lock").open("wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _sum_of(path: Path, place: Path) -> tuple[str, int]:
