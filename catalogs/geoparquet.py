@@ -22,6 +22,7 @@ KINDS = {
     4: "MultiPoint",
     5: "MultiLineString",
     6: "MultiPolygon",
+    7: "GeometryCollection",
 }
 """Names of WKB's types."""
 
@@ -31,7 +32,8 @@ def kinds_of(geometry: pa.Array | pa.ChunkedArray) -> set[int]:
     import shapely
 
     found = shapely.get_type_id(shapely.from_wkb(np.array(geometry.to_pylist(), object)))
-    return {{0: 1, 1: 2, 2: 2}.get(kind, kind) for kind in np.unique(found).tolist()}
+    there = np.unique(found[found >= 0]).tolist()  # -1: no geometry
+    return {{0: 1, 1: 2, 2: 2}.get(kind, kind) for kind in there}
 
 
 def geo_metadata(bbox: Iterable[float] | None, kinds: Iterable[int], **more: str) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def geo_metadata(bbox: Iterable[float] | None, kinds: Iterable[int], **more: str
     """
     column: dict[str, Any] = {
         "encoding": "WKB",
-        "geometry_types": [KINDS[kind] for kind in sorted(kinds) if kind in KINDS],
+        "geometry_types": [KINDS[kind] for kind in sorted(kinds)],
         "covering": {"bbox": {corner: ["bbox", corner] for corner in CORNERS}},
         **more,
     }

@@ -70,9 +70,10 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     )[:32]
     stem = location.name.split(".")[0] or "parcels"
     path = place / f"{stem}-{address[:12]}.parquet"
-    with alone(path):
-        if not (path.exists() and drops_beside(path).exists()):
-            _make(files, terms, path, address, sums)
+    if not _made(path):
+        with alone(path):
+            if not _made(path):
+                _make(files, terms, path, address, sums)
     return Parcels(path)
 
 
@@ -107,6 +108,10 @@ def _make(
                 sink,
                 lambda: {b"geo": outlines, META: facts(made, address, sums)},
             )
+
+
+def _made(path: Path) -> bool:
+    return path.exists() and drops_beside(path).exists()
 
 
 def _sum_of(path: Path, place: Path) -> tuple[str, int]:
