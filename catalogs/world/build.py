@@ -3,8 +3,12 @@
 import hashlib
 import json
 import os
+import pickle
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,7 @@ def build(root: Path, seed: int, version: int, sites: Sequence[Site] = SITES) ->
         version: Version of the world's content, written down.
         sites: Its places; fewer for a smaller world.
     """
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        drawn = list(pool.map(lambda site: _draw(site, root, seed), sites))
+    drawn = _drawn(sites, root, seed, crew=min(4, os.cpu_count() or 1))
     places = [place for place, _ in drawn]
     collections, facts = [], {}
     for layer in LAYERS:
@@ -48,7 +51,47 @@ def build(root: Path, seed: int, version: int, sites: Sequence[Site] = SITES) ->
     )
 
 
-def _draw(site: Site, root: Path, seed: int) -> tuple[Place, dict[str, list[Json]]]:
+Drawn = tuple[Place, dict[str, list[Json]]]
+"""A place, and its items by layer."""
+
+
+def _drawn(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Drawn]:
+    """All places, in the order of the sites; drawn by as many processes, this one among them.
+
+    Plain processes, so that a caller needs no guard around its script, and may itself be a worker.
+
+    Raises:
+        RuntimeError: another process failed.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    found: dict[int, Drawn] = {}
+    with ExitStack() as stack:
+        others = []
+        for number in range(1, min(crew, len(sites))):
+            result = stack.enter_context(tempfile.TemporaryFile())
+            other = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "catalogs.world.build"], stdin=subprocess.PIPE,
+                    stdout=result, env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
+                )
+            )  # fmt: skip
+            stack.callback(other.kill)
+            assert other.stdin is not None
+            with suppress(BrokenPipeError), other.stdin as asked:  # it has ended: told below
+                pickle.dump((list(sites[number::crew]), root, seed), asked)
+            others.append((number, other, result))
+        for index in range(0, len(sites), crew):
+            found[index] = _draw(sites[index], root, seed)
+        for number, other, result in others:
+            if other.wait():
+                raise RuntimeError(f"a process that draws the world ended with {other.returncode}")
+            result.seek(0)
+            found.update(zip(range(number, len(sites), crew), pickle.load(result), strict=True))
+    return [found[index] for index in range(len(sites))]
+
+
+def _draw(site: Site, root: Path, seed: int) -> Drawn:
     place = surface.place(site, seed)
     truth.write(place, root / "truth")
     return place, {layer.name: layer.make(place, root / layer.name) for layer in LAYERS}
@@ -82,3 +125,8 @@ def _finish(root: Path, facts: dict[str, Any]) -> None:
         {**facts, "generated": stacfile.NOTICE, "files": files}, indent=1, ensure_ascii=False
     )
     (root / "world.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    its_sites, its_root, its_seed = pickle.load(sys.stdin.buffer)
+    pickle.dump([_draw(site, its_root, its_seed) for site in its_sites], sys.stdout.buffer)

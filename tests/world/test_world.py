@@ -73,6 +73,14 @@ def test_builders_at_once_agree_and_leave_nothing_behind(tmp_path, monkeypatch, 
     assert len(built) == 1 or not locks
 
 
+def test_a_process_that_ends_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"a process that draws the world ended with 1"):
+        build(tmp_path / "w", 0, VERSION, [s for s in SITES if not s.mapped][:2])
+    assert not (tmp_path / "w" / "world.json").exists()
+
+
 @pytest.mark.slow
 def test_two_builds_are_the_same_bytes(tmp_path, facts):
     """Of some places; what spans all of them has such a test beside its own."""
