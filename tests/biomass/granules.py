@@ -10,6 +10,9 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
+
+from catalogs.sources.gedi import open_shots
 
 COVERAGE = ("BEAM0000", "BEAM0001", "BEAM0010", "BEAM0011")
 FULL = ("BEAM0101", "BEAM0110", "BEAM1000", "BEAM1011")
@@ -130,3 +133,9 @@ def line(count: int, lon: float = 12.0, lat: float = 47.0) -> dict[str, Any]:
     """Places along a track, 60 m apart."""
     steps = np.arange(count)
     return {"lon": lon + steps * 4e-4, "lat": lat + steps * 4e-4}
+
+
+def read(location: Path, columns: tuple[str, ...] = (), bounds: Any = None) -> pa.Table:
+    """All shots of a location."""
+    tables = list(open_shots(location).shots(bounds, columns))
+    return pa.concat_tables(tables)
