@@ -1,12 +1,13 @@
 """Files that are whole or absent: write to a temporary name, sync, move into place."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +29,10 @@ def cache_folder() -> Path:
     if own := os.environ.get("EARTHLOOM_CACHE"):
         return Path(own)
     xdg = os.environ.get("XDG_CACHE_HOME")
-    return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
+    try:
+        return (Path(xdg) if xdg else Path.home() / ".cache") / "earthloom"
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, "there is no home folder", "~") from error
 
 
 @contextmanager
@@ -40,11 +44,11 @@ def cache_faults(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        where = getattr(error, "filename", None) or "~"
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
         raise UsageError(
-            f"{what} the cache ({where}: {getattr(error, 'strerror', None) or error}); name "
-            "another folder in EARTHLOOM_CACHE"
+            f"{what} the cache ({where}{error.strerror or error}); name another folder in "
+            "EARTHLOOM_CACHE"
         ) from error
 
 
@@ -68,13 +72,27 @@ def alone(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
-    with lock.open("wb") as stream:
-        with suppress(OSError):
+    while True:
+        stream = lock.open("wb")
+        try:
             fcntl.flock(stream, fcntl.LOCK_EX)
+            if _same(stream, lock):  # else the one before has removed what was waited for
+                break
+            stream.close()
+        except OSError:
+            break
+    with stream:
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def _same(stream: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

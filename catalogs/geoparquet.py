@@ -24,16 +24,20 @@ KINDS = {
     6: "MultiPolygon",
     7: "GeometryCollection",
 }
-"""Names of WKB's types."""
+"""Names of WKB's types; 1000 more where there are heights (ISO)."""
 
 
 def kinds_of(geometry: pa.Array | pa.ChunkedArray) -> set[int]:
     """The types in a column of WKB; `shapely.get_type_id` counts otherwise below Polygon."""
     import shapely
 
-    found = shapely.get_type_id(shapely.from_wkb(np.array(geometry.to_pylist(), object)))
-    there = np.unique(found[found >= 0]).tolist()  # -1: no geometry
-    return {{0: 1, 1: 2, 2: 2}.get(kind, kind) for kind in there}
+    shapes = shapely.from_wkb(np.array(geometry.to_pylist(), object))
+    shapes = shapes[~shapely.is_missing(shapes)]
+    codes = shapely.get_type_id(shapes) + 1000 * shapely.has_z(shapes)
+    return {
+        {0: 1, 1: 2, 2: 2}.get(k % 1000, k % 1000) + k // 1000 * 1000
+        for k in np.unique(codes).tolist()
+    }
 
 
 def geo_metadata(bbox: Iterable[float] | None, kinds: Iterable[int], **more: str) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def geo_metadata(bbox: Iterable[float] | None, kinds: Iterable[int], **more: str
     """
     column: dict[str, Any] = {
         "encoding": "WKB",
-        "geometry_types": [KINDS[kind] for kind in sorted(kinds)],
+        "geometry_types": [f"{KINDS[k % 1000]}{' Z' * (k > 1000)}" for k in sorted(kinds)],
         "covering": {"bbox": {corner: ["bbox", corner] for corner in CORNERS}},
         **more,
     }
@@ -79,26 +83,32 @@ def declared(path: Path, source: Path) -> Declared:
     """What the file at `path` says of itself; messages call it `source`.
 
     Raises:
-        SourceError: no `geo` entry, or geometry that is not WKB.
+        SourceError: no `geo` entry, one that cannot be read, or geometry that is not WKB.
     """
     import pyproj
 
     schema = pq.read_schema(path)
     held = schema.metadata or {}
-    geo = json.loads(held.get(b"geo", b"{}"))
-    if not geo:
+    if b"geo" not in held:
         raise SourceError(f"{source} is Parquet without `geo` metadata: write it as GeoParquet")
-    name = geo["primary_column"]
-    about = geo["columns"][name]
+    try:
+        geo = json.loads(held[b"geo"])
+        name = str(geo["primary_column"])
+        about = dict(geo["columns"][name])
+        crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown
+        known = None if crs is None else pyproj.CRS.from_user_input(crs)
+        bbox = [float(side) for side in about.get("bbox") or ()]
+    except (KeyError, TypeError, ValueError, pyproj.exceptions.CRSError) as error:
+        raise SourceError(
+            f"{source} has `geo` metadata that cannot be read ({error!r}): write it as GeoParquet"
+        ) from error
     if about.get("encoding") != "WKB":
         raise SourceError(f"{source} encodes geometry as {about.get('encoding')}: write it as WKB")
-    crs = about.get("crs", "OGC:CRS84")  # absent means CRS84, null means unknown
-    if isinstance(crs, dict):
-        known = pyproj.CRS.from_json_dict(crs)
+    if isinstance(crs, dict) and known is not None:
         authority = known.to_authority(min_confidence=100)
         crs = ":".join(authority) if authority else known.to_wkt()
     fields = tuple(column for column in schema.names if column != name)
-    return Declared(name, crs or "", fields, about.get("bbox") or None, held)
+    return Declared(name, str(crs or ""), fields, bbox if len(bbox) in (4, 6) else None, held)
 
 
 def columns_of(meta: pq.FileMetaData) -> list[str]:

@@ -2,7 +2,12 @@
 
 import os
 
+import pytest
 
-def pytest_xdist_auto_num_workers() -> int:
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
     """One more than there are cores: builds wait for servers, for clocks and for each other."""
-    return (os.cpu_count() or 1) + 1
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) + 1

@@ -1,6 +1,7 @@
 """What several test processes need and one of them makes."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
     place, done = root / name, root / f"{name}.done"
     with alone(place):
         if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)  # of one that failed
             place.mkdir()
             make(place)
             done.touch()

@@ -60,6 +60,27 @@ def test_boxes_of_row_groups_hold_their_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_heights_are_named(tmp_path: Path) -> None:
+    shapes = [shapely.Point(1, 2, 3), shapely.force_3d(SHAPES["MultiPolygon"], 4)]
+    path = written(tmp_path / "a.parquet", shapes)
+    column = json.loads(pq.read_schema(path).metadata[b"geo"])["columns"]["geometry"]
+    assert column["geometry_types"] == ["Point Z", "MultiPolygon Z"]
+    assert gpd.read_parquet(path).has_z.all()
+
+
+@pytest.mark.parametrize(
+    "geo",
+    ["{", "[]", "{}", '{"primary_column": "g", "columns": {}}', '{"primary_column": "g"}',
+     '{"primary_column": "g", "columns": {"g": {"encoding": "WKB", "crs": {}}}}',
+     '{"primary_column": "g", "columns": {"g": {"encoding": "WKB", "bbox": [1, "x"]}}}'],
+)  # fmt: skip
+def test_odd_metadata_are_one_sentence(tmp_path: Path, geo: str) -> None:
+    table = pa.table({"g": pa.array([b""])}).replace_schema_metadata({"geo": geo})
+    pq.write_table(table, tmp_path / "odd.parquet")
+    with pytest.raises(SourceError, match=r"odd\.parquet has `geo` metadata that cannot be read"):
+        declared(tmp_path / "odd.parquet", tmp_path / "odd.parquet")
+
+
 def test_rows_without_geometry_have_no_kind() -> None:
     assert kinds_of(pa.array([None, SHAPES["Polygon"].wkb], pa.binary())) == {3}
     assert geo_metadata(None, set())["columns"]["geometry"]["geometry_types"] == []

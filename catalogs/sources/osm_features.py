@@ -128,10 +128,18 @@ def code_version() -> str:
         root / "schemas" / "text.py",
         root / "schemas" / "curves.py",
         root / "schemas" / "geo.py",
+        root / "schemas" / "tables.py",
         root / "catalogs/geoparquet.py",
         root / "catalogs/runs.py",
     ]
-    for pattern in ("osm_*.py", "pbf_*.py", "feature_writer.py", "protobuf.py", "ragged.py"):
+    for pattern in (
+        "osm_*.py",
+        "pbf_*.py",
+        "feature_writer.py",
+        "protobuf.py",
+        "ragged.py",
+        "arrow.py",
+    ):
         files.extend(Path(__file__).parent.glob(pattern))
     texts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(files)]
     libraries = [(name, version(name)) for name in ("numpy", "pyarrow", "shapely")]

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from catalogs.world.layers import LAYERS
 from catalogs.world.layout import Place
 from catalogs.world.sites import SITES, Site
 from catalogs.world.stacfile import Json
+from schemas.errors import BuildError
 
 
 def build(root: Path, seed: int, version: int, sites: Sequence[Site] = SITES) -> None:
@@ -59,36 +61,71 @@ def _drawn(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Draw
     """All places, in the order of the sites; drawn by as many processes, this one among them.
 
     Plain processes, so that a caller needs no guard around its script, and may itself be a worker.
+    They end with this one.
 
     Raises:
-        RuntimeError: another process failed.
+        BuildError: another process failed.
     """
+    root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
-    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     found: dict[int, Drawn] = {}
     with ExitStack() as stack:
         others = []
         for number in range(1, min(crew, len(sites))):
-            result = stack.enter_context(tempfile.TemporaryFile())
+            result = root / f".drawn-{number}"
             other = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-m", "catalogs.world.build"], stdin=subprocess.PIPE,
-                    stdout=result, env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
+                    [sys.executable, "-I", "-c", CHILD, *sys.path], stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
                 )
             )  # fmt: skip
             stack.callback(other.kill)
             assert other.stdin is not None
-            with suppress(BrokenPipeError), other.stdin as asked:  # it has ended: told below
-                pickle.dump((list(sites[number::crew]), root, seed), asked)
+            with suppress(BrokenPipeError):  # it has ended: told below
+                pickle.dump((list(sites[number::crew]), root, seed, result), other.stdin)
+                other.stdin.flush()
             others.append((number, other, result))
         for index in range(0, len(sites), crew):
             found[index] = _draw(sites[index], root, seed)
+            for _, other, _ in others:
+                _sound(other.poll() or 0)
         for number, other, result in others:
-            if other.wait():
-                raise RuntimeError(f"a process that draws the world ended with {other.returncode}")
-            result.seek(0)
-            found.update(zip(range(number, len(sites), crew), pickle.load(result), strict=True))
+            _sound(other.wait())
+            drawn = pickle.loads(result.read_bytes())
+            result.unlink()
+            found.update(zip(range(number, len(sites), crew), drawn, strict=True))
     return [found[index] for index in range(len(sites))]
+
+
+CHILD = """
+import sys
+sys.path[:] = sys.argv[1:]
+from catalogs.world.build import child
+child()
+"""
+
+
+def child() -> None:
+    """Draw the places that standard input names; end when it ends, since nobody waits any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits is interrupted, and ends this
+    sites, root, seed, result = pickle.load(sys.stdin.buffer)
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    drawn = pickle.dumps([_draw(site, root, seed) for site in sites])
+    result.write_bytes(drawn)
+    os._exit(0)  # the thread that watches holds standard input
+
+
+def _sound(code: int) -> None:
+    if code:
+        raise BuildError(
+            f"a process that draws the sample world ended with {code}: see what it said above, "
+            "or whether memory ran out"
+        )
 
 
 def _draw(site: Site, root: Path, seed: int) -> Drawn:
@@ -125,8 +162,3 @@ def _finish(root: Path, facts: dict[str, Any]) -> None:
         {**facts, "generated": stacfile.NOTICE, "files": files}, indent=1, ensure_ascii=False
     )
     (root / "world.json").write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    its_sites, its_root, its_seed = pickle.load(sys.stdin.buffer)
-    pickle.dump([_draw(site, its_root, its_seed) for site in its_sites], sys.stdout.buffer)

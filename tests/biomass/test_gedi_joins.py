@@ -11,6 +11,7 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from catalogs.sources.gedi import granules as granule_module
 from catalogs.sources.gedi import open_shots
 from granules import BEAMS, L2A_NAME, L4A_NAME, l2a, l4a, line, read, shot_numbers
 
@@ -24,8 +25,10 @@ def test_a_granule_that_joins_nothing_is_told(tmp_path: Path) -> None:
         for beam in BEAMS:
             del file[f"{beam}/digital_elevation_model_srtm"]
     assert open_shots(tmp_path).about.notes == (
-        f"1 granule joined to nothing, e.g. {L2A_NAME}: no L4A of orbit 9168, part 0 is there "
-        "(release 001 numbers no parts)",
+        f"1 granule joined to nothing, no L4A of the same orbit and part is there, e.g. {L2A_NAME} of "
+        "orbit 9168, part 0 (release 001 numbers no parts)",
+        "1 granule with nothing joined to it, no granule of another product of the same orbit and part "
+        f"is there, e.g. {L4A_NAME} of orbit 9168, part 3 (release 001 numbers no parts)",
         f"{L2A_NAME}: its name says version 002, its datasets are those of V1, which count",
     )
     source = open_shots(tmp_path)
@@ -105,3 +108,59 @@ def test_shots_without_a_place_are_counted(tmp_path: Path) -> None:
     )
     assert found["lon"].to_pylist() == [1]
     assert lost == [(3, "gedi:no_place")]
+
+
+def told(folder: Path, bounds: Any = None) -> tuple[list[int], list[tuple[int, str]]]:
+    """(numbers of the rows, (number, reason) of the others), counted from the first shot."""
+    first = int(shot_numbers("BEAM0101", 1)[0])
+    drops: list[tuple[int, str]] = []
+    tables = open_shots(folder).shots(
+        bounds, ("agbd",),
+        lambda shots, code, *_: drops.extend((int(s) - first, code) for s in shots),
+        lambda *_: None,
+    )  # fmt: skip
+    rows = [n - first for table in tables for n in table["shot_number"].to_pylist()]
+    return rows, sorted(drops)
+
+
+def beam(numbers: list[int], nowhere: set[int] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]
+    """A beam of such shots, those at some rows without a place."""
+    first, places = int(shot_numbers("BEAM0101", 1)[0]), line(len(numbers))
+    for row in nowhere:
+        places["lon"][row] = np.nan
+    return {"BEAM0101": {**places, "shot_number": [first + n for n in numbers]}}
+
+
+@pytest.mark.parametrize("piece", [1, 2, 100])
+def test_a_double_without_a_place_pushes_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """However much is read at once, and with an area or without."""
+    monkeypatch.setattr(granule_module, "PIECE", piece)
+    l4a(tmp_path / L4A_NAME, beam([1, 1, 2, 3], nowhere={0, 3}))
+    assert told(tmp_path) == ([1, 2], [(1, "duplicate_shot"), (3, "gedi:no_place")])
+    assert told(tmp_path, (0, 0, 90, 90))[0] == [1, 2]
+
+
+def test_a_place_that_only_the_older_granule_knows(tmp_path: Path) -> None:
+    newer, older = L4A_NAME.replace("_02_002_02_", "_02_002_03_"), L4A_NAME
+    l4a(tmp_path / newer, beam([1, 2, 3], nowhere={0, 2}))
+    l4a(tmp_path / older, beam([1, 2, 3], nowhere={2}))
+    rows, drops = told(tmp_path)
+    assert rows == [2, 1]
+    assert drops == [
+        (1, "duplicate_shot"), (2, "duplicate_shot"), (3, "gedi:no_place"), (3, "gedi:no_place")
+    ]  # fmt: skip
+
+
+def test_losses_of_a_granule_that_breaks_are_told_once(tmp_path: Path) -> None:
+    """By the older granule, which is read in its place."""
+    newer, older = L4A_NAME.replace("_02_002_02_", "_02_002_03_"), L4A_NAME
+    for name in (newer, older):
+        l4a(tmp_path / name, beam([1, 5, 5, 7], nowhere={0}))
+    with h5py.File(tmp_path / newer, "r+") as file:
+        place = file["BEAM0101/agbd"].id.get_chunk_info(0).byte_offset
+    with (tmp_path / newer).open("r+b") as stream:
+        stream.seek(place)
+        stream.write(b"\xff" * 8)
+    assert told(tmp_path) == ([5, 7], [(1, "gedi:no_place"), (5, "duplicate_shot")])

@@ -13,6 +13,7 @@ from catalogs.world.build import build
 from catalogs.world.layout import lay_out
 from catalogs.world.sentinel2 import PASSES
 from catalogs.world.sites import SITES
+from schemas.errors import BuildError
 
 
 def test_every_file_is_listed_with_its_digest(world, facts):
@@ -76,9 +77,21 @@ def test_builders_at_once_agree_and_leave_nothing_behind(tmp_path, monkeypatch, 
 def test_a_process_that_ends_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"a process that draws the world ended with 1"):
+    with pytest.raises(BuildError, match=r"a process that draws the sample world ended with 1"):
         build(tmp_path / "w", 0, VERSION, [s for s in SITES if not s.mapped][:2])
     assert not (tmp_path / "w" / "world.json").exists()
+
+
+def test_modules_of_the_folder_one_stands_in_are_not_taken(tmp_path, monkeypatch):
+    """Nor does it matter that the other process is a plain one: its path is that of this one."""
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "__init__.py").touch()
+    (tmp_path / "shapely.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    some = [next(site for site in SITES if site.mapped is here) for here in (True, False)]
+    build(Path("a world"), 0, VERSION, some)
+    assert complete(tmp_path / "a world") and not list((tmp_path / "a world").glob(".drawn*"))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ Names, types and fill values: user guides of GEDI L4A V2 and V3 (ORNL DAAC) and 
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from catalogs.sources.about import content
@@ -84,16 +85,7 @@ def _notes(granules: list[Granule]) -> list[str]:
         notes.append(
             f"{count} of {8 * len(granules)} GEDI beams are absent, e.g. {absent[first][0]} of {first}"
         )
-    main = main_product(granules)
-    parts = {(g.orbit, g.sub_granule) for g in granules if g.layout.product == main}
-    alone = [g for g in granules if (g.orbit, g.sub_granule) not in parts]
-    if alone:
-        other = alone[0]
-        notes.append(
-            f"{counted(len(alone), 'granule')} joined to nothing, e.g. {other.path.name}: no {main} of "
-            f"orbit {other.orbit}, part {other.sub_granule} is there"
-            + (" (release 001 numbers no parts)" if other.layout.version == "V1" else "")
-        )
+    notes += _unpaired([g for g in granules if any(g.beams.values())])
     for granule in granules:
         stated = granule.name.version
         if stated and f"V{stated}" != granule.layout.version:
@@ -102,6 +94,27 @@ def _notes(granules: list[Granule]) -> list[str]:
                 f"{granule.layout.version}, which count"
             )
     return notes
+
+
+def _unpaired(granules: list[Granule]) -> Iterator[str]:
+    """Granules of one product without one of the other, of the same orbit and part, where both are."""
+    main = main_product(granules)
+    rows = [g for g in granules if g.layout.product == main]
+    others = [g for g in granules if g.layout.product != main]
+    mixed = len({g.layout.version == "V1" for g in granules}) > 1
+    hint = " (release 001 numbers no parts)" if mixed else ""
+    for some, than, what in (
+        (others, rows, f"joined to nothing, no {main}"),
+        (rows, others, "with nothing joined to it, no granule of another product"),
+    ):
+        there = {(g.orbit, g.sub_granule) for g in than}
+        alone = [g for g in some if (g.orbit, g.sub_granule) not in there]
+        if alone and others:
+            one = alone[0]
+            yield (
+                f"{counted(len(alone), 'granule')} {what} of the same orbit and part is there, e.g. "
+                f"{one.path.name} of orbit {one.orbit}, part {one.sub_granule}{hint}"
+            )
 
 
 def _about(

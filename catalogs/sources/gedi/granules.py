@@ -152,6 +152,12 @@ class Piece:
     lon: npt.NDArray[np.float64]
     lat: npt.NDArray[np.float64]
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Piece":
+        """Some of the shots."""
+        if keep.all():
+            return self
+        return Piece(self.beam, self.rows[keep], self.shots[keep], self.lon[keep], self.lat[keep])
+
 
 def pieces(file: Any, granule: Granule, bounds: Bounds | None) -> Iterator[Piece]:
     """The shots within `bounds` (all, also those without a place, for None), beam by beam.

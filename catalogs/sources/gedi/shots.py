@@ -84,7 +84,8 @@ class Shots:
 
         A column that the product lacks is joined from granules of the other products with the same
         shots: relative heights `rh0` to `rh100` come from L2A. Tables have at most some hundred
-        thousand rows, in order of orbit, beam and shot.
+        thousand rows: by orbit, release (newest first) and part, newer granules before older ones, beam
+        by beam, as the granules have them.
 
         What turns out to be unusable while it is read (a damaged chunk, a link to another file) goes to
         `on_broken` once, and the others go on: shots read before it stay, a granule to join gives no
@@ -117,17 +118,22 @@ class Shots:
         groups: dict[tuple[int, int], list[Granule]] = {}
         for granule in self.granules:
             groups.setdefault((granule.orbit, granule.sub_granule), []).append(granule)
-        for key in sorted(groups):
+        orbit, seen = None, _Seen()
+        for key in sorted(groups, key=lambda key: (key[0], min(map(_age, groups[key])), key[1])):
+            if key[0] != orbit:
+                orbit, seen = key[0], _Seen()
             own = [g for g in groups[key] if g.layout.product == self.product]
             others = [g for g in groups[key] if g.layout.product != self.product]
-            seen = _Seen()
+            unplaced: list[Numbers] = []
             for granule in sorted(own, key=lambda g: g.newest):
                 try:
                     yield from self._granule(
-                        granule, others, bounds, columns, on_drop, seen, broken
+                        granule, others, bounds, columns, on_drop, seen, unplaced, broken
                     )
                 except GediError as error:
                     broken(granule, error)
+            if on_drop is not None:
+                _tell_unplaced(unplaced, seen, on_drop)
 
     def _granule(
         self,
@@ -137,6 +143,7 @@ class Shots:
         columns: Sequence[str],
         on_drop: Lost | None,
         seen: "_Seen",
+        unplaced: list[Numbers],
         broken: Callable[[Granule, GediError], None],
     ) -> Iterator[pa.Table]:
         own = [name for name in columns if granule.layout.place(name) is not None]
@@ -152,9 +159,10 @@ class Shots:
                 except GediError as error:
                     broken(other, error)
             for piece in pieces(file, granule, bounds):
-                piece = _fresh(piece, seen, on_drop)
-                if not len(piece.rows):
-                    continue
+                known = np.isfinite(piece.lon) & np.isfinite(piece.lat)
+                placed, nowhere = piece.where(known), piece.shots[~known]
+                new = _first_of(placed.shots) & ~seen.has(placed.shots)
+                piece, twice = placed.where(new), placed.where(~new)
                 values = {
                     name: values_of(file, granule, piece.beam, name, piece.rows) for name in own
                 }
@@ -170,7 +178,11 @@ class Shots:
                 when = values_of(file, granule, piece.beam, "delta_time", piece.rows)
                 table = _table(granule, piece, when, columns, values)
                 seen.add(piece.shots)  # what cannot be read is left to an older granule
-                yield table
+                unplaced.append(nowhere)
+                if on_drop is not None and len(twice.rows):
+                    on_drop(twice.shots, *TWICE, twice.lon, twice.lat)
+                if len(table):
+                    yield table
 
 
 def _givers(columns: Sequence[str], others: Sequence[Granule]) -> list[tuple[Granule, list[str]]]:
@@ -204,7 +216,7 @@ class _Partner:
         self.order: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
     def values(self, piece: Piece, columns: Sequence[str]) -> dict[str, Values]:
-        """Values of the columns for the shots of a piece."""
+        """Values of the columns for the shots of a piece; of a number that repeats its first row counts."""
         self._turn_to(piece.beam)
         place = np.searchsorted(self.sorted, piece.shots)
         there = place < len(self.sorted)
@@ -242,7 +254,8 @@ class _Seen:
 
     def add(self, shots: Numbers) -> None:
         """Remember the numbers of a piece."""
-        self.parts.append(shots if _rises(shots) else np.sort(shots))
+        if len(shots):
+            self.parts.append(shots if _rises(shots) else np.sort(shots))
 
     def has(self, shots: Numbers) -> npt.NDArray[np.bool_]:
         """Which of them were read before."""
@@ -260,24 +273,33 @@ def _rises(values: npt.NDArray[Any]) -> bool:
     return bool((values[1:] > values[:-1]).all())
 
 
-def _fresh(piece: Piece, seen: _Seen, on_drop: Lost | None) -> Piece:
-    """The shots of a piece with a place and not seen before; the others go to `on_drop`."""
-    placed = np.isfinite(piece.lon) & np.isfinite(piece.lat)
-    first = np.ones(len(piece.shots), bool)
-    if not _rises(piece.shots):
-        first[:] = False
-        first[np.unique(piece.shots, return_index=True)[1]] = True
-    new = first & ~seen.has(piece.shots)
-    for code, message, lost in (
-        ("gedi:no_place", "the granule gives no position", ~placed),
-        ("duplicate_shot", "the same shot number was read before", placed & ~new),
-    ):
-        if on_drop is not None and lost.any():
-            on_drop(piece.shots[lost], code, message, piece.lon[lost], piece.lat[lost])
-    keep = placed & new
-    if keep.all():
-        return piece
-    return Piece(piece.beam, piece.rows[keep], piece.shots[keep], piece.lon[keep], piece.lat[keep])
+def _first_of(shots: Numbers) -> npt.NDArray[np.bool_]:
+    """Which are the first of their number."""
+    if _rises(shots):
+        return np.ones(len(shots), bool)
+    first = np.zeros(len(shots), bool)
+    first[np.unique(shots, return_index=True)[1]] = True
+    return first
+
+
+TWICE = ("duplicate_shot", "the same shot number was read before")
+
+
+def _tell_unplaced(found: list[Numbers], seen: _Seen, on_drop: Lost) -> None:
+    """Tell shots without a place, unless another granule has given them one."""
+    for shots in found:
+        rows = seen.has(shots)
+        for told, some in (
+            (("gedi:no_place", "the granule gives no position"), shots[~rows]),
+            (TWICE, shots[rows]),
+        ):
+            if len(some):
+                nowhere = np.full(len(some), np.nan)
+                on_drop(some, *told, nowhere, nowhere)
+
+
+def _age(granule: Granule) -> int:
+    return -int(granule.layout.version[1:])
 
 
 def _table(

@@ -12,13 +12,15 @@ the code alone, and it appears there when it is whole.
 """
 
 import json
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pyarrow.parquet as pq
 
-from catalogs.files import alone, atomic, cache_place, sha256, write_json
+from catalogs.files import alone, atomic, cache_faults, cache_place, sha256, write_json
 from catalogs.sources.osm_features import scratch
 from catalogs.sources.parcels.columns import COLUMNS, DROPS
 from catalogs.sources.parcels.encoding import EncodingError
@@ -36,8 +38,9 @@ __all__ = ["COLUMNS", "DROPS", "EncodingError", "Parcels", "open_parcels"]
 
 SHAPING = (
     "catalogs/geoparquet.py", "catalogs/runs.py", "catalogs/sources/feature_files.py",
-    "catalogs/sources/feature_matching.py", "catalogs/sources/terms.py", "schemas/curves.py",
-    "schemas/licences.py", "schemas/tables.py", "schemas/windows.py",
+    "catalogs/sources/feature_matching.py", "catalogs/sources/terms.py",
+    "catalogs/sources/vector_kinds.py", "schemas/curves.py", "schemas/licences.py",
+    "schemas/tables.py", "schemas/windows.py",
 )  # fmt: skip
 """Modules outside of this package that may change a table."""
 
@@ -71,6 +74,8 @@ def open_parcels(location: Path, terms: Override | None = None) -> Parcels:
     stem = location.name.split(".")[0] or "parcels"
     path = place / f"{stem}-{address[:12]}.parquet"
     if not _made(path):
+        with cache_faults("the table of parcels cannot be kept in"):
+            TemporaryFile(dir=place).close()
         with alone(path):
             if not _made(path):
                 _make(files, terms, path, address, sums)
@@ -134,7 +139,8 @@ def _sum(path: Path, place: Path) -> str:
         return str(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         found = sha256(path)
-        write_json(kept, found)
+        with suppress(OSError):  # the next one reads the file again
+            write_json(kept, found)
         return found
 
 
