@@ -30,7 +30,7 @@ def build(root: Path, seed: int, version: int, sites: Sequence[Site] = SITES) ->
         version: Version of the world's content, written down.
         sites: Its places; fewer for a smaller world.
     """
-    drawn = _drawn(sites, root, seed, crew=min(4, os.cpu_count() or 1))
+    drawn = drawn_by(sites, root, seed, crew=min(4, os.cpu_count() or 1))
     places = [place for place, _ in drawn]
     collections, facts = [], {}
     for layer in LAYERS:
@@ -57,7 +57,7 @@ Drawn = tuple[Place, dict[str, list[Json]]]
 """A place, and its items by layer."""
 
 
-def _drawn(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Drawn]:
+def drawn_by(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Drawn]:
     """All places, in the order of the sites; drawn by as many processes, this one among them.
 
     Plain processes, so that a caller needs no guard around its script, and may itself be a worker.
@@ -81,9 +81,12 @@ def _drawn(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Draw
             )  # fmt: skip
             stack.callback(other.kill)
             assert other.stdin is not None
-            with suppress(BrokenPipeError):  # it has ended: told below
+            try:
                 pickle.dump((list(sites[number::crew]), root, seed, result), other.stdin)
                 other.stdin.flush()
+            except BrokenPipeError:  # it has ended: told below
+                with suppress(BrokenPipeError):
+                    other.stdin.close()
             others.append((number, other, result))
         for index in range(0, len(sites), crew):
             found[index] = _draw(sites[index], root, seed)
@@ -91,9 +94,9 @@ def _drawn(sites: Sequence[Site], root: Path, seed: int, crew: int) -> list[Draw
                 _sound(other.poll() or 0)
         for number, other, result in others:
             _sound(other.wait())
-            drawn = pickle.loads(result.read_bytes())
+            given = pickle.loads(result.read_bytes())
             result.unlink()
-            found.update(zip(range(number, len(sites), crew), drawn, strict=True))
+            found.update(zip(range(number, len(sites), crew), given, strict=True))
     return [found[index] for index in range(len(sites))]
 
 

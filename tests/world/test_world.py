@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from catalogs.world import VERSION, complete, ensure
-from catalogs.world.build import build
+from catalogs.world.build import build, drawn_by
 from catalogs.world.layout import lay_out
 from catalogs.world.sentinel2 import PASSES
 from catalogs.world.sites import SITES
@@ -88,10 +88,10 @@ def test_modules_of_the_folder_one_stands_in_are_not_taken(tmp_path, monkeypatch
     (tmp_path / "schemas" / "__init__.py").touch()
     (tmp_path / "shapely.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    some = [next(site for site in SITES if site.mapped is here) for here in (True, False)]
-    build(Path("a world"), 0, VERSION, some)
-    assert complete(tmp_path / "a world") and not list((tmp_path / "a world").glob(".drawn*"))
+    some = [site for site in SITES if not site.mapped][:2]
+    found = drawn_by(some, Path("a world"), 0, crew=2)
+    assert [place.site for place, _ in found] == some
+    assert not list((tmp_path / "a world").glob(".drawn*"))
 
 
 @pytest.mark.slow
