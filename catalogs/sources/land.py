@@ -105,7 +105,8 @@ def open_land(location: Path, terms: Override, role: str = "land") -> Land | Lan
         SourceError: nothing is there, it has no licence, or a row lies outside the globe.
     """
     if not location.is_file():
-        raise SourceError(f"--{role} {location}: no such file")
+        what = "is a folder; name the file in it" if location.is_dir() else "no such file"
+        raise SourceError(f"--{role} {location}: {what}")
     checksum, size = content_of(location, terms.checksum)
     about = about_file(location, role, terms, checksum, size)
     said = f"--{role} {location}"

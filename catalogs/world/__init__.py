@@ -75,25 +75,25 @@ def ensure(
     Args:
         cache: Folder that holds worlds; the user's cache by default.
         seed: Seed of every random choice.
-        on_build: Called with the cache's folder before a world is drawn, which takes a minute.
+        on_build: Called with the cache's folder before a world is drawn, here or elsewhere: a minute.
     """
     home = Path(cache) if cache is not None else cache_folder()
     root = home / f"world-v{VERSION}-seed{seed}"
     if not complete(root):
         home.mkdir(parents=True, exist_ok=True)
+        if on_build is not None:
+            on_build(home)
         with alone(root):
             if not complete(root):
-                _draw(root, seed, on_build)
+                _draw(root, seed)
     return World(root, root / "catalog.json", root / "osm" / "world.osm.pbf", seed)
 
 
-def _draw(root: Path, seed: int, on_build: Callable[[Path], None] | None) -> None:
+def _draw(root: Path, seed: int) -> None:
     from catalogs.world.build import build
 
     home = root.parent
     _sweep(home)
-    if on_build is not None:
-        on_build(home)
     aside = home / f".{root.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
     try:
         build(aside, seed, VERSION)

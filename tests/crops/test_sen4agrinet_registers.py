@@ -55,7 +55,8 @@ def test_a_country_whose_list_is_missing_ends_the_build(
     options = ["--codes", str(tmp_path / "codes"), "--plan", "--quiet", "--out", str(tmp_path)]
     assert main(["--dataset", "sen4agrinet", *named, *options]) == 1
     assert (
-        "parcels of XE (100%) declare a crop that --codes does not know" in capsys.readouterr().err
+        "parcels of XE (100%) declare a crop that --codes gives no FAO ICC class"
+        in capsys.readouterr().err
     )
 
 

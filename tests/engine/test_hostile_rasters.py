@@ -1,6 +1,7 @@
 """Hostile rasters: refused with a code, before memory, disk or network is touched."""
 
 import json
+import logging
 import struct
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import rasterio
 
 import building
-from catalogs.rasters import READ_LIMIT
+from catalogs.rasters import READ_LIMIT, guard_environment
 from catalogs.sources.headers import describe
 from raster_files import NORTH_UP, code_of, write
 from schemas.errors import Fault
@@ -131,3 +132,14 @@ def test_fault_11_a_window_too_large_is_never_read(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         read_window(scene.bands, Window(scene.grid.cut(0, 0, side, side), 0.6), scene)
     assert caught.value.code == "too_large"
+
+
+def test_drivers_that_are_not_there_are_not_talked_of(caplog: pytest.LogCaptureFixture) -> None:
+    """GDAL warns of each that it is to leave out and has not; other warnings stay."""
+    guard_environment()
+    log = logging.getLogger("rasterio._env")
+    log.warning("CPLE_AppDefined in Unable to find driver WFS to unload from GDAL_SKIP environment")
+    log.warning("CPLE_AppDefined in a.tif: something else")
+    assert [record.getMessage() for record in caplog.records] == [
+        "CPLE_AppDefined in a.tif: something else"
+    ]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from catalogs.sources.terms import Override
 from pipelines.registry import recipe
 from sampling import ctx_of, scan
 from schemas.errors import SourceError
+from schemas.samples import Drop
 from schemas.settings import settings as settings_of
 from schemas.windows import arcs, unit_vectors
 from transforms.samplers import Cities
@@ -138,6 +140,17 @@ def test_the_largest_cities_are_taken_by_their_true_population(tmp_path: Path) -
     ]
     with pytest.raises(SourceError, match=r"--set samplers.population=NAME"):
         scan(Cities(population="id"), ctx_of(cities=source))
+
+
+def test_a_city_without_people_is_told_and_draws_nothing(tmp_path: Path) -> None:
+    source = world_cities(tmp_path / "c.csv", [("a", 10, 10, 5000, "a"), ("b", 20, 10, 400, "b")])
+    text = (tmp_path / "c.csv").read_text()
+    (tmp_path / "c.csv").write_text(text.replace("400", ""))
+    drops: list[Drop] = []
+    rows = pa.concat_tables(Cities(count=20, apart_km=0).scan(ctx_of(cities=source), drops.append))
+    assert set(rows["city_id"].to_pylist()) == {"a"} and len(rows) == 20
+    assert [(d.id, d.code) for d in drops] == [("city-b", "no_population")]
+    assert drops[0].message == "c.csv: b has no number in column 'population'"
 
 
 def test_a_file_of_no_city_is_one_sentence(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def test_mountains_from_a_file(tmp_path: Path) -> None:
     alone = Sample("a", 11.0, 47.0, facts={"ndvi_means": "0.3"})
     plain = Weight()(alone, Context()).facts
     assert plain["sampling_weight"] == 1 and plain["mountain"] == ""
+    with pytest.raises(SourceError, match=r"--mountains .*: is a folder; name the file in it"):
+        open_mountains(tmp_path, Override("CC0-1.0"))
     with pytest.raises(SourceError, match=r"--mountains .*none.gpkg: no such file"):
         open_mountains(tmp_path / "none.gpkg", Override("CC0-1.0"))
     with pytest.raises(SourceError, match=r"--license mountains="):

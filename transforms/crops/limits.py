@@ -84,8 +84,9 @@ class Mapped:
             if total and lost / total > self.unmapped:
                 raise BuildError(
                     f"{lost} of {total} parcels of {country} ({lost / total:.0%}) declare a crop that "
-                    f"--codes does not know, more than {self.unmapped:.0%}; add its code list to the "
-                    "folder, or raise the limit with --set crops.unmapped=..."
+                    f"--codes gives no FAO ICC class, more than {self.unmapped:.0%}; add a list that does "
+                    "to the folder, or raise the limit with --set crops.unmapped=... (mapping.json of the "
+                    "release then names the crops)"
                 )
         return {}
 

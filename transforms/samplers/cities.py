@@ -91,7 +91,7 @@ class Cities:
             at_least(f"samplers.Cities.{name}", getattr(self, name), least)
 
     def scan(self, ctx: Context, on_drop: Callable[[Drop], None]) -> Iterator[pa.Table]:
-        """Start rows (`key` `CITY_0007`, `lon`, `lat`, city, distance from it), in batches."""
+        """Start rows (`key` `aumarkt_0007`, `lon`, `lat`, city, distance from it), in batches."""
         ids, lon, lat = self._largest(ctx, on_drop)
         found = scattered(
             ids, lon, lat, self.count / len(ids), self.std_km, ctx.seed, self.faithful
@@ -143,7 +143,11 @@ class Cities:
         if not sum(map(len, batches)):
             raise SourceError(f"{source.path}: holds no city with a place")
         table = pa.concat_tables(batches)
-        people = np.nan_to_num(numbers_of(table[self.population]), nan=-1.0)
+        people = numbers_of(table[self.population])
+        for key in table["id"].filter(pa.array(np.isnan(people))).to_pylist():
+            said = f"{source.path.name}: {key} has no number in column {self.population!r}"
+            on_drop(Drop(f"city-{key}", "samplers.Cities", "no_population", said))
+        table, people = table.filter(pa.array(~np.isnan(people))), people[~np.isnan(people)]
         if not (people > 0).any():
             raise SourceError(
                 f"{source.path}: no city has people in column {self.population!r}; {NAME_IT}"
