@@ -48,7 +48,7 @@ class Survey:
         extent: of all samples.
         labels: samples by label and split ("" is no label).
         bands: totals over training samples by group and band, see `bands.groups`.
-        years: samples by year ("unknown" when no scene is dated), by split.
+        years: samples by each year of their scenes ("unknown" when none is dated), by split.
         gsd: samples by metres for a pixel, one decimal.
         lengths: histogram of characters (index = length) by text column.
         licences: samples by licence of their pixels.
@@ -179,14 +179,13 @@ def _span(found: Survey, batch: pa.RecordBatch, clock: Clock) -> None:
     start, end, known = clock.spans(batch.column("scene_ids"))
     west, south, east, north = sides(batch.column("bbox"))
     found.extent.add(west, south, east, north)
-    years = np.where(known, start.astype("datetime64[us]").astype("datetime64[Y]").astype(str), "")
     splits = np.array(batch.column("split").to_pylist(), dtype=object)
     terms = np.array(batch.column("license").to_pylist(), dtype=object)
-    for split, year in zip(splits, years, strict=True):
-        found.years[split][str(year) or "unknown"] += 1
-    for term, year in set(zip(terms, years, strict=True)):
-        if year:
-            found.licence_years[term].add(str(year))
+    for row in np.flatnonzero(~known):
+        found.years[splits[row]]["unknown"] += 1
+    for row, year in clock.years(batch.column("scene_ids")):
+        found.years[splits[row]][year] += 1
+        found.licence_years[terms[row]].add(year)
     names = np.array(batch.column("shard").to_pylist(), dtype=object)
     for name in dict.fromkeys(names):
         rows = np.flatnonzero(names == name)

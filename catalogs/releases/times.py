@@ -30,17 +30,26 @@ class Clock:
 
     def spans(self, scene_ids: pa.ListArray) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
         """(start, end, known) of each row: microseconds since 1970 UTC, the fallback if unknown."""
-        rows = pc.list_parent_indices(scene_ids).to_numpy(zero_copy_only=False)
-        places = pc.index_in(pc.list_flatten(scene_ids), value_set=self.keys)
-        found = pc.is_valid(places).to_numpy(zero_copy_only=False)
-        rows = rows[found]
-        at = self.micros[pc.drop_null(places).to_numpy(zero_copy_only=False)]
+        rows, at = self._times(scene_ids)
         start, end = np.full(len(scene_ids), NEVER), np.full(len(scene_ids), -NEVER)
         np.minimum.at(start, rows, at)
         np.maximum.at(end, rows, at)
         known = start != NEVER
         start[~known] = end[~known] = self.fallback
         return start, end, known
+
+    def years(self, scene_ids: pa.ListArray) -> list[tuple[int, str]]:
+        """(row, year) of all dated scenes of the rows, each pair once."""
+        rows, at = self._times(scene_ids)
+        years = at.astype("datetime64[us]").astype("datetime64[Y]").astype(str)
+        return sorted(set(zip(rows.tolist(), years.tolist(), strict=True)))
+
+    def _times(self, scene_ids: pa.ListArray) -> tuple[Ints, Ints]:
+        """(row, microseconds) of each dated scene."""
+        rows = pc.list_parent_indices(scene_ids).to_numpy(zero_copy_only=False)
+        places = pc.index_in(pc.list_flatten(scene_ids), value_set=self.keys)
+        found = pc.is_valid(places).to_numpy(zero_copy_only=False)
+        return rows[found], self.micros[pc.drop_null(places).to_numpy(zero_copy_only=False)]
 
 
 def undated(staging: Staging) -> datetime:

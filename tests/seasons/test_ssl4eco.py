@@ -1,6 +1,7 @@
 """The recipe on the sample world: images lie in the seasons that its plants have, and tables say so."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -204,6 +205,16 @@ def test_the_comparison_is_that_of_the_samples(built: Built) -> None:
         assert report[season, "named"]["differing"] == far[:, place].sum()
     assert report["any", "named"]["share"] == far.any(axis=1).mean()
     assert len(report) == 10
+
+
+def test_years_are_those_of_all_images(built: Built) -> None:
+    """In the statistics and on the card, not only those of each place's first image."""
+    years = {(row["sample_id"], str(row["datetime"].year)) for row in built.table("images")}
+    stats = json.loads((built.release / "stats" / "stats.json").read_text())
+    assert stats["years"]["train"] == dict(sorted(Counter(year for _, year in years).items()))
+    assert len(stats["years"]["train"]) > 1
+    first, last = min(stats["years"]["train"]), max(stats["years"]["train"])
+    assert f"| years | {first}-{last} |" in (built.release / "README.md").read_text()
 
 
 def test_places_in_mountains_count_twice(built: Built) -> None:
