@@ -181,7 +181,7 @@ def _span(found: Survey, batch: pa.RecordBatch, clock: Clock) -> None:
     found.extent.add(west, south, east, north)
     splits = np.array(batch.column("split").to_pylist(), dtype=object)
     terms = np.array(batch.column("license").to_pylist(), dtype=object)
-    for row in np.flatnonzero(~known):
+    for row in np.flatnonzero(~known).tolist():
         found.years[splits[row]]["unknown"] += 1
     for row, year in clock.years(batch.column("scene_ids")):
         found.years[splits[row]][year] += 1

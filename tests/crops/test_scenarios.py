@@ -162,6 +162,9 @@ def test_one_country_has_no_second_scenario(tmp_path: Path) -> None:
     rows = pq.read_table(target).to_pylist()
     assert {row[name] for row in rows for name in NAMES[1:]} == {""}
     assert side(rows, "scenario_1", "train") == {"a1", "a2"}
+    told = json.loads(target.with_suffix(".json").read_text())
+    assert "note" not in told["scenario_1"]
+    assert told["scenario_3"]["note"] == "no patch is on the side of train and test"
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

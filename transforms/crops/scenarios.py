@@ -262,4 +262,7 @@ class Scenarios:
         told = report(splits, found, counts)
         for name in NAMES[1:]:
             told[name]["buffer_m"] = self.buffer_km * 1000
+        for name in NAMES:
+            if empty := [side for side in ("train", "test") if side not in splits[name]]:
+                told[name]["note"] = f"no patch is on the side of {' and '.join(empty)}"
         write_json(target.with_suffix(".json"), told)
