@@ -149,7 +149,7 @@ def test_a_city_without_people_is_told_and_draws_nothing(tmp_path: Path) -> None
     drops: list[Drop] = []
     rows = pa.concat_tables(Cities(count=20, apart_km=0).scan(ctx_of(cities=source), drops.append))
     assert set(rows["city_id"].to_pylist()) == {"a"} and len(rows) == 20
-    assert [(d.id, d.code) for d in drops] == [("city-b", "no_population")]
+    assert [(d.id, d.code) for d in drops] == [("city-id-b", "no_population")]
     assert drops[0].message == "c.csv: b has no number in column 'population'"
 
 

@@ -144,10 +144,11 @@ class Cities:
             raise SourceError(f"{source.path}: holds no city with a place")
         table = pa.concat_tables(batches)
         people = numbers_of(table[self.population])
-        for key in table["id"].filter(pa.array(np.isnan(people))).to_pylist():
+        known = ~np.isnan(people)
+        for key in dict.fromkeys(table["id"].filter(pa.array(~known)).to_pylist()):
             said = f"{source.path.name}: {key} has no number in column {self.population!r}"
-            on_drop(Drop(f"city-{key}", "samplers.Cities", "no_population", said))
-        table, people = table.filter(pa.array(~np.isnan(people))), people[~np.isnan(people)]
+            on_drop(Drop(f"city-id-{key}", "samplers.Cities", "no_population", said))
+        table, people = table.filter(pa.array(known)), people[known]
         if not (people > 0).any():
             raise SourceError(
                 f"{source.path}: no city has people in column {self.population!r}; {NAME_IT}"
